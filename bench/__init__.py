@@ -1,0 +1,1 @@
+"""The benchmarks: one script for each claim about speed or size."""

@@ -1,0 +1,158 @@
+"""Blocks: entries under one header, chained by hash; the bytes that are for ever.
+
+A block is the msgpack array `[header, [[event, booking], ...]]`. `header` is the msgpack map of `Header`
+as bytes, and its SHA-256 is the block's hash. `event` is the CloudEvent in JSON as it was received,
+`booking` the msgpack array of `Booking`. The leaf of an entry is SHA-256 of 0x00, the SHA-256 of the event,
+and the booking: so the text of an event can be taken out one day and the chain still be checked.
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Final, NamedTuple
+
+import msgspec
+from msgspec import Struct
+
+from events.account import Booking
+from events.merkle import leaf_hash, merkle_root
+from events.policy import Policy
+
+FORMAT: Final = 1
+NO_HASH: Final = bytes(32)
+"""What the first block of a partition names as the hash before it."""
+
+
+class Genesis(Struct, frozen=True, forbid_unknown_fields=True):
+    """What block 0 of every partition fixes for the life of the ledger."""
+
+    partitions: int
+    policy: Policy
+
+
+class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a block says about itself; `recorded_at` in microseconds, never decreasing along a partition."""
+
+    format: int
+    partition: int
+    height: int
+    first_seq: int
+    entries: int
+    recorded_at: int
+    policy: str
+    merkle_root: bytes
+    prev_hash: bytes
+    sources: dict[str, int] = {}
+    genesis: Genesis | None = None
+
+
+class Entry(NamedTuple):
+    """One event as received, and its booking in msgpack."""
+
+    event: bytes
+    booking: bytes
+
+
+class Block(Struct, frozen=True):
+    """A block with its hash and its exact bytes."""
+
+    header: Header
+    hash: bytes
+    entries: list[Entry]
+    data: bytes
+
+    @property
+    def next_seq(self) -> int:
+        """The number of the entry that comes after this block."""
+        return self.header.first_seq + self.header.entries
+
+
+class BlockDamaged(Exception):
+    """The bytes of a block are not what was sealed."""
+
+
+class _Wire(Struct, array_like=True, frozen=True):
+    header: bytes
+    entries: list[Entry]
+
+
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_WIRE: Final = msgspec.msgpack.Decoder(_Wire)
+_HEADER: Final = msgspec.msgpack.Decoder(Header)
+_BOOKING: Final = msgspec.msgpack.Decoder(Booking)
+
+
+def entry_leaf(entry: Entry) -> bytes:
+    """The leaf hash of an entry."""
+    return leaf_hash(sha256(entry.event).digest() + entry.booking)
+
+
+def entry_of(event: bytes, booking: Booking) -> Entry:
+    """An entry from the event as received and what it did."""
+    return Entry(event, _ENCODER.encode(booking))
+
+
+def booking_of(entry: Entry) -> Booking:
+    """What an entry did; raises BlockDamaged."""
+    try:
+        return _BOOKING.decode(entry.booking)
+    except msgspec.MsgspecError as error:
+        raise BlockDamaged(f"a booking cannot be read: {error}") from error
+
+
+def seal(
+    before: Block | None,
+    entries: Sequence[Entry],
+    *,
+    partition: int,
+    recorded_at: int,
+    policy: str,
+    sources: Mapping[str, int] | None = None,
+    genesis: Genesis | None = None,
+) -> Block:
+    """The next block of a partition; its clock never runs behind that of the block before."""
+    header = Header(
+        format=FORMAT,
+        partition=partition,
+        height=0 if before is None else before.header.height + 1,
+        first_seq=0 if before is None else before.next_seq,
+        entries=len(entries),
+        recorded_at=recorded_at if before is None else max(recorded_at, before.header.recorded_at),
+        policy=policy,
+        merkle_root=merkle_root([entry_leaf(entry) for entry in entries]),
+        prev_hash=NO_HASH if before is None else before.hash,
+        sources=dict(sources or {}),
+        genesis=genesis,
+    )
+    head = _ENCODER.encode(header)
+    data = _ENCODER.encode(_Wire(head, list(entries)))
+    return Block(header, sha256(head).digest(), list(entries), data)
+
+
+def block_of(data: bytes) -> Block:
+    """A block from its bytes, its hash worked out anew; raises BlockDamaged."""
+    try:
+        wire = _WIRE.decode(data)
+        header = _HEADER.decode(wire.header)
+    except msgspec.MsgspecError as error:
+        raise BlockDamaged(f"a block cannot be read: {error}") from error
+    if header.format != FORMAT:
+        raise BlockDamaged(f"format {header.format} is newer than this revledger reads ({FORMAT}): upgrade it")
+    if header.entries != len(wire.entries):
+        raise BlockDamaged(f"block {header.height} says {header.entries} entries and has {len(wire.entries)}")
+    return Block(header, sha256(wire.header).digest(), wire.entries, data)
+
+
+def check_next(before: Block | None, block: Block) -> None:
+    """Raises BlockDamaged unless a block follows the one before it: height, hash, numbers and clock."""
+    header = block.header
+    expected = (0, NO_HASH, 0) if before is None else (before.header.height + 1, before.hash, before.next_seq)
+    if (header.height, header.prev_hash, header.first_seq) != expected:
+        raise BlockDamaged(f"block {header.height} does not follow block {expected[0] - 1} of its partition")
+    if before is not None and header.recorded_at < before.header.recorded_at:
+        raise BlockDamaged(f"the clock of block {header.height} runs backwards")
+
+
+def check_entries(block: Block) -> None:
+    """Raises BlockDamaged unless the entries of a block are those its Merkle root was made of."""
+    if merkle_root([entry_leaf(entry) for entry in block.entries]) != block.header.merkle_root:
+        raise BlockDamaged(f"an entry of block {block.header.height} was changed after it was sealed")

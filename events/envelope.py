@@ -1,0 +1,159 @@
+"""CloudEvents 1.0 in and out: JSON structured mode, batches, and binary mode as headers and data."""
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from events.refusals import Refused
+from events.upcasting import UPCASTERS, upcast
+from events.vocabulary import EVENT_TYPES, AnyEvent, Event
+
+EVENT_BYTES_MAX: Final = 256 * 1024
+"""The largest event, in bytes of JSON: a block of one must fit into one Kafka record."""
+STRUCTURED: Final = "application/cloudevents+json"
+BATCH: Final = "application/cloudevents-batch+json"
+
+_EVENT: Final[msgspec.json.Decoder[AnyEvent]] = msgspec.json.Decoder(AnyEvent)
+_ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_JSON: Final = msgspec.json.Encoder()
+_REQUIRED: Final = ("specversion", "id", "source", "type", "subject", "time", "data")
+_FIELD: Final = re.compile(r" - at `(?:key in )?\$\.?(?P<field>[^`]*)`$")
+
+
+def event_of(raw: bytes) -> Event:
+    """The event that one structured-mode CloudEvent in JSON states; raises Refused with what to change."""
+    if len(raw) > EVENT_BYTES_MAX:
+        sentence = f"the event has {len(raw)} bytes, more than {EVENT_BYTES_MAX}: send references, not documents"
+        raise Refused("too_large", sentence)
+    try:
+        return _EVENT.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return _older_or_refused(raw, error)
+
+
+def items_of_batch(raw: bytes) -> list[bytes]:
+    """The events of a batch, each as its own bytes; raises Refused if it is no JSON array."""
+    try:
+        return [bytes(item) for item in _ITEMS.decode(raw)]
+    except msgspec.ValidationError as error:
+        raise Refused("not_cloudevent", "a batch is a JSON array of CloudEvents: put it in [ ]") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused("not_json", f"the batch is not JSON: {error}") from error
+
+
+def structured_of_binary(headers: Mapping[str, str], data: bytes) -> bytes:
+    """One structured-mode event from binary mode: `ce_` or `ce-` headers and the data; raises Refused."""
+    attributes = {
+        name[3:]: value for key, value in headers.items() if (name := key.lower()).startswith(("ce_", "ce-"))
+    }
+    if not attributes:
+        raise Refused("not_cloudevent", "no ce-* header: send ce-specversion, ce-id, ce-source, ce-type and so on")
+    try:
+        content = msgspec.json.decode(data, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused("not_json", f"the data is not JSON: {error}", "data") from error
+    return _JSON.encode({**attributes, "datacontenttype": "application/json", "data": content})
+
+
+def binary_of_structured(raw: bytes) -> tuple[dict[str, str], bytes]:
+    """Binary mode of a structured-mode event: `ce_` headers and the data, for Kafka; raises Refused."""
+    event_of(raw)
+    document: dict[str, Any] = msgspec.json.decode(raw)
+    data = document.pop("data")
+    document.pop("datacontenttype", None)
+    headers = {f"ce_{name}": value if isinstance(value, str) else str(value) for name, value in document.items()}
+    return {**headers, "content-type": "application/json"}, _JSON.encode(data)
+
+
+def json_of_event(event: Event) -> bytes:
+    """An event as a structured-mode CloudEvent."""
+    return _JSON.encode({**msgspec.to_builtins(event), "datacontenttype": "application/json"})
+
+
+def _older_or_refused(raw: bytes, error: Exception) -> Event:
+    document = _document(raw)
+    if document["type"] in UPCASTERS:
+        try:
+            return msgspec.convert(upcast(document), AnyEvent)
+        except msgspec.ValidationError as second:
+            raise _refusal(second) from second
+    if document["type"] not in EVENT_TYPES:
+        raise _unknown_type(document["type"]) from error
+    raise _refusal(error) from error
+
+
+def _document(raw: bytes) -> dict[str, Any]:
+    """The JSON object with all that an event must carry; raises Refused for the first thing that is not there."""
+    try:
+        document = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused("not_json", f"the event is not JSON: {error}") from error
+    if not isinstance(document, dict) or "specversion" not in document:
+        raise Refused("not_cloudevent", 'a CloudEvent is a JSON object with "specversion": "1.0"', "specversion")
+    if document["specversion"] != "1.0":
+        sentence = f"specversion {document['specversion']!r} is not read here: send '1.0'"
+        raise Refused("not_cloudevent", sentence, "specversion")
+    for name in _REQUIRED:
+        if name not in document:
+            raise Refused("missing_field", f"`{name}` is missing: add it", name)
+    if not isinstance(document["type"], str):
+        raise Refused("invalid_field", "`type` is not a string", "type")
+    return document
+
+
+def _unknown_type(name: str) -> Refused:
+    family, _, version = name.rpartition(".")
+    known = [one for one in EVENT_TYPES if one.rpartition(".")[0] == family]
+    if known and re.fullmatch(r"v\d+", version):
+        return Refused("unknown_version", f"{name!r} is not known in this version: send {known[0]}", "type")
+    near = difflib.get_close_matches(name, EVENT_TYPES, n=1)
+    hint = f": did you mean {near[0]}?" if near else ": the vocabulary is in /openapi.json and events/schemas/"
+    return Refused("unknown_type", f"no event has the type {name[:200]!r}{hint}", "type")
+
+
+def _refusal(error: Exception) -> Refused:
+    """What msgspec found, as one of our reasons."""
+    text = str(error)
+    found = _FIELD.search(text)
+    field = found["field"] if found else ""
+    what = text[: found.start()] if found else text
+    missing = re.search(r"missing required field `(.*?)`", what)
+    unknown = re.search(r"unknown field `(.*?)`", what)
+    if missing or unknown:
+        name = (missing or unknown or [""])[1]
+        path = f"{field}.{name}" if field else name
+        if missing:
+            return Refused("missing_field", f"`{path}` is missing: add it", path)
+        return Refused("unknown_field", f"`{path}` is not in the vocabulary: remove it or mend its spelling", path)
+    code = _code(field, what)
+    return Refused(code, f"`{field}`: {_advice(code, what)}", field)
+
+
+def _code(field: str, what: str) -> str:
+    last = field.rpartition(".")[2]
+    if last in ("amount_minor", "quantity", "interval_count", "attempt", "score", "scale_max"):
+        if "got `float`" in what or "got `str`" in what:
+            return "amount_not_integer"
+        if ">= 0" in what:
+            return "amount_negative"
+        if "<=" in what:
+            return "amount_too_large"
+    if last == "time":
+        return "invalid_time"
+    if last in ("currency", "base", "quote"):
+        return "unknown_currency"
+    return "invalid_field"
+
+
+def _advice(code: str, what: str) -> str:
+    advice = {
+        "amount_not_integer": "write a whole number of minor units (12.50 USD is 1250, 1 won is 1)",
+        "amount_negative": "an amount is never below 0: send a discount, a downgrade or a cancellation instead",
+        "amount_too_large": "the number is larger than 64 bits hold",
+        "invalid_time": "write an RFC 3339 time with an offset, such as 2024-01-31T09:30:00Z",
+        "unknown_currency": "write an ISO 4217 code of three letters, such as USD",
+    }
+    return f"{what[0].lower()}{what[1:]}" + (f"; {advice[code]}" if code in advice else "")

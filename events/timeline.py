@@ -1,0 +1,100 @@
+"""Facts to level: what an account is worth on every day, cell by cell, given the facts so far."""
+
+from msgspec import Struct
+
+from events.contracts import NO_CAUSE, Cause, Contract, after_fact
+from events.days import LAST_DAY
+from events.facts import Fact, Pairs
+
+
+class Cell(Struct, frozen=True, array_like=True, gc=False, cache_hash=True):
+    """The smallest thing revenue is broken down to: one line of one contract under the labels in force.
+
+    `labels` are name-value pairs in order of name: the account's attributes, and owner, campaign, channel
+    and term_months of the contract. An absent product is the empty string.
+    """
+
+    currency: str
+    contract: str
+    line: str
+    plan: str
+    product: str
+    labels: Pairs
+
+
+Level = dict[Cell, int]
+"""Cell -> annual_e4, without zeros."""
+
+
+class Standing(Struct, frozen=True, gc=False):
+    """An account after all facts up to some day, from which the level of that day and later ones follows.
+
+    `turns`: later days on which the level may change by itself; `settled`: the level after the last of them.
+    """
+
+    contracts: dict[str, Contract]
+    attributes: Pairs
+    turns: tuple[int, ...]
+    settled: Level
+
+    def level_on(self, day: int) -> Level:
+        """The level of a day not before the last fact."""
+        if not self.turns or day >= self.turns[-1]:
+            return self.settled
+        level: Level = {}
+        for contract_id, contract in self.contracts.items():
+            level |= _level(contract_id, contract, self.attributes, day)
+        return level
+
+    def turns_between(self, start: int, until: int) -> list[int]:
+        """The days after `start` and before `until` on which the level may change by itself."""
+        return [day for day in self.turns if start < day < until]
+
+    def cause_on(self, contract_id: str, day: int) -> Cause:
+        """Why a contract is worth nothing on a day, as far as somebody said."""
+        contract = self.contracts.get(contract_id)
+        return NO_CAUSE if contract is None else contract.cause_on(day)
+
+
+NOTHING = Standing({}, (), (), {})
+"""An account about which nothing is known."""
+
+
+def after(standing: Standing, fact: Fact) -> Standing:
+    """The standing after one more fact; facts come in order of effective day, time, arrival."""
+    attributes = _merged(standing.attributes, fact.attributes) if fact.attributes else standing.attributes
+    if fact.kind == "payment":
+        return standing
+    contracts = standing.contracts
+    if fact.kind != "changed":
+        contract = after_fact(contracts.get(fact.contract_id), fact)
+        if contract is None:
+            return standing
+        contracts = {**contracts, fact.contract_id: contract}
+    return _standing(contracts, attributes)
+
+
+def _standing(contracts: dict[str, Contract], attributes: Pairs) -> Standing:
+    settled: Level = {}
+    turns: set[int] = set()
+    for contract_id, contract in contracts.items():
+        settled |= _level(contract_id, contract, attributes, LAST_DAY)
+        turns |= contract.turns()
+    return Standing(contracts, attributes, tuple(sorted(turns)), settled)
+
+
+def _level(contract_id: str, contract: Contract, attributes: Pairs, day: int) -> Level:
+    values = contract.values_on(day)
+    if not values:
+        return {}
+    own = contract.labels
+    labels = tuple(sorted(attributes + own)) if own else attributes
+    currency = contract.currency
+    return {
+        Cell(currency, contract_id, line.line_id, line.plan, line.product, labels): value for line, value in values
+    }
+
+
+def _merged(attributes: Pairs, changes: tuple[tuple[str, str | None], ...]) -> Pairs:
+    merged: dict[str, str | None] = {**dict(attributes), **dict(changes)}
+    return tuple(sorted((name, value) for name, value in merged.items() if value is not None))

@@ -1,0 +1,1 @@
+"""Sums over postings and formulas over sums: what every figure is computed from."""

@@ -1,0 +1,72 @@
+"""Buckets: sums sorted into the periods of a window, with all that lies before and after it."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from events.days import first_day_of_month
+from projections.sums import Amount
+
+
+class Buckets(Struct, frozen=True):
+    """Sums by kind: before the first bound, in each period between bounds, and after the last bound."""
+
+    before: dict[str, int]
+    within: list[dict[str, int]]
+    after: dict[str, int]
+
+
+def empty_buckets(periods: int) -> Buckets:
+    """Buckets with nothing in them."""
+    return Buckets({}, [{} for _ in range(periods)], {})
+
+
+def buckets_of(
+    bounds: Sequence[int], months: Iterable[Amount], days: Iterable[Amount], split: frozenset[int]
+) -> dict[str, Buckets]:
+    """Buckets by value; the months in `split` are cut by a bound and come day by day in `days`."""
+    found: dict[str, Buckets] = {}
+    places: dict[int, int] = {}
+    for month, kind, value, amount in months:
+        if month in split:
+            continue
+        place = places.get(month)
+        if place is None:
+            place = places[month] = bisect_right(bounds, first_day_of_month(month))
+        _add(found, bounds, place, kind, value, amount)
+    for day, kind, value, amount in days:
+        _add(found, bounds, bisect_right(bounds, day), kind, value, amount)
+    return found
+
+
+def _add(found: dict[str, Buckets], bounds: Sequence[int], place: int, kind: str, value: str, amount: int) -> None:
+    buckets = found.get(value)
+    if buckets is None:
+        buckets = found[value] = empty_buckets(len(bounds) - 1)
+    if place == 0:
+        sums = buckets.before
+    else:
+        sums = buckets.after if place == len(bounds) else buckets.within[place - 1]
+    sums[kind] = sums.get(kind, 0) + amount
+
+
+def rest_of(whole: Buckets, parts: Iterable[Buckets]) -> Buckets:
+    """What of the whole is in none of the parts."""
+    rest = Buckets(dict(whole.before), [dict(sums) for sums in whole.within], dict(whole.after))
+    for part in parts:
+        _subtract(rest.before, part.before)
+        _subtract(rest.after, part.after)
+        for sums, others in zip(rest.within, part.within, strict=True):
+            _subtract(sums, others)
+    return rest
+
+
+def _subtract(sums: dict[str, int], others: Mapping[str, int]) -> None:
+    for kind, amount in others.items():
+        sums[kind] = sums.get(kind, 0) - amount
+
+
+def is_empty(buckets: Buckets) -> bool:
+    """Whether there is nothing but zeros."""
+    return not any(any(sums.values()) for sums in (buckets.before, *buckets.within, buckets.after))

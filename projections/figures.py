@@ -1,0 +1,163 @@
+"""The catalogue of figures: one row each, with its definition and how it is computed from sums."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from events.money import MRR_DIVISOR, arr_minor, mrr_minor, ratio_text, round_half_up
+from projections.bridge import level_of
+from projections.retention import Retention
+
+
+class Basis(Struct, frozen=True):
+    """What figures are computed from, for one group and currency; amounts in annual_e4, falls negative.
+
+    `before`: sums by kind of all days before the end of the window (or before the day asked for);
+    `after`: those of that day and later ones; `within`: those of the window; `opening`: the level at its start.
+    """
+
+    before: Mapping[str, int]
+    after: Mapping[str, int]
+    within: Mapping[str, int]
+    opening: int = 0
+    retention: Retention = Retention()
+
+    @property
+    def level(self) -> int:
+        """The level at the end."""
+        return level_of(self.before)
+
+    @property
+    def accounts(self) -> int:
+        """Accounts with revenue at the end."""
+        return self.before.get("active", 0)
+
+    def moved(self, *movements: str) -> int:
+        """The sum of some movements within the window."""
+        return sum(self.within.get(movement, 0) for movement in movements)
+
+
+Value = int | str | None
+"""Minor units or a number as an integer, a ratio as a decimal string, None where there is no answer."""
+
+Unit = Literal["minor", "accounts", "ratio"]
+
+
+class Figure(Struct, frozen=True):
+    """One row of the catalogue; `needs` tells what the question has to bring: a day, a window, or each account."""
+
+    name: str
+    unit: Unit
+    needs: Literal["day", "window", "accounts"]
+    definition: str
+    formula: str
+    value: Callable[[Basis], Value]
+
+
+def _arpa(basis: Basis) -> Value:
+    return round_half_up(basis.level, MRR_DIVISOR * basis.accounts) if basis.accounts else None
+
+
+def _quick_ratio(basis: Basis) -> Value:
+    return ratio_text(basis.moved("new", "reactivation", "expansion"), -basis.moved("contraction", "churn"))
+
+
+def _net_churn(basis: Basis) -> Value:
+    return ratio_text(-basis.moved("contraction", "churn", "expansion", "reactivation"), basis.opening)
+
+
+FIGURES: Final = (
+    Figure(
+        "mrr_minor",
+        "minor",
+        "day",
+        "Monthly recurring revenue: what the contracts in force are worth a month, discounts deducted.",
+        "ARR / 12",
+        lambda basis: mrr_minor(basis.level),
+    ),
+    Figure(
+        "arr_minor",
+        "minor",
+        "day",
+        "Annual recurring revenue: what the contracts in force are worth a year, discounts deducted.",
+        "sum of the annual values of all recurring lines in force",
+        lambda basis: arr_minor(basis.level),
+    ),
+    Figure(
+        "committed_mrr_minor",
+        "minor",
+        "day",
+        "Committed MRR: the level that everything that had happened by then leads to if nothing else happens.",
+        "MRR + what is agreed and not yet in force",
+        lambda basis: mrr_minor(basis.level + basis.before.get("ahead", 0)),
+    ),
+    Figure(
+        "scheduled_churn_minor",
+        "minor",
+        "day",
+        "Scheduled churn: the falls in MRR that are known and lie ahead, as a negative number.",
+        "sum of churn and contraction effective on that day or later",
+        lambda basis: mrr_minor(basis.after.get("churn", 0) + basis.after.get("contraction", 0)),
+    ),
+    Figure("accounts", "accounts", "day", "Accounts with MRR above zero.", "count", lambda basis: basis.accounts),
+    Figure(
+        "arpa_minor",
+        "minor",
+        "day",
+        "Average MRR per account with revenue; free accounts do not count.",
+        "MRR / accounts",
+        _arpa,
+    ),
+    Figure(
+        "nrr",
+        "ratio",
+        "accounts",
+        "Net revenue retention: what the accounts with revenue at the start pay at the end.",
+        "closing MRR of the opening accounts / opening MRR",
+        lambda basis: ratio_text(basis.retention.closing, basis.retention.opening),
+    ),
+    Figure(
+        "grr",
+        "ratio",
+        "accounts",
+        "Gross revenue retention: the same with every account capped at what it paid at the start.",
+        "sum over opening accounts of min(opening, closing) / opening MRR",
+        lambda basis: ratio_text(basis.retention.kept, basis.retention.opening),
+    ),
+    Figure(
+        "customer_churn_rate",
+        "ratio",
+        "accounts",
+        "Share of the accounts with revenue at the start that have none at the end.",
+        "opening accounts inactive at the end / opening accounts",
+        lambda basis: ratio_text(basis.retention.lost, basis.retention.accounts),
+    ),
+    Figure(
+        "gross_mrr_churn_rate",
+        "ratio",
+        "window",
+        "Share of the opening MRR lost to churn and contraction.",
+        "-(churn + contraction) / opening MRR",
+        lambda basis: ratio_text(-basis.moved("contraction", "churn"), basis.opening),
+    ),
+    Figure(
+        "net_mrr_churn_rate",
+        "ratio",
+        "window",
+        "The same less expansion and reactivation; below zero when existing accounts grow.",
+        "-(churn + contraction + expansion + reactivation) / opening MRR",
+        _net_churn,
+    ),
+    Figure(
+        "quick_ratio",
+        "ratio",
+        "window",
+        "How many times the MRR won covers the MRR lost.",
+        "(new + reactivation + expansion) / -(contraction + churn)",
+        _quick_ratio,
+    ),
+)
+"""Every figure there is; adding one means adding a row."""
+
+CATALOGUE: Final = {figure.name: figure for figure in FIGURES}

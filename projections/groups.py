@@ -1,0 +1,52 @@
+"""Groups: what revenue can be broken down by, and which groups a cell belongs to."""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Final
+
+from events.facts import Pairs
+from events.timeline import Cell
+
+Group = tuple[str, str]
+"""(name, value), such as ("plan", "pro"); TOTAL is the whole, an empty value stands for none."""
+
+TOTAL: Final[Group] = ("", "")
+CONTRACT_NAMES: Final = ("campaign", "channel", "owner", "term_months")
+"""Labels of a contract; cells without one form a group of their own with the empty value."""
+
+CELL_NAMES: Final = ("account", "contract", "currency", "plan", "product", *CONTRACT_NAMES)
+"""Names that every ledger can be grouped by, whatever attributes its accounts have."""
+
+GroupsOf = Callable[[str, Cell], Iterable[Group]]
+"""(account, cell) -> the groups it counts in."""
+
+
+@lru_cache(maxsize=50_000)
+def _standing_groups(plan: str, product: str, labels: Pairs) -> tuple[Group, ...]:
+    named = {**dict.fromkeys(CONTRACT_NAMES, ""), **dict(labels)}
+    return (TOTAL, ("plan", plan), ("product", product), *named.items())
+
+
+def standing_groups(_account: str, cell: Cell) -> tuple[Group, ...]:
+    """The groups for which sums are kept at all times: the whole, plan, product and every label."""
+    return _standing_groups(cell.plan, cell.product, cell.labels)
+
+
+def value_of(name: str, account: str, cell: Cell) -> str:
+    """The value a cell has under a name, empty where it has none."""
+    if name == "account":
+        return account
+    if name in ("contract", "currency", "plan", "product"):
+        return str(getattr(cell, name))
+    return dict(cell.labels).get(name, "")
+
+
+def selected_groups(by: str | None, where: Mapping[str, str]) -> GroupsOf:
+    """Groups for one question: one group per value of `by` (None: the whole) among cells that fit `where`."""
+
+    def groups(account: str, cell: Cell) -> tuple[Group, ...]:
+        if any(value_of(name, account, cell) != value for name, value in where.items()):
+            return ()
+        return (TOTAL,) if by is None else ((by, value_of(by, account, cell)),)
+
+    return groups

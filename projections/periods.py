@@ -1,0 +1,51 @@
+"""Periods: a window cut into days, months, quarters or years."""
+
+from bisect import bisect_right
+from typing import Final, Literal
+
+from events.days import first_day_of_month, month_of_day
+
+Every = Literal["day", "month", "quarter", "year"]
+_MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
+PERIODS_MAX: Final = 40_000
+
+
+class PeriodError(ValueError):
+    """A window that cannot be reported on; the message says what to change."""
+
+
+def bounds_of(start: int, until: int, every: Every) -> list[int]:
+    """The days that bound the periods of `[start, until)`: n + 1 for n periods; the outer ones may be short."""
+    if until <= start:
+        raise PeriodError("the window is empty: `until` has to be later than `from`")
+    if every == "day":
+        bounds = list(range(start, until + 1)) if until - start <= PERIODS_MAX else []
+    else:
+        step = _MONTHS[every]
+        first = month_of_day(start) // step * step + step
+        bounds = [start, *_starts(first, until, step), until]
+    if not 2 <= len(bounds) <= PERIODS_MAX + 1:
+        raise PeriodError(f"more than {PERIODS_MAX} periods: ask for a shorter window or longer periods")
+    return bounds
+
+
+def _starts(first: int, until: int, step: int) -> list[int]:
+    days: list[int] = []
+    month = first
+    while month < _MONTHS_MAX and (day := first_day_of_month(month)) < until:
+        days.append(day)
+        month += step
+    return days
+
+
+_MONTHS_MAX: Final = (9999 - 1970) * 12 + 12
+
+
+def index_of(bounds: list[int], day: int) -> int:
+    """Which period a day falls in: -1 before the first, len(bounds) - 1 or more after the last."""
+    return bisect_right(bounds, day) - 1
+
+
+def split_months(bounds: list[int]) -> set[int]:
+    """The months that a bound cuts in two, so that their days have to be looked at one by one."""
+    return {month for day in bounds if first_day_of_month(month := month_of_day(day)) != day}

@@ -1,0 +1,51 @@
+"""Retention: what became of the accounts that had revenue at the start of a window, account by account."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from projections.groups import GroupsOf
+from projections.records import Record
+
+
+class Retention(Struct):
+    """Sums over opening accounts in annual_e4: `kept` caps each account at its opening level."""
+
+    opening: int = 0
+    closing: int = 0
+    kept: int = 0
+    accounts: int = 0
+    lost: int = 0
+
+
+def retention_of(
+    records: Iterable[tuple[str, Record]], currency: str, start: int, until: int, groups_of: GroupsOf
+) -> dict[str, Retention]:
+    """Retention by value of the group, exact for any window; levels are those before `start` and `until`."""
+    found: dict[str, Retention] = {}
+    for account, record in records:
+        for value, (opening, closing) in _levels(account, record, currency, start, until, groups_of).items():
+            if opening > 0:
+                _count(found.setdefault(value, Retention()), opening, closing)
+    return found
+
+
+def _levels(
+    account: str, record: Record, currency: str, start: int, until: int, groups_of: GroupsOf
+) -> dict[str, tuple[int, int]]:
+    levels: dict[str, tuple[int, int]] = {}
+    for (day, movement, cell), amount in record.items():
+        if day >= until or movement == "ahead" or cell.currency != currency:
+            continue
+        for _, value in groups_of(account, cell):
+            opening, closing = levels.get(value, (0, 0))
+            levels[value] = (opening + amount if day < start else opening, closing + amount)
+    return levels
+
+
+def _count(retention: Retention, opening: int, closing: int) -> None:
+    retention.opening += opening
+    retention.closing += closing
+    retention.kept += min(opening, closing)
+    retention.accounts += 1
+    retention.lost += closing <= 0

@@ -1,0 +1,250 @@
+"""The views on a server that speaks the Redis protocol: Redis 7 or later, Valkey 8 or later, cluster-safe keys."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ConnectionError,  # noqa: A004 - the name Redis gives it; it is not Python's
+    DataError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    TimeoutError,  # noqa: A004 - see ConnectionError
+)
+from redis.maint_notifications import MaintNotificationsConfig
+
+from services.views.port import Fenced, Field, Gap, Position, Value, Views, ViewsUnavailable, Writes
+
+NAMESPACE: Final = "revledger"
+"""What all keys start with."""
+
+CONNECT_SECONDS: Final = 5.0
+ANSWER_SECONDS: Final = 30.0
+
+
+class _Script(NamedTuple):
+    text: str
+    sha1: str
+
+
+def _script(text: str) -> _Script:
+    return _Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
+
+
+# KEYS: the partition's own hash, the set of its keys, then the keys written. ARGV: epoch, expected next height,
+# the position in the order of `_PLACE`, then for each key how many values it gets, how many fields it loses, and
+# those. The numbers compared are heights and epochs; values pass through as the strings they are. A refusal comes
+# before the first write, so all is atomic. Lua passes at most some 8,000 values to one call, hence the slices.
+_COMMIT: Final = _script("""#!lua
+local own, index = KEYS[1], KEYS[2]
+local epoch = tonumber(redis.call('HGET', own, 'epoch') or 0)
+if tonumber(ARGV[1]) < epoch then return {1, epoch} end
+local height = tonumber(redis.call('HGET', own, 'next_height') or 0)
+if tonumber(ARGV[2]) ~= height then return {2, height} end
+
+local function pass(command, key, first, last)
+  for start = first, last, 1000 do
+    redis.call(command, key, unpack(ARGV, start, math.min(start + 999, last)))
+  end
+end
+
+redis.call('HSET', own, 'epoch', ARGV[1], 'next_height', ARGV[3], 'last_hash', ARGV[4],
+  'last_seq', ARGV[5], 'recorded_at', ARGV[6], 'newest_event_at', ARGV[7])
+local at = 8
+for number = 3, #KEYS do
+  local key = KEYS[number]
+  local put, drop = at + 2, at + 2 + 2 * tonumber(ARGV[at])
+  at = drop + tonumber(ARGV[at + 1])
+  redis.call('SADD', index, key)
+  pass('HSET', key, put, drop - 1)
+  pass('HDEL', key, drop, at - 1)
+end
+return {0, 0}
+""")
+
+# The keys removed are those of the set, so they are not in KEYS; they share its hash tag, so they are on its node.
+# It may run when memory is full, for it frees some.
+_CLEAR: Final = _script("""#!lua flags=allow-oom
+local own, index = KEYS[1], KEYS[2]
+local keys = redis.call('SMEMBERS', index)
+for start = 1, #keys, 1000 do
+  redis.call('UNLINK', unpack(keys, start, math.min(start + 999, #keys)))
+end
+redis.call('UNLINK', index)
+redis.call('HDEL', own, 'next_height', 'last_hash', 'last_seq', 'recorded_at', 'newest_event_at')
+return #keys
+""")
+
+_PLACE: Final = ["next_height", "last_hash", "last_seq", "recorded_at", "newest_event_at"]
+
+_REMEDIES: Final[list[tuple[type[RedisError], str]]] = [
+    (BusyLoadingError, "The server is still loading its data; try again in a moment."),
+    (AuthenticationError, "Check the user and password in the server's URL."),
+    (NoPermissionError, "Give this user the commands and keys of revledger on the server."),
+    (OutOfMemoryError, "Raise the server's maxmemory or free memory; nothing was stored."),
+    (ReadOnlyError, "Name the primary instead of a replica; nothing was stored."),
+    (TimeoutError, "Check that the server is not overloaded, then try again."),
+    (ConnectionError, "Check that the server runs and can be reached, then try again."),
+]
+"""What to do, by error; the first that fits."""
+
+
+def redis_views(server: str | Path, *, namespace: str = NAMESPACE) -> Views:
+    """The views on the server at a URL (`redis://`, `rediss://`, `unix://`) or at the path of a Unix socket.
+
+    It connects when first used. Several services may share a server, each under a namespace of its own.
+    """
+    assert namespace and not set(namespace) & set("{}"), "braces would change the hash tag"
+    options: Mapping[str, Any] = {
+        "protocol": 3,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": ANSWER_SECONDS,
+        # Never sent twice behind our back: whoever calls must know whether a commit may have happened.
+        "retry": Retry(NoBackoff(), 0),
+        # With these notifications on, a pooled connection is not checked before it is used again.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+    if isinstance(server, Path):
+        return _RedisViews(Redis(unix_socket_path=str(server), **options), namespace)
+    return _RedisViews(Redis.from_url(server, **options), namespace)
+
+
+class _RedisViews:
+    """One hash per key; beside them, under the same hash tag, the position with the epoch, and the set of keys."""
+
+    def __init__(self, client: Redis, namespace: str) -> None:
+        self._client = client
+        self._namespace = namespace
+
+    async def claim(self, partition: int) -> int:
+        with _explained():
+            return int(await _answer(self._client.hincrby(self._own(partition), "epoch", 1)))
+
+    async def position(self, partition: int) -> Position | None:
+        with _explained():
+            return _position(await _answer(self._client.hmget(self._own(partition), _PLACE)))
+
+    async def commit(
+        self, partition: int, epoch: int, expected_next: int, position: Position, writes: Writes
+    ) -> None:
+        keys = [self._own(partition), self._index(partition), *(self._key(partition, key) for key in writes)]
+        arguments: list[Value] = [
+            epoch,
+            expected_next,
+            position.next_height,
+            position.last_hash,
+            position.last_seq,
+            position.recorded_at,
+            position.newest_event_at,
+        ]
+        for fields in writes.values():
+            _flatten(fields, arguments)
+        refusal, stored = await self._run(_COMMIT, keys, arguments)
+        if refusal == 1:
+            raise Fenced(partition, epoch, stored)
+        if refusal == 2:
+            raise Gap(partition, expected_next, stored)
+
+    async def read(self, partition: int, key: str) -> dict[bytes, bytes]:
+        return (await self.read_many(partition, [key]))[0]
+
+    async def read_many(self, partition: int, keys: Sequence[str]) -> list[dict[bytes, bytes]]:
+        if not keys:
+            return []
+        pipeline = self._client.pipeline(transaction=False)
+        for key in keys:
+            pipeline.hgetall(self._key(partition, key))
+        with _explained():
+            return list(await pipeline.execute())
+
+    async def read_fields(self, partition: int, key: str, fields: Sequence[Field]) -> list[bytes | None]:
+        if not fields:
+            return []
+        with _explained():
+            return list(await _answer(self._client.hmget(self._key(partition, key), list(fields))))
+
+    async def snapshot(
+        self, partition: int, keys: Sequence[str]
+    ) -> tuple[Position | None, list[dict[bytes, bytes]]]:
+        pipeline = self._client.pipeline(transaction=True)
+        pipeline.hmget(self._own(partition), _PLACE)
+        for key in keys:
+            pipeline.hgetall(self._key(partition, key))
+        with _explained():
+            place, *hashes = await pipeline.execute()
+        return _position(place), hashes
+
+    async def clear(self, partition: int) -> None:
+        await self._run(_CLEAR, [self._own(partition), self._index(partition)], [])
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _run(self, script: _Script, keys: Sequence[str], arguments: Sequence[Value]) -> Any:
+        """What the script answers; a server that does not know it (any more) is told."""
+        with _explained():
+            try:
+                return await _answer(self._client.evalsha(script.sha1, len(keys), *keys, *arguments))
+            except NoScriptError:
+                await self._client.script_load(script.text)
+                return await _answer(self._client.evalsha(script.sha1, len(keys), *keys, *arguments))
+
+    def _own(self, partition: int) -> str:
+        return f"{self._namespace}:{{{partition}}}"
+
+    def _index(self, partition: int) -> str:
+        return f"{self._namespace}:{{{partition}}}#keys"
+
+    def _key(self, partition: int, key: str) -> str:
+        return f"{self._namespace}:{{{partition}}}:{key}"
+
+
+def _flatten(fields: Mapping[Field, Value | None], arguments: list[Value]) -> None:
+    """Appends one key's part of a commit: two counts, the fields with their values, the fields to remove."""
+    removed: list[Field] = [field for field, value in fields.items() if value is None]
+    arguments += (len(fields) - len(removed), len(removed))
+    for field, value in fields.items():
+        if value is not None:
+            arguments += (field, value)
+    arguments += removed
+
+
+def _position(place: Sequence[bytes | None]) -> Position | None:
+    next_height, last_hash, last_seq, recorded_at, newest_event_at = place
+    if next_height is None:
+        return None
+    return Position(
+        next_height=int(next_height),
+        last_hash=last_hash or b"",
+        last_seq=int(last_seq or -1),
+        recorded_at=int(recorded_at or 0),
+        newest_event_at=int(newest_event_at or 0),
+    )
+
+
+async def _answer(call: Any) -> Any:
+    """The answer to a command; redis-py types them for its synchronous client too."""
+    return await call
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Errors of the server and of the way to it become `ViewsUnavailable`; a value it cannot take is a bug."""
+    try:
+        yield
+    except DataError:
+        raise
+    except (RedisError, OSError) as error:
+        fitting = (remedy for kind, remedy in _REMEDIES if isinstance(error, kind))
+        remedy = next(fitting, "See the server's log, then try again.")
+        raise ViewsUnavailable(f"The views are unavailable ({error}).", remedy) from error

@@ -1,0 +1,1 @@
+"""Journals: cases an accountant can read, events in, books out."""

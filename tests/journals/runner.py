@@ -1,0 +1,104 @@
+"""A journal run through the public interface: events loaded, books read, by the command line alone."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.journals.event_lines import Event
+from tests.journals.expectation_lines import Bridge, Expectation, Figure, Loaded
+
+COMMAND = (sys.executable, "-c", "from services.cli.main import main; main()")
+"""What the console script `revledger` does, without asking that it be installed."""
+TIMEOUT_SECONDS = 120
+
+Question = tuple[str, ...]
+
+
+def run(events: Sequence[Event], expectations: Sequence[Expectation], data_dir: Path) -> list[Expectation]:
+    """Loads the events into a new ledger below `data_dir` and asks every expectation of it.
+
+    Answers come in the order of the expectations and in their shape, with the books' own numbers.
+    """
+    ledger = data_dir / "ledger"
+    loaded = _load(events, data_dir / "events.jsonl", ledger)
+    figures = _figures(expectations, ledger)
+    answers: list[Expectation] = []
+    for expected in expectations:
+        if expected["report"] == "loaded":
+            answers.append(Loaded(report="loaded", counts=loaded))
+        elif expected["report"] == "bridge":
+            answers.append(_bridge(expected, ledger))
+        else:
+            value = figures[_figure_question(expected)][expected["figure"]]
+            answers.append({**expected, "value": value})
+    return answers
+
+
+def _load(events: Sequence[Event], file: Path, ledger: Path) -> dict[str, int]:
+    file.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+    as_recorded = ["--as-recorded"] if any("recordedtime" in event for event in events) else []
+    printed = _revledger(["load", str(file), "--data", str(ledger), *as_recorded])
+    return {name: value for name, value in printed.items() if isinstance(value, int)}
+
+
+def _bridge(expected: Bridge, ledger: Path) -> Bridge:
+    question = [
+        *("--from", expected["from"], "--until", expected["until"], "--every", expected["every"]),
+        *("--currency", expected["currency"]),
+        *(("--by", expected["by"]) if "by" in expected else ()),
+        *_where(expected["where"]),
+        *(("--known-at", expected["known_at"]) if "known_at" in expected else ()),
+    ]
+    printed = _revledger(["report", "bridge", "--data", str(ledger), *question, "--format", "json"])
+    for row in printed["rows"]:
+        _check_sum(row["annual_e4"])
+    return {**expected, "rows": printed["rows"]}
+
+
+def _check_sum(annual_e4: Mapping[str, int]) -> None:
+    """Whatever a journal expects, a bridge adds up to the last ten-thousandth of a minor unit."""
+    parts = sum(value for name, value in annual_e4.items() if name != "closing")
+    assert parts == annual_e4["closing"], f"the bridge does not add up: {annual_e4}"
+
+
+def _figures(expectations: Sequence[Expectation], ledger: Path) -> dict[Question, Mapping[str, Any]]:
+    """The figures by what they were asked with: those of one window and filter are asked for at once."""
+    names: dict[Question, list[str]] = {}
+    for expected in expectations:
+        if expected["report"] == "figure":
+            asked = names.setdefault(_figure_question(expected), [])
+            if expected["figure"] not in asked:
+                asked.append(expected["figure"])
+    answers: dict[Question, Mapping[str, Any]] = {}
+    for question, asked in names.items():
+        command = ["report", "figures", *asked, "--data", str(ledger), *question, "--format", "json"]
+        answers[question] = _revledger(command)["rows"][0]["figures"]
+    return answers
+
+
+def _figure_question(expected: Figure) -> Question:
+    when = (
+        ("--at", expected["at"])
+        if "at" in expected
+        else ("--from", expected["from"], "--until", expected["until"])
+    )
+    currency = ("--currency", expected["currency"]) if "currency" in expected else ()
+    known_at = ("--known-at", expected["known_at"]) if "known_at" in expected else ()
+    return (*when, *currency, *_where(expected["where"]), *known_at)
+
+
+def _where(where: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(word for name, value in where.items() for word in ("--where", f"{name}={value}"))
+
+
+def _revledger(arguments: Sequence[str]) -> dict[str, Any]:
+    """What a command printed, as JSON; exit status 1 is an answer (some input was refused), 2 is not."""
+    done = subprocess.run(
+        [*COMMAND, *arguments], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
+    )
+    assert done.returncode in {0, 1}, f"revledger {' '.join(arguments)}: {done.returncode}\n{done.stderr}"
+    printed: dict[str, Any] = json.loads(done.stdout)
+    return printed
