@@ -15,7 +15,7 @@ from events.facts import Fact, fact_of, key_of
 from events.movements import Posting
 from events.refusals import Refused
 
-_CANONICAL: Final = msgspec.msgpack.Encoder()
+_CANONICAL: Final = msgspec.msgpack.Encoder(order="deterministic")
 DIGEST_BYTES: Final = 16
 
 
@@ -39,38 +39,52 @@ class Duplicate(Struct, frozen=True, gc=False):
 
 
 class AccountState(Struct, frozen=True, array_like=True, gc=False):
-    """What is kept of an account between runs; all else follows from it."""
+    """What is kept of an account between runs; all else follows from it. It only ever grows."""
 
     seen: dict[str, tuple[int, bytes]]
     facts: list[Fact]
-    retracted: list[str]
+    retracted: dict[str, int]
 
 
 class Account:
-    """The books of one account; a cache of what the ledger says about it."""
+    """The books of one account; a cache of what the ledger says about it.
+
+    `seen`: key of every event -> its entry and digest; `facts`: all facts in order of arrival, also those
+    retracted since; `retracted`: key of every event that no longer holds -> the entry that said so.
+    """
 
     __slots__ = ("facts", "frontier", "name", "retracted", "seen", "unsigned")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, state: AccountState | None = None) -> None:
         self.name = name
-        self.seen: dict[str, tuple[int, bytes]] = {}
-        self.facts: list[Fact] = []
-        self.retracted: set[str] = set()
+        self.seen: dict[str, tuple[int, bytes]] = {} if state is None else state.seen
+        self.facts: list[Fact] = [] if state is None else state.facts
+        self.retracted: dict[str, int] = {} if state is None else state.retracted
         self.frontier = Frontier()
         self.unsigned: dict[str, int] = {}
+        if self.facts:
+            self._work_out()
 
     def state(self) -> AccountState:
         """What to keep of the account."""
-        return AccountState(self.seen, self.facts, sorted(self.retracted))
+        return AccountState(self.seen, self.facts, self.retracted)
 
+    def facts_in_force(self) -> list[Fact]:
+        """The facts that nobody retracted."""
+        gone = {self.seen[key][0] for key in self.retracted if key in self.seen}
+        return [fact for fact in self.facts if fact.seq not in gone] if gone else self.facts
 
-def account_of(name: str, state: AccountState) -> Account:
-    """The account as it was when its state was taken."""
-    account = Account(name)
-    account.seen, account.facts, account.retracted = state.seen, state.facts, set(state.retracted)
-    account.frontier = frontier_of(account.facts)
-    account.unsigned = _unsigned(account.facts)
-    return account
+    def forget_from(self, seq: int) -> None:
+        """Takes back what was booked as entry `seq` and later, because it never got into the ledger."""
+        self.seen = {key: known for key, known in self.seen.items() if known[0] < seq}
+        self.facts = [fact for fact in self.facts if fact.seq < seq]
+        self.retracted = {key: at for key, at in self.retracted.items() if at < seq}
+        self._work_out()
+
+    def _work_out(self) -> None:
+        facts = self.facts_in_force()
+        self.frontier = frontier_of(facts)
+        self.unsigned = _unsigned(facts)
 
 
 def content_digest(event: v.Event) -> bytes:
@@ -86,13 +100,14 @@ def book(account: Account, event: v.Event, seq: int, zone: tzinfo | None) -> Boo
     if known is not None:
         return _seen_before(event, known, digest)
     fact = fact_of(event, seq, zone)
+    postings: list[Posting] = []
+    waits = -1 if key in account.retracted else 0
     if isinstance(event, v.EventRetracted):
-        waits, postings = _retract(account, key_of(event.data.source, event.data.id))
-    elif key in account.retracted:
-        waits, postings = -1, []
-    elif fact is None:
-        waits, postings = 0, []
-    else:
+        waits_more, postings = _retract(account, key_of(event.data.source, event.data.id), seq)
+        waits += waits_more
+    elif fact is not None and waits:
+        account.facts.append(fact)
+    elif fact is not None:
         waits, postings = _state(account, fact)
     account.seen[key] = (seq, digest)
     return Booking(seq, account.name, moment_of(event.time) if fact is None else fact.moment, waits, postings)
@@ -112,12 +127,14 @@ def _seen_before(event: v.Event, known: tuple[int, bytes], digest: bytes) -> Dup
 def _state(account: Account, fact: Fact) -> tuple[int, list[Posting]]:
     """Adds a fact; the change in unmatched facts, and the postings."""
     waits = _match(account, fact) if fact.contract_id else 0
-    if fact.kind == "payment":
-        postings: list[Posting] = []
-    elif is_next(account.frontier, fact):
-        account.frontier, postings = book_next(account.frontier, fact)
-    else:
-        return waits, _rebook(account, [*account.facts, fact])
+    postings: list[Posting] = []
+    if fact.kind != "payment":
+        if is_next(account.frontier, fact):
+            account.frontier, postings = book_next(account.frontier, fact)
+        else:
+            known = account.facts_in_force()
+            postings = book_difference(known, [*known, fact])
+            account.frontier = frontier_of([*known, fact])
     account.facts.append(fact)
     return waits, postings
 
@@ -138,28 +155,20 @@ def _match(account: Account, fact: Fact) -> int:
     return 1
 
 
-def _retract(account: Account, target: str) -> tuple[int, list[Posting]]:
+def _retract(account: Account, target: str, seq: int) -> tuple[int, list[Posting]]:
     """Takes an event back, now or when it arrives; the change in unmatched facts, and the postings."""
     if target in account.retracted:
         return 0, []
-    account.retracted.add(target)
+    known, waiting = account.facts_in_force(), sum(account.unsigned.values())
+    account.retracted[target] = seq
     if target not in account.seen:
         return 1, []
-    seq = account.seen[target][0]
-    kept = [fact for fact in account.facts if fact.seq != seq]
-    if len(kept) == len(account.facts):
+    kept = account.facts_in_force()
+    if len(kept) == len(known):
         return 0, []
-    waiting = sum(account.unsigned.values())
-    postings = _rebook(account, kept)
+    account.frontier = frontier_of(kept)
     account.unsigned = _unsigned(kept)
-    return sum(account.unsigned.values()) - waiting, postings
-
-
-def _rebook(account: Account, facts: list[Fact]) -> list[Posting]:
-    postings = book_difference(account.facts, facts)
-    account.facts = facts
-    account.frontier = frontier_of(facts)
-    return postings
+    return sum(account.unsigned.values()) - waiting, book_difference(known, kept)
 
 
 def _unsigned(facts: Iterable[Fact]) -> dict[str, int]:

@@ -95,7 +95,7 @@ def booking_of(entry: Entry) -> Booking:
     """What an entry did; raises BlockDamaged."""
     try:
         return _BOOKING.decode(entry.booking)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BlockDamaged(f"a booking cannot be read: {error}") from error
 
 
@@ -133,10 +133,12 @@ def block_of(data: bytes) -> Block:
     try:
         wire = _WIRE.decode(data)
         header = _HEADER.decode(wire.header)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BlockDamaged(f"a block cannot be read: {error}") from error
     if header.format != FORMAT:
-        raise BlockDamaged(f"format {header.format} is newer than this revledger reads ({FORMAT}): upgrade it")
+        raise BlockDamaged(
+            f"format {header.format} is newer than this revledger reads ({FORMAT}): upgrade it"
+        )
     if header.entries != len(wire.entries):
         raise BlockDamaged(f"block {header.height} says {header.entries} entries and has {len(wire.entries)}")
     return Block(header, sha256(wire.header).digest(), wire.entries, data)

@@ -23,13 +23,15 @@ class Frontier(Struct, frozen=True, gc=False):
     """Where the books of an account stand: enough to book the next fact in order without the earlier ones.
 
     `standing` is after all facts, `before` after those earlier than `day`, the latest effective day;
-    `moment` is the latest time of an event; `was_active` whether there was revenue before `day`.
+    `moment` is the latest time of an event and `moment_day` the latest day of one, which is not always its
+    day: clocks may go back over midnight. `was_active` tells whether there was revenue before `day`.
     """
 
     before: Standing = NOTHING
     standing: Standing = NOTHING
     day: int = FIRST_DAY
     moment: int = -(2**63)
+    moment_day: int = FIRST_DAY
     was_active: bool = False
 
 
@@ -44,7 +46,9 @@ def frontier_of(facts: Iterable[Fact]) -> Frontier:
 
 def is_next(frontier: Frontier, fact: Fact) -> bool:
     """Whether a fact comes after all earlier ones on both clocks, so that `book_next` may book it."""
-    return fact.day >= frontier.day and fact.moment >= frontier.moment
+    return (
+        fact.day >= frontier.day and fact.moment >= frontier.moment and fact.moment_day >= frontier.moment_day
+    )
 
 
 def book_next(frontier: Frontier, fact: Fact) -> tuple[Frontier, list[Posting]]:
@@ -61,7 +65,9 @@ def book_next(frontier: Frontier, fact: Fact) -> tuple[Frontier, list[Posting]]:
         return advanced, posted if len(posted) == 1 else in_order(posted)
     sums = _sums(_path(new, fact.day, level, advanced.was_active))
     _subtract(sums, _path(old, fact.day, level, advanced.was_active))
-    committed = {(fact.moment_day, cell): value for cell, value in _difference(old.settled, new.settled).items()}
+    committed = {
+        (fact.moment_day, cell): value for cell, value in _difference(old.settled, new.settled).items()
+    }
     _add_ahead(sums, committed)
     return advanced, _postings(sums)
 
@@ -92,15 +98,16 @@ def _day(fact: Fact) -> int:
 
 def _advanced(frontier: Frontier, fact: Fact, standing: Standing) -> Frontier:
     moment = max(frontier.moment, fact.moment)
+    moment_day = max(frontier.moment_day, fact.moment_day)
     if fact.day == frontier.day:
-        return Frontier(frontier.before, standing, fact.day, moment, frontier.was_active)
+        return Frontier(frontier.before, standing, fact.day, moment, moment_day, frontier.was_active)
     old = frontier.standing
     was_active = frontier.was_active or bool(
         old.settled
         if not old.turns
         else any(old.level_on(day) for day in (frontier.day, *old.turns_between(frontier.day, fact.day)))
     )
-    return Frontier(old, standing, fact.day, moment, was_active)
+    return Frontier(old, standing, fact.day, moment, moment_day, was_active)
 
 
 def _is_settled(frontier: Frontier, fact: Fact, new: Standing) -> bool:
@@ -131,7 +138,7 @@ def _whole(ordered: Sequence[Fact]) -> Iterator[Posting]:
     standing, level, was_active = NOTHING, Level(), False
     groups = [(day, list(group)) for day, group in groupby(ordered, _day)]
     ends = [day for day, _ in groups[1:]] + [LAST_DAY + 1]
-    for (start, group), until in zip(groups, ends, strict=True):
+    for (start, group), until in zip(groups, ends, strict=False):
         for fact in group:
             standing = after(standing, fact)
         yield from _walk(standing, start, until, level, was_active)
@@ -145,7 +152,7 @@ def _committed(ordered: Sequence[Fact]) -> dict[tuple[int, Cell], int]:
     changes: dict[tuple[int, Cell], int] = {}
     known: list[Fact] = []
     standing = NOTHING
-    for day, group in groupby(sorted(ordered, key=_moment), _moment_day):
+    for day, group in groupby(sorted(ordered, key=_moment_day), _moment_day):
         old = standing
         for fact in sorted(group, key=_order):
             standing = after(standing, fact) if not known or _order(known[-1]) < _order(fact) else NOTHING
@@ -156,10 +163,6 @@ def _committed(ordered: Sequence[Fact]) -> dict[tuple[int, Cell], int]:
         for cell, value in _difference(old.settled, standing.settled).items():
             changes[day, cell] = value
     return changes
-
-
-def _moment(fact: Fact) -> int:
-    return fact.moment
 
 
 def _moment_day(fact: Fact) -> int:

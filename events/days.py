@@ -45,15 +45,24 @@ def text_of_moment(moment: int) -> str:
 
 
 def day_of_moment(moment: int, zone: tzinfo | None = None) -> int:
-    """The day a moment falls on in a time zone (None: UTC)."""
+    """The day a moment falls on in a time zone (None: UTC); ValueError outside the years 1 to 9999."""
     if zone is None:
-        return moment // DAY_MICROSECONDS
+        return _existing(moment // DAY_MICROSECONDS)
     seconds, micros = divmod(moment, 1_000_000)
     days, rest = divmod(seconds, 86_400)
-    at = datetime.fromordinal(days + EPOCH_ORDINAL).replace(
+    at = datetime.fromordinal(_existing(days) + EPOCH_ORDINAL).replace(
         hour=rest // 3600, minute=rest // 60 % 60, second=rest % 60, microsecond=micros, tzinfo=UTC
     )
-    return day_of_date(at.astimezone(zone).date())
+    try:
+        return day_of_date(at.astimezone(zone).date())
+    except OverflowError as error:
+        raise ValueError("the moment lies outside the years 1 to 9999 in the reporting zone") from error
+
+
+def _existing(day: int) -> int:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError(f"day {day} lies outside the years 1 to 9999")
+    return day
 
 
 def moment_of_text(text: str) -> int:

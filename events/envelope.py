@@ -20,18 +20,36 @@ _EVENT: Final[msgspec.json.Decoder[AnyEvent]] = msgspec.json.Decoder(AnyEvent)
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _JSON: Final = msgspec.json.Encoder()
 _REQUIRED: Final = ("specversion", "id", "source", "type", "subject", "time", "data")
-_FIELD: Final = re.compile(r" - at `(?:key in )?\$\.?(?P<field>[^`]*)`$")
+_PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_FIELD: Final = re.compile(r" - at (?:`key` in )?`\$\.?(?P<field>[^`]*)`$")
 
 
 def event_of(raw: bytes) -> Event:
     """The event that one structured-mode CloudEvent in JSON states; raises Refused with what to change."""
     if len(raw) > EVENT_BYTES_MAX:
-        sentence = f"the event has {len(raw)} bytes, more than {EVENT_BYTES_MAX}: send references, not documents"
+        sentence = (
+            f"the event has {len(raw)} bytes, more than {EVENT_BYTES_MAX}: send references, not documents"
+        )
         raise Refused("too_large", sentence)
+    _require_utf8(raw)
     try:
-        return _EVENT.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return _older_or_refused(raw, error)
+        event: Event = _EVENT.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        event = _older_or_refused(raw, error)
+    if not 1 < event.time.year < 9999:
+        sentence = "`time` lies outside the years 2 to 9998, where it has a day in every time zone: mend it"
+        raise Refused("invalid_time", sentence, "time")
+    return event
+
+
+def _require_utf8(raw: bytes) -> None:
+    """What the decoder skips, it does not look at: an extension attribute must be text all the same."""
+    if raw.isascii():
+        return
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        raise Refused("not_json", f"the event is not JSON in UTF-8: {error}; encode it as UTF-8") from error
 
 
 def items_of_batch(raw: bytes) -> list[bytes]:
@@ -40,32 +58,54 @@ def items_of_batch(raw: bytes) -> list[bytes]:
         return [bytes(item) for item in _ITEMS.decode(raw)]
     except msgspec.ValidationError as error:
         raise Refused("not_cloudevent", "a batch is a JSON array of CloudEvents: put it in [ ]") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Refused("not_json", f"the batch is not JSON: {error}") from error
 
 
 def structured_of_binary(headers: Mapping[str, str], data: bytes) -> bytes:
     """One structured-mode event from binary mode: `ce_` or `ce-` headers and the data; raises Refused."""
     attributes = {
-        name[3:]: value for key, value in headers.items() if (name := key.lower()).startswith(("ce_", "ce-"))
+        name[3:]: _attribute(name, value)
+        for key, value in headers.items()
+        if (name := key.lower()).startswith(("ce_", "ce-"))
     }
     if not attributes:
-        raise Refused("not_cloudevent", "no ce-* header: send ce-specversion, ce-id, ce-source, ce-type and so on")
+        raise Refused(
+            "not_cloudevent", "no ce-* header: send ce-specversion, ce-id, ce-source, ce-type and so on"
+        )
     try:
         content = msgspec.json.decode(data, type=msgspec.Raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Refused("not_json", f"the data is not JSON: {error}", "data") from error
     return _JSON.encode({**attributes, "datacontenttype": "application/json", "data": content})
+
+
+def _attribute(key: str, value: str) -> str:
+    """A CloudEvents attribute from its header; over HTTP (`ce-`) it comes percent-encoded (HTTP binding 1.0.2, 3.1.3.2)."""
+    try:
+        octets = value.encode()
+        if key.startswith("ce-"):
+            octets = _PERCENT.sub(lambda found: bytes([int(found[1], 16)]), octets)
+        return octets.decode()
+    except UnicodeError as error:
+        name = key[3:]
+        sentence = f"header {key} is not UTF-8: percent-encode it over HTTP, send it as UTF-8 over Kafka"
+        raise Refused("not_cloudevent", sentence, name) from error
 
 
 def binary_of_structured(raw: bytes) -> tuple[dict[str, str], bytes]:
     """Binary mode of a structured-mode event: `ce_` headers and the data, for Kafka; raises Refused."""
     event_of(raw)
-    document: dict[str, Any] = msgspec.json.decode(raw)
+    document = _document(raw)
     data = document.pop("data")
     document.pop("datacontenttype", None)
-    headers = {f"ce_{name}": value if isinstance(value, str) else str(value) for name, value in document.items()}
+    headers = {f"ce_{name}": _header(value) for name, value in document.items() if value is not None}
     return {**headers, "content-type": "application/json"}, _JSON.encode(data)
+
+
+def _header(value: Any) -> str:
+    """The canonical text of an attribute: true and 1 as in JSON."""
+    return value if isinstance(value, str) else _JSON.encode(value).decode()
 
 
 def json_of_event(event: Event) -> bytes:
@@ -89,13 +129,17 @@ def _document(raw: bytes) -> dict[str, Any]:
     """The JSON object with all that an event must carry; raises Refused for the first thing that is not there."""
     try:
         document = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError) as error:
+        if "out of range" in str(error):
+            sentence = "a number in the event is larger than can be read: mend it"
+            raise Refused("amount_too_large", sentence) from error
         raise Refused("not_json", f"the event is not JSON: {error}") from error
     if not isinstance(document, dict) or "specversion" not in document:
-        raise Refused("not_cloudevent", 'a CloudEvent is a JSON object with "specversion": "1.0"', "specversion")
+        raise Refused(
+            "not_cloudevent", 'a CloudEvent is a JSON object with "specversion": "1.0"', "specversion"
+        )
     if document["specversion"] != "1.0":
-        sentence = f"specversion {document['specversion']!r} is not read here: send '1.0'"
-        raise Refused("not_cloudevent", sentence, "specversion")
+        raise Refused("not_cloudevent", "only CloudEvents 1.0 is read here: send '1.0'", "specversion")
     for name in _REQUIRED:
         if name not in document:
             raise Refused("missing_field", f"`{name}` is missing: add it", name)
@@ -110,7 +154,9 @@ def _unknown_type(name: str) -> Refused:
     if known and re.fullmatch(r"v\d+", version):
         return Refused("unknown_version", f"{name!r} is not known in this version: send {known[0]}", "type")
     near = difflib.get_close_matches(name, EVENT_TYPES, n=1)
-    hint = f": did you mean {near[0]}?" if near else ": the vocabulary is in /openapi.json and events/schemas/"
+    hint = (
+        f": did you mean {near[0]}?" if near else ": the vocabulary is in /openapi.json and events/schemas/"
+    )
     return Refused("unknown_type", f"no event has the type {name[:200]!r}{hint}", "type")
 
 
@@ -127,7 +173,9 @@ def _refusal(error: Exception) -> Refused:
         path = f"{field}.{name}" if field else name
         if missing:
             return Refused("missing_field", f"`{path}` is missing: add it", path)
-        return Refused("unknown_field", f"`{path}` is not in the vocabulary: remove it or mend its spelling", path)
+        return Refused(
+            "unknown_field", f"`{path}` is not in the vocabulary: remove it or mend its spelling", path
+        )
     code = _code(field, what)
     return Refused(code, f"`{field}`: {_advice(code, what)}", field)
 

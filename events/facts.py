@@ -16,7 +16,18 @@ Kind = Literal["signed", "amended", "renewed", "cancelled", "paused", "resumed",
 Pairs = tuple[tuple[str, str], ...]
 
 RESERVED_ATTRIBUTES: Final = frozenset(
-    ("account", "contract", "line", "plan", "product", "currency", "owner", "campaign", "channel", "term_months")
+    (
+        "account",
+        "contract",
+        "line",
+        "plan",
+        "product",
+        "currency",
+        "owner",
+        "campaign",
+        "channel",
+        "term_months",
+    )
 )
 """Names one can group by that are not attributes of an account."""
 
@@ -60,14 +71,18 @@ def fact_of(event: v.Event, seq: int, zone: tzinfo | None) -> Fact | None:
     `seq` is its arrival (the ledger's entry number), `zone` the reporting zone (None: UTC).
     """
     if "\n" in event.source:
-        raise Refused("invalid_field", "`source` holds a line break: it is a URI reference", "source")
+        raise Refused(
+            "invalid_field", "`source` holds a line break: write a URI reference on one line", "source"
+        )
     return _REDUCERS[type(event)](event, seq, zone)
 
 
 def _when(event: v.Event, effective_at: str | None, zone: tzinfo | None) -> tuple[int, int, int]:
     """Effective day, moment, and day of the moment; also checks that the event is about an account."""
     if event.subject == v.BOOK_SUBJECT:
-        raise Refused("invalid_subject", "an event of this type needs an account id as its subject", "subject")
+        raise Refused(
+            "invalid_subject", "an event of this type needs an account id as its subject", "subject"
+        )
     moment = moment_of(event.time)
     moment_day = moment // DAY_MICROSECONDS if zone is None else day_of_moment(moment, zone)
     if effective_at is None:
@@ -96,7 +111,9 @@ def _term(term: v.Term | None, day: int, zone: tzinfo | None) -> tuple[int, int]
     if end is None:
         return NEVER, 0
     if end < start:
-        raise Refused("invalid_period", "the term ends before it starts", "data.term.end")
+        raise Refused(
+            "invalid_period", "the term ends before it starts: exchange or mend its days", "data.term.end"
+        )
     return NEVER if term.auto_renew else end, whole_months(start, end)
 
 
@@ -179,7 +196,9 @@ def _cost(event: v.CostRecorded, _seq: int, zone: tzinfo | None) -> None:
 
 def _rate(event: v.RatePublished, _seq: int, zone: tzinfo | None) -> None:
     if event.subject != v.BOOK_SUBJECT:
-        raise Refused("invalid_subject", f"a rate belongs to no account: subject {v.BOOK_SUBJECT!r}", "subject")
+        raise Refused(
+            "invalid_subject", f"a rate belongs to no account: subject {v.BOOK_SUBJECT!r}", "subject"
+        )
     base = require_currency(event.data.base, "data.base")
     if base == require_currency(event.data.quote, "data.quote"):
         raise Refused("invalid_rate", "base and quote are the same currency", "data.quote")
@@ -189,7 +208,10 @@ def _rate(event: v.RatePublished, _seq: int, zone: tzinfo | None) -> None:
 
 def _retracted(event: v.EventRetracted, _seq: int, _zone: tzinfo | None) -> None:
     if "\n" in event.data.source:
-        raise Refused("invalid_field", "`data.source` holds a line break", "data.source")
+        sentence = "`data.source` holds a line break: write the source of the event to retract as it was sent"
+        raise Refused("invalid_field", sentence, "data.source")
+    if (event.source, event.id) == (event.data.source, event.data.id):
+        raise Refused("invalid_field", "an event cannot retract itself: name the event to retract", "data.id")
 
 
 _REDUCERS: Final[dict[type[v.Event], Callable[[Any, int, tzinfo | None], Fact | None]]] = {

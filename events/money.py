@@ -31,13 +31,18 @@ Codes withdrawn since 2015 (list three) stay, because the histories that are loa
 E4: Final = 10_000
 MRR_DIVISOR: Final = 12 * E4
 AMOUNT_MAX: Final = 2**63 - 1
+VALUE_MAX: Final = 2**60
+"""The most a line may be worth, in annual_e4: so that no posting, a difference of differences, outgrows 64 bits."""
+
 INTERVALS_PER_YEAR: Final[dict[str, int]] = {"month": 12, "year": 1, "week": 52, "day": 365}
 
 
 def require_currency(code: str, field: str) -> str:
     """The code, if ISO 4217 has it as money; raises Refused `unknown_currency`."""
     if code not in MINOR_DIGITS:
-        raise Refused("unknown_currency", f"{code!r} is not an ISO 4217 currency code such as USD or KRW", field)
+        raise Refused(
+            "unknown_currency", f"{code!r} is not an ISO 4217 currency code such as USD or KRW", field
+        )
     return code
 
 

@@ -38,11 +38,15 @@ def movements(day: int, before: Level, after: Level, was_active: bool, causes: C
         rise: Movement = "reactivation" if was_active else "new"
         return [Posting(day, rise, value, cell) for cell, value in after.items()]
     if not after:
-        return [Posting(day, "churn", -value, cell, *causes(cell.contract, day)) for cell, value in before.items()]
+        return [
+            Posting(day, "churn", -value, cell, *causes(cell.contract, day)) for cell, value in before.items()
+        ]
     changes = _changes(before, after)
     postings: list[Posting] = []
     for currency in sorted({cell.currency for cell in changes}):
-        postings += _changed(day, {cell: value for cell, value in changes.items() if cell.currency == currency})
+        postings += _changed(
+            day, {cell: value for cell, value in changes.items() if cell.currency == currency}
+        )
     return postings
 
 
@@ -102,4 +106,3 @@ def _rank(posting: Posting) -> tuple[object, ...]:
         posting.initiative,
         posting.amount,
     )
-

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from events import vocabulary as v
 from events.days import FIRST_DAY, day_of_text
-from events.money import AMOUNT_MAX, annual_e4, percent_of_text
+from events.money import VALUE_MAX, annual_e4, percent_of_text
 from events.refusals import Refused
 
 Steps = tuple[tuple[int, int], ...]
@@ -53,7 +53,9 @@ def period_named(
     start = day_or_none(from_, zone, f"{field}.from")
     end = day_or_none(until, zone, f"{field}.until")
     if start is not None and end is not None and end < start:
-        raise Refused("invalid_period", f"until {until} lies before from {from_}: exchange or mend them", field)
+        raise Refused(
+            "invalid_period", f"until {until} lies before from {from_}: exchange or mend them", field
+        )
     return start, end
 
 
@@ -83,8 +85,8 @@ def priced_lines(lines: tuple[v.Line, ...], zone: tzinfo | None) -> tuple[Priced
 def _steps(line: v.Line, zone: tzinfo | None, index: int) -> Steps:
     list_price = line.amount_minor * line.quantity
     list_value = annual_e4(list_price, line.interval, line.interval_count)
-    if list_value > AMOUNT_MAX:
-        sentence = "the line is worth more than 922 trillion minor units a year: more than 64 bits hold"
+    if list_value > VALUE_MAX:
+        sentence = "the line is worth more than 115 trillion minor units a year: more than the books hold"
         raise Refused("amount_too_large", sentence, f"data.lines[{index}].amount_minor")
     if not line.discounts and line.from_ is None and line.until is None:
         return ((FIRST_DAY, list_value),)

@@ -91,7 +91,8 @@ def _level(contract_id: str, contract: Contract, attributes: Pairs, day: int) ->
     labels = tuple(sorted(attributes + own)) if own else attributes
     currency = contract.currency
     return {
-        Cell(currency, contract_id, line.line_id, line.plan, line.product, labels): value for line, value in values
+        Cell(currency, contract_id, line.line_id, line.plan, line.product, labels): value
+        for line, value in values
     }
 
 

@@ -23,7 +23,7 @@ Amount = Annotated[
 Quantity = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, description="ISO 4217 code.")]
 Percent = Annotated[str, Meta(min_length=1, max_length=16, description="Decimal string, 0 to 100.")]
-AttributeValue = str | int | bool
+AttributeValue = str | Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)] | bool
 
 
 class _Data(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from events.days import first_day_of_month
-from projections.sums import Amount
+from projections.pages import Amount
 
 
 class Buckets(Struct, frozen=True):
@@ -15,6 +15,21 @@ class Buckets(Struct, frozen=True):
     before: dict[str, int]
     within: list[dict[str, int]]
     after: dict[str, int]
+
+    def less(self, parts: Iterable["Buckets"]) -> "Buckets":
+        """What of these sums is in none of the parts."""
+        rest = Buckets(dict(self.before), [dict(sums) for sums in self.within], dict(self.after))
+        for part in parts:
+            _subtract(rest.before, part.before)
+            _subtract(rest.after, part.after)
+            for sums, others in zip(rest.within, part.within, strict=True):
+                _subtract(sums, others)
+        return rest
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing but zeros up to the last bound."""
+        return not any(any(sums.values()) for sums in (self.before, *self.within))
 
 
 def empty_buckets(periods: int) -> Buckets:
@@ -40,7 +55,9 @@ def buckets_of(
     return found
 
 
-def _add(found: dict[str, Buckets], bounds: Sequence[int], place: int, kind: str, value: str, amount: int) -> None:
+def _add(
+    found: dict[str, Buckets], bounds: Sequence[int], place: int, kind: str, value: str, amount: int
+) -> None:
     buckets = found.get(value)
     if buckets is None:
         buckets = found[value] = empty_buckets(len(bounds) - 1)
@@ -51,22 +68,6 @@ def _add(found: dict[str, Buckets], bounds: Sequence[int], place: int, kind: str
     sums[kind] = sums.get(kind, 0) + amount
 
 
-def rest_of(whole: Buckets, parts: Iterable[Buckets]) -> Buckets:
-    """What of the whole is in none of the parts."""
-    rest = Buckets(dict(whole.before), [dict(sums) for sums in whole.within], dict(whole.after))
-    for part in parts:
-        _subtract(rest.before, part.before)
-        _subtract(rest.after, part.after)
-        for sums, others in zip(rest.within, part.within, strict=True):
-            _subtract(sums, others)
-    return rest
-
-
 def _subtract(sums: dict[str, int], others: Mapping[str, int]) -> None:
     for kind, amount in others.items():
         sums[kind] = sums.get(kind, 0) - amount
-
-
-def is_empty(buckets: Buckets) -> bool:
-    """Whether there is nothing but zeros."""
-    return not any(any(sums.values()) for sums in (buckets.before, *buckets.within, buckets.after))

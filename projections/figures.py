@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from events.money import MRR_DIVISOR, arr_minor, mrr_minor, ratio_text, round_half_up
 from projections.bridge import level_of
-from projections.retention import Retention
+from projections.retention import NOBODY, Retention
 
 
 class Basis(Struct, frozen=True):
@@ -21,7 +21,7 @@ class Basis(Struct, frozen=True):
     after: Mapping[str, int]
     within: Mapping[str, int]
     opening: int = 0
-    retention: Retention = Retention()
+    retention: Retention = NOBODY
 
     @property
     def level(self) -> int:
@@ -100,7 +100,9 @@ FIGURES: Final = (
         "sum of churn and contraction effective on that day or later",
         lambda basis: mrr_minor(basis.after.get("churn", 0) + basis.after.get("contraction", 0)),
     ),
-    Figure("accounts", "accounts", "day", "Accounts with MRR above zero.", "count", lambda basis: basis.accounts),
+    Figure(
+        "accounts", "accounts", "day", "Accounts with MRR above zero.", "count", lambda basis: basis.accounts
+    ),
     Figure(
         "arpa_minor",
         "minor",

@@ -1,4 +1,4 @@
-"""The fold: bookings into changed records and what has to be added to the sums."""
+"""The fold: bookings into changed records, and what has to be added to the pages."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,16 +7,17 @@ from msgspec import Struct
 from events.account import Booking
 from events.movements import Posting
 from projections.groups import standing_groups
+from projections.pages import PageChanges, add_tally
 from projections.records import Record, merged
-from projections.sums import Changes, changes_of
-from projections.tally import Tally, tally_changes
+from projections.tally import tally_changes
 
 
 class Folded(Struct, frozen=True):
-    """What a batch of bookings changes: whole records by account, additions to the sums by key and field."""
+    """What a batch of bookings changes: whole records by account, additions to the pages and to the book."""
 
     records: dict[str, Record]
-    changes: Changes
+    pages: PageChanges
+    book: dict[str, int]
 
 
 def postings_by_account(bookings: Iterable[Booking]) -> dict[str, list[Posting]]:
@@ -31,15 +32,18 @@ def postings_by_account(bookings: Iterable[Booking]) -> dict[str, list[Posting]]
 def fold(records: Mapping[str, Record], bookings: Iterable[Booking]) -> Folded:
     """Folds a batch, given the records so far of the accounts it posts to (absent: none so far).
 
-    However the same bookings are cut into batches, the sums end the same.
+    However the same bookings are cut into batches, records, pages and book end the same.
     """
     bookings = list(bookings)
-    by_account = postings_by_account(bookings)
     changed: dict[str, Record] = {}
-    total: Tally = {}
-    for account, postings in by_account.items():
+    pages: PageChanges = {}
+    for account, postings in postings_by_account(bookings).items():
         old = records.get(account, {})
         new = changed[account] = merged(old, postings)
-        for key, value in tally_changes(account, old, new, postings, standing_groups).items():
-            total[key] = total.get(key, 0) + value
-    return Folded(changed, changes_of(total, bookings))
+        add_tally(pages, tally_changes(account, old, new, postings, standing_groups))
+    counts = {
+        "entries": len(bookings),
+        "unmatched": sum(booking.unmatched for booking in bookings),
+        "postings": sum(len(booking.postings) for booking in bookings),
+    }
+    return Folded(changed, pages, counts)

@@ -31,7 +31,9 @@ def merged(record: Mapping[tuple[int, Movement, Cell], int], postings: Iterable[
 
 def bytes_of_record(record: Record) -> bytes:
     """The record in msgpack: an array of (day, movement, annual_e4, cell)."""
-    return _ENCODER.encode([(day, movement, amount, cell) for (day, movement, cell), amount in record.items()])
+    return _ENCODER.encode(
+        [(day, movement, amount, cell) for (day, movement, cell), amount in record.items()]
+    )
 
 
 def record_of_bytes(data: bytes) -> Record:

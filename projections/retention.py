@@ -8,7 +8,7 @@ from projections.groups import GroupsOf
 from projections.records import Record
 
 
-class Retention(Struct):
+class Retention(Struct, frozen=True):
     """Sums over opening accounts in annual_e4: `kept` caps each account at its opening level."""
 
     opening: int = 0
@@ -26,8 +26,12 @@ def retention_of(
     for account, record in records:
         for value, (opening, closing) in _levels(account, record, currency, start, until, groups_of).items():
             if opening > 0:
-                _count(found.setdefault(value, Retention()), opening, closing)
+                found[value] = _with(found.get(value, NOBODY), opening, closing)
     return found
+
+
+NOBODY = Retention()
+"""Retention where no account had revenue at the start."""
 
 
 def _levels(
@@ -43,9 +47,11 @@ def _levels(
     return levels
 
 
-def _count(retention: Retention, opening: int, closing: int) -> None:
-    retention.opening += opening
-    retention.closing += closing
-    retention.kept += min(opening, closing)
-    retention.accounts += 1
-    retention.lost += closing <= 0
+def _with(so_far: Retention, opening: int, closing: int) -> Retention:
+    return Retention(
+        so_far.opening + opening,
+        so_far.closing + closing,
+        so_far.kept + min(opening, closing),
+        so_far.accounts + 1,
+        so_far.lost + (closing <= 0),
+    )

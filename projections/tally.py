@@ -38,7 +38,9 @@ def tally_of(account: str, entries: _Entries, groups_of: GroupsOf, opening: Mapp
     return tally
 
 
-def tally_changes(account: str, old: Record, new: Record, postings: Iterable[Posting], groups_of: GroupsOf) -> Tally:
+def tally_changes(
+    account: str, old: Record, new: Record, postings: Iterable[Posting], groups_of: GroupsOf
+) -> Tally:
     """What has to be added to the tallies when these postings turn an old record into a new one."""
     first = min(posting.day for posting in postings)
     opening: Level = {}

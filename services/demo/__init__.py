@@ -1,7 +1,5 @@
 """A made-up company's history as events: the same arguments give the same bytes, in order of arrival."""
 
-from __future__ import annotations
-
 from services.demo.stream import Options, demo_events
 
 __all__ = ["Options", "demo_events"]

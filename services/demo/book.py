@@ -1,7 +1,5 @@
 """What belongs to no account: exchange rates, and what it cost to win and to keep customers."""
 
-from __future__ import annotations
-
 import random
 
 import msgspec

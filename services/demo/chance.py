@@ -1,7 +1,5 @@
 """Integer-only draws from a seeded generator, the same on every Python and every machine."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 from typing import TypeVar

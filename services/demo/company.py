@@ -1,7 +1,5 @@
 """What the made-up company is: plans and prices, customers, sellers, campaigns, seasons."""
 
-from __future__ import annotations
-
 import msgspec
 
 from services.demo.chance import Weighted

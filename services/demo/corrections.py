@@ -1,7 +1,5 @@
 """Mistakes of the source systems: what a wrong event says, and how it is taken back and put right."""
 
-from __future__ import annotations
-
 import random
 
 from msgspec.structs import replace

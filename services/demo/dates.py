@@ -1,7 +1,5 @@
 """Days (since 1970-01-01) and moments (milliseconds since then, UTC) of the made-up company."""
 
-from __future__ import annotations
-
 import random
 from datetime import date
 from functools import lru_cache

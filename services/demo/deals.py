@@ -1,7 +1,5 @@
 """Deals: how one is drawn for a new customer, how it changes, and the contract lines it is written as."""
 
-from __future__ import annotations
-
 import random
 
 from msgspec.structs import replace

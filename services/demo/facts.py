@@ -1,7 +1,5 @@
 """A fact as its source system knows it, and the customer it is about."""
 
-from __future__ import annotations
-
 from typing import TypeAlias
 
 import msgspec

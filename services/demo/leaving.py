@@ -1,7 +1,5 @@
 """Leaving: cancellations with their reasons and notice, by the customer or for want of payment."""
 
-from __future__ import annotations
-
 import random
 
 from services.demo.chance import Weighted, below, between, hit, pick, weighted

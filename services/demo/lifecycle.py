@@ -1,7 +1,5 @@
 """One account's story, told month by month: what it does depends on its segment and on its mood."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 from typing import TypeAlias
@@ -45,7 +43,7 @@ def _active(rng: random.Random, account: Account, market: Market) -> list[Fact]:
     facts = surveys(rng, account, market)
     if market.month.index < account.quiet_until:
         return facts
-    band = (account.mood >= 42) + (account.mood >= 68)
+    band = (account.mood >= 48) + (account.mood >= 68)
     if account.term_end is not None and account.term_end < market.month.horizon:
         return facts + term_ends(rng, account, market, band)
     roll = below(rng, 10_000)
@@ -161,7 +159,7 @@ def _changed(account: Account, moment: int, attributes: JsonObject) -> Fact:
 _Odds: TypeAlias = tuple[tuple[Chapter, tuple[int, int, int]], ...]
 _ODDS: dict[str, _Odds] = {
     "smb": (
-        (_cancel, (620, 190, 70)),
+        (_cancel, (620, 160, 60)),
         (_upgrade, (180, 560, 880)),
         (_downgrade, (460, 200, 80)),
         (_pause, (190, 120, 50)),

@@ -1,7 +1,5 @@
 """The end of a term: notices, renewals on time, late, after a gap, or never."""
 
-from __future__ import annotations
-
 import random
 
 from services.demo.chance import below, between, hit

@@ -1,7 +1,5 @@
 """Signing: how a new customer comes in, and how a lost one comes back."""
 
-from __future__ import annotations
-
 import random
 
 from msgspec.structs import replace

@@ -1,7 +1,5 @@
 """What customers answer when asked: scores and words that follow their mood."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable
 
@@ -82,7 +80,7 @@ def _fcr(rng: random.Random, mood: int) -> JsonObject:
 
 
 def _words(rng: random.Random, mood: int) -> JsonObject:
-    band = 0 if mood < 42 else 1 if mood < 65 else 2
+    band = 0 if mood < 48 else 1 if mood < 65 else 2
     return {"comment": pick(rng, (_BLAME, _NEUTRAL, _PRAISE)[band]), "tags": [pick(rng, _TAGS[band])]}
 
 

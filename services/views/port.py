@@ -1,4 +1,4 @@
-"""What a views store promises: hashes per partition that change together with the ledger position they reflect."""
+"""What a views store promises: hashes that change together with the ledger position they reflect."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
@@ -25,8 +25,11 @@ START: Final = Position(next_height=0, last_hash=b"", last_seq=-1, recorded_at=0
 
 Field = bytes | str
 Value = bytes | str | int
-Writes = Mapping[str, Mapping[Field, Value | None]]
-"""Key -> field -> the value it has from now on, never a difference; None removes the field."""
+Fields = Mapping[str, Value | None] | Mapping[bytes, Value | None] | Mapping[Field, Value | None]
+"""Field -> the value it has from now on, never a difference; None removes the field."""
+
+Writes = Mapping[str, Fields]
+"""Key -> what changes in its hash."""
 
 
 class ViewsError(Exception):
@@ -38,7 +41,8 @@ class Fenced(ViewsError):
 
     def __init__(self, partition: int, epoch: int, newest: int) -> None:
         super().__init__(
-            f"Epoch {epoch} of partition {partition} is over: epoch {newest} holds it. Stop projecting it here."
+            f"Epoch {epoch} of partition {partition} is over: epoch {newest} holds it."
+            " Stop projecting the partition here."
         )
         self.partition = partition
         self.epoch = epoch
@@ -118,7 +122,7 @@ class Views(Protocol):
         ...
 
     async def clear(self, partition: int) -> None:
-        """Removes all hashes of the partition and its position, at once; its epoch stays, so a fence holds."""
+        """Removes the partition's hashes and position, at once; its epoch stays, so that a fence holds."""
         ...
 
     async def close(self) -> None:

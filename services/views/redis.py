@@ -1,4 +1,4 @@
-"""The views on a server that speaks the Redis protocol: Redis 7 or later, Valkey 8 or later, cluster-safe keys."""
+"""The views on a server of the Redis protocol: Redis 7 or later, Valkey 8 or later; keys are cluster-safe."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from redis.exceptions import (
 )
 from redis.maint_notifications import MaintNotificationsConfig
 
-from services.views.port import Fenced, Field, Gap, Position, Value, Views, ViewsUnavailable, Writes
+from services.views.port import Fenced, Field, Fields, Gap, Position, Value, Views, ViewsUnavailable, Writes
 
 NAMESPACE: Final = "revledger"
 """What all keys start with."""
@@ -41,10 +41,10 @@ def _script(text: str) -> _Script:
     return _Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())
 
 
-# KEYS: the partition's own hash, the set of its keys, then the keys written. ARGV: epoch, expected next height,
-# the position in the order of `_PLACE`, then for each key how many values it gets, how many fields it loses, and
-# those. The numbers compared are heights and epochs; values pass through as the strings they are. A refusal comes
-# before the first write, so all is atomic. Lua passes at most some 8,000 values to one call, hence the slices.
+# KEYS: the partition's own hash, the set of its keys, then the keys written. ARGV: epoch, expected next
+# height, the position in the order of `_PLACE`; then for each key how many values it gets, how many fields it
+# loses, and those. The numbers compared are heights and epochs; values pass through as the strings they are.
+# A refusal comes before the first write, so all is atomic. Lua passes on at most some 8,000 values at a time.
 _COMMIT: Final = _script("""#!lua
 local own, index = KEYS[1], KEYS[2]
 local epoch = tonumber(redis.call('HGET', own, 'epoch') or 0)
@@ -72,7 +72,7 @@ end
 return {0, 0}
 """)
 
-# The keys removed are those of the set, so they are not in KEYS; they share its hash tag, so they are on its node.
+# The keys removed are those of the set, not of KEYS; they share its hash tag, so they are on the same node.
 # It may run when memory is full, for it frees some.
 _CLEAR: Final = _script("""#!lua flags=allow-oom
 local own, index = KEYS[1], KEYS[2]
@@ -104,7 +104,7 @@ def redis_views(server: str | Path, *, namespace: str = NAMESPACE) -> Views:
 
     It connects when first used. Several services may share a server, each under a namespace of its own.
     """
-    assert namespace and not set(namespace) & set("{}"), "braces would change the hash tag"
+    assert not set(namespace) & set("{}"), "braces would change the hash tag"
     options: Mapping[str, Any] = {
         "protocol": 3,
         "socket_connect_timeout": CONNECT_SECONDS,
@@ -120,7 +120,7 @@ def redis_views(server: str | Path, *, namespace: str = NAMESPACE) -> Views:
 
 
 class _RedisViews:
-    """One hash per key; beside them, under the same hash tag, the position with the epoch, and the set of keys."""
+    """One hash per key; under the same hash tag, the position with its epoch, and the set of keys."""
 
     def __init__(self, client: Redis, namespace: str) -> None:
         self._client = client
@@ -209,7 +209,7 @@ class _RedisViews:
         return f"{self._namespace}:{{{partition}}}:{key}"
 
 
-def _flatten(fields: Mapping[Field, Value | None], arguments: list[Value]) -> None:
+def _flatten(fields: Fields, arguments: list[Value]) -> None:
     """Appends one key's part of a commit: two counts, the fields with their values, the fields to remove."""
     removed: list[Field] = [field for field, value in fields.items() if value is None]
     arguments += (len(fields) - len(removed), len(removed))
@@ -239,7 +239,7 @@ async def _answer(call: Any) -> Any:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Errors of the server and of the way to it become `ViewsUnavailable`; a value it cannot take is a bug."""
+    """Errors of the server and of the way to it become `ViewsUnavailable`; a wrong type is a bug."""
     try:
         yield
     except DataError:

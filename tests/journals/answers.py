@@ -59,7 +59,8 @@ def _bridge_problems(expected: Bridge, answer: Bridge) -> list[str]:
     rows = _rows_by_label(expected)
     answers = _rows_by_label(answer)
     problems = [
-        f"bridge {label}: expected a row, there is none" for label in _labels_due(expected) - answers.keys()
+        f"bridge {label}: expected a row, there is none"
+        for label in sorted(_labels_due(expected) - answers.keys())
     ]
     columns = [*MOVEMENTS, *_account_columns(expected)]
     for label, row in answers.items():

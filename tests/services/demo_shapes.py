@@ -33,9 +33,7 @@ def moment(value: Any) -> bool:
 
 
 def day(value: Any) -> bool:
-    if len(value) != 10:
-        return moment(value)
-    return date.fromisoformat(value).isoformat() == value
+    return moment(value) if len(value) != 10 else date.fromisoformat(value).isoformat() == str(value)
 
 
 def decimal(value: Any) -> bool:

@@ -20,7 +20,7 @@ from services.ledgers.port import Ledger, LedgerUnavailable, NewerLedger, NotALe
 from services.ledgers.sqlite import sqlite_ledger
 from services.ledgers.sqlite_file import APPLICATION_ID, FORMAT
 from tests.services.ledgers.blocks import chain, next_block
-from tests.services.ledgers.test_contract import assert_one_chain, everything
+from tests.services.ledgers.test_port import assert_one_chain, everything
 from tests.services.running import asynchronous
 
 ROOT = Path(__file__).parents[3]

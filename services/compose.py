@@ -1,0 +1,201 @@
+"""The composition root: every entry point and every test builds the embedded service here."""
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import tzinfo
+from pathlib import Path
+from typing import Final, TextIO
+from zoneinfo import ZoneInfo
+
+from msgspec import Struct
+
+from events import block as blocks
+from events.policy import Policy
+from services.accounts import Accounts
+from services.deadletters import DeadLetters
+from services.intake import Intake
+from services.ledgers.port import Ledger, LedgerUnavailable
+from services.ledgers.sqlite import sqlite_ledger
+from services.projector import Projector
+from services.reports import Reports
+from services.settings import Settings
+from services.views.port import Views, ViewsUnavailable
+from services.views.redis import redis_views
+from services.views.valkey import embedded_valkey, running_socket
+from services.writer import Writer
+
+LEDGER_FILE: Final = "ledger.db"
+ACCOUNTS_FILE: Final = "accounts.db"
+OWNER_FILE: Final = "service.lock"
+RETRY_SECONDS: Final = 0.5
+PATIENCE_SECONDS: Final = 10.0
+_log = logging.getLogger("revledger")
+
+
+class DataInUse(Exception):
+    """Another process works on the data directory."""
+
+    def __init__(self, directory: Path, owner: "Owner") -> None:
+        where = f", which listens on {owner.url}" if owner.url else ""
+        super().__init__(
+            f"{directory} is in use by process {owner.pid}{where}: stop it, or use another --data"
+        )
+        self.owner = owner
+
+
+class Owner(Struct, frozen=True):
+    """The process that works on a data directory; `url` if it serves HTTP."""
+
+    pid: int
+    url: str = ""
+
+
+class Books(Struct, frozen=True):
+    """The embedded service: everything of one data directory, in one process."""
+
+    ledger: Ledger
+    views: Views
+    writer: Writer
+    projector: Projector
+    dead_letters: DeadLetters
+    reports: Reports
+    policy: Policy
+
+
+@asynccontextmanager
+async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10_000) -> AsyncIterator[Books]:
+    """The books of a data directory, held alone; the writer is at the head, the projector has started.
+
+    Raises:
+        DataInUse: another process holds the directory and does not let go of it.
+        LedgerError, ViewsError: the stores cannot be opened.
+    """
+    directory = settings.data
+    directory.mkdir(parents=True, exist_ok=True)
+    async with AsyncExitStack() as stack:
+        await _hold(stack, directory, url)
+        ledger = await sqlite_ledger(directory / LEDGER_FILE)
+        stack.push_async_callback(ledger.close)
+        policy = await _policy_of(ledger) or Policy(zone=settings.zone)
+        accounts = Accounts(directory / ACCOUNTS_FILE, 0, settings.accounts_hot)
+        writer = Writer(ledger, accounts, policy, zone_of(policy), keep_every=keep_every)
+        stack.push_async_callback(writer.close)
+        await writer.start()
+        views = redis_views(await stack.enter_async_context(embedded_valkey(directory)))
+        stack.push_async_callback(views.close)
+        projector = Projector(ledger, views)
+        await projector.start()
+        dead_letters = DeadLetters(directory)
+        stack.callback(dead_letters.close)
+        yield Books(
+            ledger, views, writer, projector, dead_letters, Reports(ledger, views, policy.stamp), policy
+        )
+
+
+@asynccontextmanager
+async def reports_of(settings: Settings) -> AsyncIterator[Reports]:
+    """The reports of a data directory: of the service that runs on it, else with the views brought up to date."""
+    socket = running_socket(settings.data) if owner_of(settings.data) else None
+    if socket is None:
+        async with owned_books(settings) as books:
+            await books.projector.catch_up()
+            yield books.reports
+        return
+    async with AsyncExitStack() as stack:
+        ledger = await sqlite_ledger(settings.data / LEDGER_FILE)
+        stack.push_async_callback(ledger.close)
+        views = redis_views(socket)
+        stack.push_async_callback(views.close)
+        policy = await _policy_of(ledger) or Policy(zone=settings.zone)
+        yield Reports(ledger, views, policy.stamp)
+
+
+@asynccontextmanager
+async def projecting(books: Books) -> AsyncIterator[asyncio.Task[None]]:
+    """Keeps the views at the head of the ledger meanwhile; the task ends only with an error."""
+    task = asyncio.create_task(_project(books.projector), name="projector")
+    try:
+        yield task
+    finally:
+        await _ended(task)
+
+
+@asynccontextmanager
+async def taking_in(books: Books, waiting_max: int) -> AsyncIterator[Intake]:
+    """Takes events in meanwhile; what was taken is written before it ends."""
+    intake = Intake(books.writer, books.dead_letters, waiting_max)
+    task = asyncio.create_task(intake.run(), name="intake")
+    try:
+        yield intake
+    finally:
+        await _ended(task)
+
+
+def zone_of(policy: Policy) -> tzinfo | None:
+    """The reporting zone; None is UTC, the fast way."""
+    return None if policy.zone == "UTC" else ZoneInfo(policy.zone)
+
+
+def owner_of(directory: Path) -> Owner | None:
+    """The process that works on a data directory now, if any."""
+    with suppress(FileNotFoundError), (directory / OWNER_FILE).open("r+") as file:
+        if not _lock(file):
+            text = file.read()
+            return Owner(**json.loads(text)) if text else Owner(0)
+    return None
+
+
+async def _hold(stack: AsyncExitStack, directory: Path, url: str) -> None:
+    """Holds the directory until the stack unwinds; a process on its way out gets a few seconds."""
+    waited = 0.0
+    file = stack.enter_context((directory / OWNER_FILE).open("a+"))
+    while not _lock(file):
+        owner = owner_of(directory)
+        if owner is not None and (owner.url or waited >= PATIENCE_SECONDS):
+            raise DataInUse(directory, owner)
+        await asyncio.sleep(0.05)
+        waited += 0.05
+    file.truncate(0)
+    file.write(json.dumps({"pid": os.getpid(), "url": url}))
+    file.flush()
+    stack.callback(file.truncate, 0)
+
+
+def _lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+async def _policy_of(ledger: Ledger) -> Policy | None:
+    """The policy that the genesis block fixed; None for an empty ledger."""
+    async for stored in ledger.read(0, 0, 1):
+        genesis = blocks.block_of(stored.data).header.genesis
+        return None if genesis is None else genesis.policy
+    return None
+
+
+async def _project(projector: Projector) -> None:
+    """Projects, and begins again whenever a store was away for a while."""
+    while True:
+        try:
+            await projector.run()
+        except (ViewsUnavailable, LedgerUnavailable) as error:
+            _log.warning("projection waits: %s", error)
+            await asyncio.sleep(RETRY_SECONDS)
+            with suppress(ViewsUnavailable, LedgerUnavailable):
+                await projector.start()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Ends a task; an error it ended with before is raised."""
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

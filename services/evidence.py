@@ -1,0 +1,143 @@
+"""Evidence: the sums and records an answer is computed from, read from the views at one ledger position."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from events.days import text_of_moment
+from projections.buckets import Buckets, buckets_of
+from projections.groups import CONTRACT_NAMES, GroupsOf, selected_groups
+from projections.pages import (
+    ACCOUNTS,
+    BOOK,
+    Amount,
+    amounts_of_days,
+    amounts_of_months,
+    amounts_of_tallies,
+    days_key,
+    months_key,
+)
+from projections.periods import split_months
+from projections.records import Record, record_of_bytes
+from projections.tally import tally_of
+from services import clock
+from services.questions import Question
+from services.views.port import START, Position, Views
+
+_SCANNED_NAMES = ("account", "contract", "currency")
+
+
+class AsOf(Struct, frozen=True):
+    """What an answer reflects: the last height of each partition, and the newest of what is in them."""
+
+    heights: dict[str, int]
+    recorded_at: int
+    newest_event_at: int
+    known_at: str | None = None
+    final: bool = True
+
+    def shown(self) -> dict[str, object]:
+        """The answer's `as_of`; the age is how long ago the newest block it reflects was recorded."""
+        seen: dict[str, object] = {
+            "position": self.heights,
+            "newest_event": text_of_moment(self.newest_event_at) if self.newest_event_at else None,
+            "age_seconds": max(0, (clock.now() - self.recorded_at) // 1_000_000)
+            if self.recorded_at
+            else None,
+            "final": self.final,
+        }
+        return seen if self.known_at is None else {**seen, "known_at": self.known_at}
+
+
+class Evidence(Struct, frozen=True):
+    """Hashes of the views by key, one of each partition, all of a partition at one position."""
+
+    as_of: AsOf
+    hashes: Mapping[str, Sequence[Mapping[bytes, bytes]]]
+
+    def months(self, currency: str, name: str) -> Iterator[Amount]:
+        """The totals of all months by the values of a name."""
+        for fields in self.hashes[months_key(currency, name)]:
+            yield from amounts_of_months(fields)
+
+    def days(self, currency: str, name: str, months: frozenset[int]) -> Iterator[Amount]:
+        """The sums of the days of some months by the values of a name."""
+        for month in months:
+            for fields in self.hashes[days_key(currency, name, month)]:
+                yield from amounts_of_days(fields)
+
+    def records(self) -> Iterator[tuple[str, Record]]:
+        """The accounts with what was posted to them."""
+        for fields in self.hashes[ACCOUNTS]:
+            for account, data in fields.items():
+                yield account.decode(), record_of_bytes(data)
+
+    def counts(self) -> dict[str, int]:
+        """What is counted over the whole book, and `names|currency|name` for every name in use."""
+        counts: dict[str, int] = {}
+        for fields in self.hashes[BOOK]:
+            for field, count in fields.items():
+                counts[field.decode()] = counts.get(field.decode(), 0) + int(count)
+        return counts
+
+
+async def evidence_of(views: Views, partitions: Sequence[int], keys: Sequence[str]) -> Evidence:
+    """Reads some keys of all partitions."""
+    parts = [await views.snapshot(partition, keys) for partition in partitions]
+    positions = [position or START for position, _ in parts]
+    hashes = {key: [part[index] for _, part in parts] for index, key in enumerate(keys)}
+    return Evidence(_as_of(positions, partitions), hashes)
+
+
+def _as_of(positions: Sequence[Position], partitions: Sequence[int]) -> AsOf:
+    heights = {str(p): position.next_height - 1 for p, position in zip(partitions, positions, strict=True)}
+    return AsOf(heights, max(p.recorded_at for p in positions), max(p.newest_event_at for p in positions))
+
+
+def groups_asked(question: Question) -> GroupsOf:
+    """The groups of a question."""
+    return selected_groups(question.by, dict(question.where))
+
+
+def keys_for(question: Question, currency: str, bounds: Sequence[int], *, accounts: bool) -> list[str]:
+    """The keys that `buckets_for` reads, and the accounts where they are needed anyway."""
+    if accounts or not _is_kept(question):
+        keys = [ACCOUNTS]
+    else:
+        keys = []
+    if _is_kept(question):
+        for name in {question.by or "", ""} if _has_rest(question) else {question.by or ""}:
+            keys.append(months_key(currency, name))
+            keys += [days_key(currency, name, month) for month in split_months([*bounds])]
+    return keys
+
+
+def buckets_for(
+    evidence: Evidence, question: Question, currency: str, bounds: Sequence[int]
+) -> dict[str, Buckets]:
+    """The sums of a question by group, sorted into its periods; the empty value stands for none."""
+    if not _is_kept(question):
+        groups = groups_asked(question)
+        tallies = (tally_of(account, record.items(), groups, {}) for account, record in evidence.records())
+        return buckets_of(bounds, (), amounts_of_tallies(tallies, currency), frozenset())
+    found = _kept(evidence, currency, question.by or "", bounds)
+    if _has_rest(question):
+        whole = _kept(evidence, currency, "", bounds)
+        if whole:
+            found[""] = whole[""].less(found.values())
+    return found
+
+
+def _kept(evidence: Evidence, currency: str, name: str, bounds: Sequence[int]) -> dict[str, Buckets]:
+    split = frozenset(split_months([*bounds]))
+    return buckets_of(bounds, evidence.months(currency, name), evidence.days(currency, name, split), split)
+
+
+def _is_kept(question: Question) -> bool:
+    """Whether sums are kept for the groups of a question, so that nobody has to look at each account."""
+    return not question.where and question.by not in _SCANNED_NAMES
+
+
+def _has_rest(question: Question) -> bool:
+    """Whether accounts may lack what a question groups by: their sums are what is left of the whole."""
+    return question.by is not None and question.by not in ("plan", "product", *CONTRACT_NAMES)

@@ -1,0 +1,90 @@
+"""The intake: events from many callers, written in batches as large as the ledger's pace makes them."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+from services import clock
+from services.deadletters import DeadLetters, Refusal
+from services.writer import Outcome, Submitted, Writer
+
+BATCH_EVENTS_MAX: Final = 500
+
+
+class Busy(Exception):
+    """More events wait to be written than may wait; try again in a moment."""
+
+
+class Intake:
+    """Takes events and tells what became of each, once that is durable."""
+
+    def __init__(self, writer: Writer, dead_letters: DeadLetters, waiting_max: int) -> None:
+        self._writer = writer
+        self._dead_letters = dead_letters
+        self._waiting_max = waiting_max
+        self._waiting: list[tuple[Submitted, asyncio.Future[Outcome]]] = []
+        self._arrived = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait."""
+        return len(self._waiting)
+
+    async def submit(self, events: Sequence[bytes], source: str) -> list[Outcome]:
+        """Writes events; refused ones are kept as dead letters, with where they came from.
+
+        Raises:
+            Busy: too many events wait already; nothing of the call was taken.
+            LedgerError, DeadLettersUnavailable: nothing of the call is acknowledged, though some of it may be in
+                the ledger: send it again, what is there counts as a duplicate.
+        """
+        if len(self._waiting) + len(events) > self._waiting_max and self._waiting:
+            raise Busy
+        loop = asyncio.get_running_loop()
+        futures = [loop.create_future() for _ in events]
+        self._waiting += [(Submitted(raw), future) for raw, future in zip(events, futures, strict=True)]
+        self._arrived.set()
+        answers = await asyncio.gather(*futures, return_exceptions=True)
+        outcomes: list[Outcome] = []
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            outcomes.append(answer)
+        await keep_refused(self._dead_letters, events, outcomes, source)
+        return outcomes
+
+    async def run(self) -> None:
+        """Writes what arrives, for ever."""
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while batch := self._waiting[:BATCH_EVENTS_MAX]:
+                del self._waiting[:BATCH_EVENTS_MAX]
+                await self._write(batch)
+
+    async def _write(self, batch: Sequence[tuple[Submitted, asyncio.Future[Outcome]]]) -> None:
+        try:
+            outcomes = await self._writer.write([item for item, _ in batch])
+        except BaseException as error:
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, future), outcome in zip(batch, outcomes, strict=True):
+            if not future.done():
+                future.set_result(outcome)
+
+
+async def keep_refused(
+    dead_letters: DeadLetters, events: Sequence[bytes], outcomes: Sequence[Outcome], source: str
+) -> None:
+    """Keeps the refused ones whole, before anybody is told that they were refused."""
+    refused = [
+        Refusal(raw, outcome.code, outcome.message, outcome.field, source, clock.now())
+        for raw, outcome in zip(events, outcomes, strict=True)
+        if outcome.status == "refused"
+    ]
+    if refused:
+        await asyncio.to_thread(dead_letters.put_many, refused)

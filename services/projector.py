@@ -1,0 +1,188 @@
+"""The projector: folds the ledger's blocks into the views, every block once and in order."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from events import block as blocks
+from events.account import Booking
+from events.block import Block
+from projections.fold import Folded, fold, postings_by_account
+from projections.pages import ACCOUNTS, BOOK, BOOK_COUNTS, PageName, changed_page
+from projections.records import Record, bytes_of_record, record_of_bytes
+from services.ledgers.port import Ledger, StoredBlock
+from services.views.port import START, Field, Gap, Position, Value, Views
+
+BATCH_ENTRIES_MAX: Final = 20_000
+RECORDS_MAX: Final = 150_000
+PAGES_MAX: Final = 50_000
+
+
+class Projector:
+    """Keeps the views of one partition at the head of its ledger.
+
+    What it holds in memory is a copy of the views; on any doubt it drops it and reads them again.
+    """
+
+    def __init__(self, ledger: Ledger, views: Views, partition: int = 0) -> None:
+        self._ledger = ledger
+        self._views = views
+        self._partition = partition
+        self._epoch = 0
+        self._position = START
+        self._before: Block | None = None
+        self._records: OrderedDict[str, Record] = OrderedDict()
+        self._pages: OrderedDict[PageName, bytes | None] = OrderedDict()
+        self._book: dict[str, int] = {}
+        self._moved = asyncio.Condition()
+
+    @property
+    def position(self) -> Position:
+        """How far the views reach."""
+        return self._position
+
+    async def start(self) -> None:
+        """Takes the partition over, and starts its views from nothing where they are of another ledger."""
+        self._epoch = await self._views.claim(self._partition)
+        await self._reload()
+
+    async def run(self) -> None:
+        """Follows the ledger for ever; start it first.
+
+        Raises:
+            Fenced: another projector took the partition over.
+            ViewsUnavailable, LedgerUnavailable, BlockDamaged: nothing was projected wrongly; start again.
+        """
+        async for stored in self._ledger.follow(self._partition, self._position.next_height):
+            if stored.height >= self._position.next_height:
+                await self.catch_up()
+
+    async def catch_up(self, until_height: int | None = None) -> None:
+        """Projects all that the ledger holds now (or the blocks below a height), and returns."""
+        while await self._pass(until_height):
+            pass
+
+    async def reached(self, height: int) -> None:
+        """Waits until the views reflect a block."""
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._position.next_height > height)
+
+    async def _pass(self, until_height: int | None) -> bool:
+        """Projects from the position to the tail in large commits; whether there may be more."""
+        batch: list[StoredBlock] = []
+        start = self._position.next_height
+        try:
+            async for stored in self._ledger.read(self._partition, start, until_height):
+                batch.append(stored)
+                if sum(one.entries for one in batch) >= BATCH_ENTRIES_MAX:
+                    await self._project([blocks.block_of(one.data) for one in batch])
+                    batch = []
+            if batch:
+                await self._project([blocks.block_of(one.data) for one in batch])
+        except Gap:
+            await self._reload()
+            return True
+        return self._position.next_height > start
+
+    async def _project(self, batch: Sequence[Block]) -> None:
+        before = self._before
+        for block in batch:
+            blocks.check_next(before, block)
+            before = block
+        bookings = [blocks.booking_of(entry) for block in batch for entry in block.entries]
+        folded = fold(await self._records_of(postings_by_account(bookings)), bookings)
+        writes = await self._writes(folded)
+        position = _position_after(self._position, batch[-1], bookings)
+        await self._views.commit(self._partition, self._epoch, self._position.next_height, position, writes)
+        self._before = batch[-1]
+        async with self._moved:
+            self._position = position
+            self._moved.notify_all()
+        self._trim()
+
+    async def _records_of(self, accounts: Iterable[str]) -> dict[str, Record]:
+        found: dict[str, Record] = {}
+        missing: list[str] = []
+        for account in accounts:
+            if account in self._records:
+                self._records.move_to_end(account)
+                found[account] = self._records[account]
+            else:
+                missing.append(account)
+        if missing and self._position.next_height > 0:
+            values = await self._views.read_fields(self._partition, ACCOUNTS, missing)
+            found |= {a: record_of_bytes(v) for a, v in zip(missing, values, strict=True) if v is not None}
+        return found
+
+    async def _writes(self, folded: Folded) -> dict[str, dict[Field, Value | None]]:
+        """The absolute values after the changes; also remembered, so whoever fails to commit has to reload."""
+        names = [PageName(*key) for key in folded.pages]
+        await self._load(names)
+        writes: dict[str, dict[Field, Value | None]] = {BOOK: {}}
+        writes[BOOK].update(self._counted(folded))
+        for name, changes in zip(names, folded.pages.values(), strict=True):
+            page, totals = changed_page(self._pages.get(name), changes)
+            self._pages[name] = page
+            writes.setdefault(name.days_key, {})[name.value] = page
+            writes.setdefault(name.months_key, {})[name.months_field] = totals
+            writes[BOOK][f"names|{name.currency}|{name.name}"] = 1
+        self._records.update(folded.records)
+        writes[ACCOUNTS] = {
+            account: bytes_of_record(record) if record else None for account, record in folded.records.items()
+        }
+        return writes
+
+    def _counted(self, folded: Folded) -> dict[str, int]:
+        self._book = {name: self._book.get(name, 0) + count for name, count in folded.book.items()}
+        return self._book
+
+    async def _load(self, names: Sequence[PageName]) -> None:
+        """Brings the pages that are not in memory there."""
+        missing: dict[str, list[PageName]] = {}
+        for name in names:
+            if name in self._pages:
+                self._pages.move_to_end(name)
+            elif self._position.next_height:
+                missing.setdefault(name.days_key, []).append(name)
+        for key, wanted in missing.items():
+            values = await self._views.read_fields(self._partition, key, [name.value for name in wanted])
+            self._pages.update(zip(wanted, values, strict=True))
+
+    async def _reload(self) -> None:
+        """Drops what is in memory and begins where the views stand; views of another ledger are cleared."""
+        self._records.clear()
+        self._pages.clear()
+        self._before = None
+        position = await self._views.position(self._partition) or START
+        if position.next_height:
+            self._before = await self._block_before(position)
+            if self._before is None:
+                await self._views.clear(self._partition)
+                position = START
+        self._position = position
+        counts = await self._views.read_fields(self._partition, BOOK, BOOK_COUNTS)
+        self._book = {name: int(count or 0) for name, count in zip(BOOK_COUNTS, counts, strict=True)}
+
+    async def _block_before(self, position: Position) -> Block | None:
+        height = position.next_height - 1
+        async for stored in self._ledger.read(self._partition, height, height + 1):
+            return blocks.block_of(stored.data) if stored.hash == position.last_hash else None
+        return None
+
+    def _trim(self) -> None:
+        while len(self._records) > RECORDS_MAX:
+            self._records.popitem(last=False)
+        while len(self._pages) > PAGES_MAX:
+            self._pages.popitem(last=False)
+
+
+def _position_after(position: Position, last: Block, bookings: Sequence[Booking]) -> Position:
+    newest = max((booking.moment for booking in bookings), default=0)
+    return Position(
+        next_height=last.header.height + 1,
+        last_hash=last.hash,
+        last_seq=last.next_seq - 1,
+        recorded_at=last.header.recorded_at,
+        newest_event_at=max(position.newest_event_at, newest),
+    )

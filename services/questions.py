@@ -1,0 +1,165 @@
+"""Questions: the parameters of a report, from a command line or a URL, checked and worked out."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, get_args
+
+from msgspec import Struct
+
+from events.days import date_of_day, day_of_text, first_day_of_month, moment_of_text, month_of_day
+from events.money import MINOR_DIGITS
+from projections.figures import CATALOGUE
+from projections.periods import Every, PeriodError, bounds_of
+
+PARAMETERS: Final = ("from", "until", "at", "on", "every", "currency", "by", "where", "known_at", "figures")
+
+
+class QuestionError(Exception):
+    """A question that cannot be answered as it is put; `parameter` is the one to change."""
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+        self.message = message
+
+
+class Moment(Struct, frozen=True):
+    """A moment of knowledge: a time in microseconds, or a height per partition."""
+
+    text: str
+    time: int | None = None
+    heights: tuple[tuple[int, int], ...] = ()
+
+
+class Question(Struct, frozen=True):
+    """What is asked: days as numbers, None where the books shall choose."""
+
+    currency: str | None = None
+    start: int | None = None
+    until: int | None = None
+    at: int | None = None
+    every: Every = "month"
+    by: str | None = None
+    where: tuple[tuple[str, str], ...] = ()
+    known_at: Moment | None = None
+    figures: tuple[str, ...] = ()
+
+
+def question_of(parameters: Mapping[str, Sequence[str]]) -> Question:
+    """A question from named texts (`known-at` and `known_at` are the same); raises QuestionError."""
+    given = {name.replace("-", "_"): [text for text in texts if text] for name, texts in parameters.items()}
+    for name in given:
+        if name not in PARAMETERS:
+            raise QuestionError(name, f"there is no parameter {name!r}{nearest(name, PARAMETERS)}")
+    one = {name: texts[0] for name, texts in given.items() if texts}
+    for name, texts in given.items():
+        if len(texts) > 1 and name not in ("where", "figures"):
+            raise QuestionError(name, f"{name!r} is given {len(texts)} times: give it once")
+    at = _at(one)
+    start, until = _day(one, "from"), _day(one, "until")
+    if at is not None and (start is not None or until is not None):
+        raise QuestionError("at", "ask either for a day (at, on) or for a window (from, until)")
+    if start is not None and until is not None and until <= start:
+        raise QuestionError(
+            "until", f"the window is empty: until {one['until']} has to be later than from {one['from']}"
+        )
+    return Question(
+        _currency(one.get("currency")),
+        start,
+        until,
+        at,
+        _every(one.get("every", "month")),
+        one.get("by"),
+        tuple(_pair(text) for text in given.get("where", [])),
+        None if "known_at" not in one else _moment(one["known_at"]),
+        tuple(_figure(name) for text in given.get("figures", []) for name in text.split(",")),
+    )
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """A hint at the nearest valid names, to end a sentence with."""
+    valid = sorted(valid)
+    near = difflib.get_close_matches(name, valid, n=2, cutoff=0.5)
+    return f": did you mean {' or '.join(near)}?" if near else f": choose one of {', '.join(valid)}"
+
+
+def window_of(question: Question, newest_day: int) -> tuple[int, int]:
+    """The window asked for; by default the twelve months up to the end of the month of the newest event."""
+    until = question.until
+    if until is None:
+        newest = newest_day if question.start is None else max(newest_day, question.start)
+        until = first_day_of_month(month_of_day(newest) + 1)
+    start = question.start
+    if start is None:
+        start = first_day_of_month(month_of_day(until - 1) - 11)
+    return start, until
+
+
+def bounds_for(question: Question, start: int, until: int) -> list[int]:
+    """The bounds of the periods; raises QuestionError."""
+    try:
+        return bounds_of(start, until, question.every)
+    except PeriodError as error:
+        raise QuestionError("every", str(error)) from error
+
+
+def _at(one: Mapping[str, str]) -> int | None:
+    at, on = _day(one, "at"), _day(one, "on")
+    if at is not None and on is not None:
+        raise QuestionError("on", "at is the start of a day and on its end: give one of them")
+    return at if on is None else on + 1
+
+
+def _day(one: Mapping[str, str], name: str) -> int | None:
+    if name not in one:
+        return None
+    try:
+        day = day_of_text(one[name])
+        date_of_day(day + 1)
+        date_of_day(day - 400)
+    except (ValueError, OverflowError) as error:
+        sentence = f"{name} {one[name]!r} is not a day: write YYYY-MM-DD, a day that exists"
+        raise QuestionError(name, sentence) from error
+    return day
+
+
+def _currency(text: str | None) -> str | None:
+    if text is not None and text not in MINOR_DIGITS:
+        raise QuestionError(
+            "currency", f"{text!r} is not an ISO 4217 currency{nearest(text.upper(), MINOR_DIGITS)}"
+        )
+    return text
+
+
+def _every(text: str) -> Every:
+    for every in get_args(Every):
+        if text == every:
+            return every  # type: ignore[no-any-return]
+    raise QuestionError("every", f"every {text!r} is not a period{nearest(text, get_args(Every))}")
+
+
+def _figure(name: str) -> str:
+    if name not in CATALOGUE:
+        raise QuestionError("figures", f"there is no figure {name!r}{nearest(name, CATALOGUE)}")
+    return name
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise QuestionError("where", f"where {text!r} is not NAME=VALUE, such as plan=pro")
+    return name, value
+
+
+def _moment(text: str) -> Moment:
+    if re.fullmatch(r"\d+:\d+(,\d+:\d+)*", text):
+        pairs = [pair.split(":") for pair in text.split(",")]
+        return Moment(text, None, tuple((int(partition), int(height)) for partition, height in pairs))
+    try:
+        return Moment(text, moment_of_text(text))
+    except ValueError as error:
+        sentence = (
+            f"known_at {text!r} is neither a time such as 2024-01-31T09:30:00Z nor a position such as 0:41"
+        )
+        raise QuestionError("known_at", sentence) from error

@@ -1,0 +1,217 @@
+"""Reports: questions answered from the views as they are, or from the ledger as it was known at a moment."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from events.days import day_of_moment, text_of_day
+from projections.bridge import bridge_rows
+from projections.buckets import Buckets, empty_buckets
+from projections.figures import CATALOGUE, FIGURES, Basis, Figure
+from projections.groups import CELL_NAMES
+from projections.pages import BOOK
+from projections.retention import NOBODY, Retention, retention_of
+from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, keys_for
+from services.ledgers.port import Ledger
+from services.projector import Projector
+from services.questions import Moment, Question, QuestionError, bounds_for, nearest, window_of
+from services.views.memory import memory_views
+from services.views.port import Views
+
+Answer = dict[str, Any]
+"""An answer in the JSON shape of the interfaces."""
+
+KNOWN_MAX: Final = 2
+"""How many folded pasts are kept for further questions about the same moment."""
+
+
+class Reports:
+    """Answers questions about the books of one ledger."""
+
+    def __init__(self, ledger: Ledger, views: Views, policy: str, partitions: Sequence[int] = (0,)) -> None:
+        self._ledger = ledger
+        self._views = views
+        self._policy = policy
+        self._partitions = partitions
+        self._known: OrderedDict[tuple[int, ...], Views] = OrderedDict()
+
+    async def bridge(self, question: Question) -> Answer:
+        """The bridge of every period; raises QuestionError."""
+        views, known = await self._known_at(question.known_at)
+        book = await evidence_of(views, self._partitions, [BOOK])
+        currency = _checked(question, book)
+        bounds = bounds_for(question, *window_of(question, day_of_moment(book.as_of.newest_event_at)))
+        keys = keys_for(question, currency, bounds, accounts=False)
+        evidence = await evidence_of(views, self._partitions, keys)
+        rows = await asyncio.to_thread(_bridge_rows, evidence, question, currency, bounds)
+        return self._answer("bridge", currency, evidence.as_of, known, rows)
+
+    async def figures(self, question: Question) -> Answer:
+        """Figures of a day or a window, all of the catalogue or those named; raises QuestionError."""
+        views, known = await self._known_at(question.known_at)
+        book = await evidence_of(views, self._partitions, [BOOK])
+        currency = _checked(question, book)
+        bounds = _bounds(question, day_of_moment(book.as_of.newest_event_at))
+        chosen = _chosen(question)
+        keys = keys_for(question, currency, bounds, accounts=any(one.needs == "accounts" for one in chosen))
+        evidence = await evidence_of(views, self._partitions, keys)
+        rows = await asyncio.to_thread(_figure_rows, evidence, question, currency, bounds, chosen)
+        return self._answer("figures", currency, evidence.as_of, known, rows)
+
+    async def book(self) -> Evidence:
+        """What is counted over the whole book, now."""
+        return await evidence_of(self._views, self._partitions, [BOOK])
+
+    def _answer(
+        self, report: str, currency: str, as_of: AsOf, known: AsOf | None, rows: list[Answer]
+    ) -> Answer:
+        shown = as_of if known is None else known
+        return {
+            "report": report,
+            "currency": currency,
+            "policy": self._policy,
+            "as_of": shown.shown(),
+            "rows": rows,
+        }
+
+    async def _known_at(self, moment: Moment | None) -> tuple[Views, AsOf | None]:
+        """The views to answer from, and what to say of them if they are of the past."""
+        if moment is None:
+            return self._views, None
+        heights, final = await self._heights_at(moment)
+        key = tuple(heights)
+        views = self._known.get(key)
+        if views is None:
+            views = self._known[key] = memory_views()
+            for partition, height in zip(self._partitions, heights, strict=True):
+                projector = Projector(self._ledger, views, partition)
+                await projector.start()
+                await projector.catch_up(height + 1)
+            while len(self._known) > KNOWN_MAX:
+                self._known.popitem(last=False)
+        as_of = (await evidence_of(views, self._partitions, [])).as_of
+        return views, AsOf(as_of.heights, as_of.recorded_at, as_of.newest_event_at, moment.text, final)
+
+    async def _heights_at(self, moment: Moment) -> tuple[list[int], bool]:
+        """The last block of each partition that was recorded by then, and whether no other can come."""
+        if moment.time is None:
+            given = dict(moment.heights)
+            if set(given) != set(self._partitions):
+                raise QuestionError("known_at", f"a position names every partition: {list(self._partitions)}")
+            for partition, height in given.items():
+                tail = await self._ledger.tail(partition)
+                if tail is None or height > tail.height:
+                    raise QuestionError("known_at", f"partition {partition} has no block {height} yet")
+            return [given[partition] for partition in self._partitions], True
+        found = [await self._height_at(partition, moment.time) for partition in self._partitions]
+        return [height for height, _ in found], all(final for _, final in found)
+
+    async def _height_at(self, partition: int, time: int) -> tuple[int, bool]:
+        tail = await self._ledger.tail(partition)
+        if tail is None or tail.recorded_at <= time:
+            return (-1 if tail is None else tail.height), False
+        low, high = 0, tail.height
+        while low < high:
+            middle = (low + high) // 2
+            async for block in self._ledger.read(partition, middle, middle + 1):
+                low, high = (middle + 1, high) if block.recorded_at <= time else (low, middle)
+        return low - 1, True
+
+
+def _checked(question: Question, book: Evidence) -> str:
+    """The currency of the answer; raises QuestionError for one or a name that cannot be answered."""
+    names = [field.split("|", 2)[1:] for field in book.counts() if field.startswith("names|")]
+    currencies = sorted({currency for currency, _ in names})
+    known = {name for _, name in names if name} | set(CELL_NAMES)
+    for parameter, name in (("by", question.by), *(("where", name) for name, _ in question.where)):
+        if name is not None and names and name not in known:
+            raise QuestionError(parameter, f"nothing is labelled {name!r}{nearest(name, known)}")
+    if question.currency is not None:
+        return question.currency
+    if len(currencies) > 1:
+        sentence = (
+            f"the books hold {', '.join(currencies)}, which are never added up: choose one with currency"
+        )
+        raise QuestionError("currency", sentence)
+    return currencies[0] if currencies else "USD"
+
+
+def _bounds(question: Question, newest_day: int) -> list[int]:
+    if question.at is not None:
+        return [question.at]
+    if question.start is None and question.until is None:
+        return [newest_day + 1]
+    return [*window_of(question, newest_day)]
+
+
+def _chosen(question: Question) -> list[Figure]:
+    """The figures asked for; by default all that a day, or a window, can answer."""
+    is_window = question.at is None and (question.start is not None or question.until is not None)
+    if not question.figures:
+        return [figure for figure in FIGURES if is_window or figure.needs == "day"]
+    chosen = [CATALOGUE[name] for name in question.figures]
+    for figure in chosen:
+        if figure.needs != "day" and not is_window:
+            raise QuestionError("from", f"{figure.name} is about a window: ask with from and until")
+    return chosen
+
+
+def _group(question: Question, value: str) -> Answer:
+    return {} if question.by is None else {"group": {question.by: value or None}}
+
+
+def _in_order(groups: Iterable[str]) -> list[str]:
+    """Groups by value, those without one last."""
+    return sorted(groups, key=lambda value: (not value, value))
+
+
+def _bridge_rows(evidence: Evidence, question: Question, currency: str, bounds: list[int]) -> list[Answer]:
+    found = _nonempty(buckets_for(evidence, question, currency, bounds), question, len(bounds) - 1)
+    rows_of = {value: bridge_rows(bounds, buckets) for value, buckets in found.items()}
+    return [
+        {
+            "from": text_of_day(row.start),
+            "until": text_of_day(row.until),
+            **_group(question, value),
+            "mrr_minor": row.mrr_minor,
+            "annual_e4": row.annual_e4,
+            "accounts": row.accounts,
+        }
+        for index in range(len(bounds) - 1)
+        for value in _in_order(rows_of)
+        for row in [rows_of[value][index]]
+    ]
+
+
+def _nonempty(found: dict[str, Buckets], question: Question, periods: int) -> dict[str, Buckets]:
+    if question.by is None:
+        return found or {"": empty_buckets(periods)}
+    return {value: buckets for value, buckets in found.items() if not buckets.is_empty}
+
+
+def _figure_rows(
+    evidence: Evidence, question: Question, currency: str, bounds: list[int], chosen: Sequence[Figure]
+) -> list[Answer]:
+    found = _nonempty(buckets_for(evidence, question, currency, bounds), question, len(bounds) - 1)
+    kept: dict[str, Retention] = {}
+    if any(figure.needs == "accounts" for figure in chosen):
+        kept = retention_of(evidence.records(), currency, bounds[0], bounds[-1], groups_asked(question))
+    if len(bounds) == 1:
+        span: Answer = {"at": text_of_day(bounds[0])}
+    else:
+        span = {"from": text_of_day(bounds[0]), "until": text_of_day(bounds[1])}
+    rows: list[Answer] = []
+    for value in _in_order(found):
+        basis = _basis(found[value], kept.get(value, NOBODY))
+        rows.append({**span, **_group(question, value), "figures": {f.name: f.value(basis) for f in chosen}})
+    return rows
+
+
+def _basis(buckets: Buckets, retention: Retention) -> Basis:
+    if not buckets.within:
+        return Basis(buckets.before, buckets.after, {}, 0, retention)
+    (within,) = buckets.within
+    before = {kind: buckets.before.get(kind, 0) + within.get(kind, 0) for kind in {*buckets.before, *within}}
+    opening = Basis(buckets.before, {}, {}).level
+    return Basis(before, buckets.after, within, opening, retention)

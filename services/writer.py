@@ -1,0 +1,292 @@
+"""The writer: takes events in batches, books them, and acknowledges what the ledger holds durably."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import tzinfo
+from typing import Literal
+
+from msgspec import Struct
+
+from events import block as blocks
+from events.account import Account, Booking, Duplicate, book
+from events.block import Block, Entry, Genesis
+from events.envelope import event_of
+from events.policy import Policy
+from events.refusals import Refused
+from events.vocabulary import Event
+from services import clock
+from services.accounts import Accounts, Reached
+from services.ledgers.port import HeightTaken, Ledger, StoredBlock
+
+
+class Submitted(Struct, frozen=True):
+    """One event as received; `recorded_at` (microseconds) only for a history recorded elsewhere."""
+
+    raw: bytes
+    recorded_at: int | None = None
+
+
+class Place(Struct, frozen=True):
+    """Where an event is in the ledger."""
+
+    partition: int
+    height: int
+    seq: int
+
+
+class Outcome(Struct, frozen=True):
+    """What became of one event; `code`, `message` and `field` say why it was refused."""
+
+    status: Literal["accepted", "duplicate", "refused"]
+    place: Place | None = None
+    unmatched: int = 0
+    code: str = ""
+    message: str = ""
+    field: str = ""
+
+
+class ClockRunsBackwards(Exception):
+    """A history's recorded times decrease, or lie before what the ledger holds already."""
+
+
+class BooksDiffer(Exception):
+    """Booking an entry again gave other postings than the ledger holds."""
+
+
+BLOCK_ENTRIES_MAX = 1_000
+BLOCK_BYTES_MAX = 700_000
+
+
+class Writer:
+    """The one writer of a partition in this process; calls are booked in the order they come."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        accounts: Accounts,
+        policy: Policy,
+        zone: tzinfo | None,
+        *,
+        keep_every: int = 10_000,
+    ) -> None:
+        self._ledger = ledger
+        self._accounts = accounts
+        self._policy = policy
+        self._zone = zone
+        self._keep_every = keep_every
+        self._partition = 0
+        self._head: Block | None = None
+        self._behind = True
+        self._unkept = 0
+        self._turn = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Brings the accounts up to the ledger; an empty ledger begins with the first event."""
+        async with self._turn:
+            await self._catch_up()
+
+    async def write(self, items: Sequence[Submitted]) -> list[Outcome]:
+        """Books events and returns once they are durable; refusals are outcomes, not errors.
+
+        Raises:
+            LedgerError: the ledger could not be written; no event of the call is acknowledged.
+            ClockRunsBackwards: a given recorded time lies before the one already in the ledger.
+        """
+        events = [_decoded(item.raw) for item in items]
+        async with self._turn:
+            while True:
+                if self._behind:
+                    await self._catch_up()
+                try:
+                    outcomes = await self._book(items, events)
+                except HeightTaken:
+                    continue
+                await self._keep_if_due()
+                return outcomes
+
+    async def close(self) -> None:
+        """Keeps the accounts and lets go of them."""
+        async with self._turn:
+            if not self._behind and self._unkept:
+                await self._keep()
+            self._accounts.close()
+
+    async def _book(self, items: Sequence[Submitted], events: Sequence[Event | Refused]) -> list[Outcome]:
+        names = {event.subject for event in events if isinstance(event, Event)}
+        accounts = self._accounts.get_many(names)
+        begun = [] if self._head else [self._genesis(items)]
+        head = self._head or begun[0]
+        batch = _Batch(head, self._policy.stamp, self._partition)
+        try:
+            for item, event in zip(items, events, strict=True):
+                batch.add(item, event, accounts, self._zone)
+            sealed = batch.sealed()
+            if sealed:
+                await self._ledger.append([stored(block) for block in (*begun, *sealed)])
+        except BaseException:
+            # Whether the blocks got in or not, the ledger knows; these accounts no longer do.
+            self._behind = True
+            for account in accounts.values():
+                account.forget_from(head.next_seq)
+            raise
+        if sealed:
+            self._accounts.changed(batch.touched)
+            self._head = sealed[-1]
+            self._unkept += sealed[-1].next_seq - head.next_seq
+        return [await self._placed(outcome, sealed) for outcome in batch.outcomes]
+
+    async def _placed(self, outcome: Outcome, sealed: Sequence[Block]) -> Outcome:
+        """The outcome with the height of the block its entry is in."""
+        if outcome.place is None:
+            return outcome
+        seq = outcome.place.seq
+        height = next((b.header.height for b in sealed if b.header.first_seq <= seq < b.next_seq), None)
+        if height is None:
+            found = await self._ledger.block_of(self._partition, seq)
+            assert found is not None, f"entry {seq} was seen before, and is not in the ledger"
+            height = found.height
+        place = Place(self._partition, height, seq)
+        return Outcome(outcome.status, place, outcome.unmatched)
+
+    def _genesis(self, items: Sequence[Submitted]) -> Block:
+        """Block 0, as old as the first event it is written for."""
+        recorded_at = items[0].recorded_at
+        return blocks.seal(
+            None,
+            [],
+            partition=self._partition,
+            recorded_at=clock.now() if recorded_at is None else recorded_at,
+            policy=self._policy.stamp,
+            genesis=Genesis(1, self._policy),
+        )
+
+    async def _catch_up(self) -> None:
+        """Books again what the ledger holds beyond the accounts, which start over if they lost their way."""
+        if self._head is None:
+            await self._resume()
+        start = 0 if self._head is None else self._head.header.height + 1
+        async for one in self._ledger.read(self._partition, start):
+            block = blocks.block_of(one.data)
+            blocks.check_next(self._head, block)
+            self._book_again(block)
+            self._head = block
+            await self._keep_if_due()
+        self._behind = False
+
+    async def _resume(self) -> None:
+        reached = self._accounts.reached
+        if reached.height < 0:
+            return
+        async for one in self._ledger.read(self._partition, reached.height, reached.height + 1):
+            if one.hash == reached.hash:
+                self._head = blocks.block_of(one.data)
+                return
+        self._accounts.forget()
+
+    def _book_again(self, block: Block) -> None:
+        entries = [(entry, event_of(entry.event)) for entry in block.entries]
+        accounts = self._accounts.get_many({event.subject for _, event in entries})
+        for seq, (entry, event) in enumerate(entries, block.header.first_seq):
+            booking = book(accounts[event.subject], event, seq, self._zone)
+            if isinstance(booking, Duplicate) or blocks.entry_of(entry.event, booking) != entry:
+                raise BooksDiffer(f"entry {seq} in block {block.header.height} is booked differently now")
+        self._accounts.changed(accounts)
+        self._unkept += len(entries)
+
+    async def _keep_if_due(self) -> None:
+        if self._head and (self._unkept >= self._keep_every or self._accounts.is_full):
+            await self._keep()
+            self._accounts.cool()
+
+    async def _keep(self) -> None:
+        assert self._head is not None, "there is nothing to keep before the first block"
+        head = self._head
+        await asyncio.to_thread(self._accounts.keep, Reached(head.header.height, head.hash))
+        self._unkept = 0
+
+
+class _Batch:
+    """Events being booked on top of the head, cut into blocks."""
+
+    def __init__(self, head: Block, policy: str, partition: int) -> None:
+        self._head = head
+        self._policy = policy
+        self._partition = partition
+        self._seq = head.next_seq
+        self._entries: list[Entry] = []
+        self._bytes = 0
+        self._recorded_at: int | None = None
+        self._sealed: list[Block] = []
+        self.outcomes: list[Outcome] = []
+        self.touched: set[str] = set()
+
+    def add(
+        self, item: Submitted, event: Event | Refused, accounts: dict[str, Account], zone: tzinfo | None
+    ) -> None:
+        """Books one event, or notes why not."""
+        try:
+            if isinstance(event, Refused):
+                raise event
+            booking = book(accounts[event.subject], event, self._seq, zone)
+        except Refused as refused:
+            self.outcomes.append(Outcome("refused", None, 0, refused.code, refused.message, refused.field))
+            return
+        if isinstance(booking, Duplicate):
+            self.outcomes.append(Outcome("duplicate", Place(self._partition, -1, booking.seq)))
+            return
+        self._append(item, booking)
+
+    def _append(self, item: Submitted, booking: Booking) -> None:
+        entry = blocks.entry_of(item.raw, booking)
+        size = len(entry.event) + len(entry.booking)
+        full = len(self._entries) >= BLOCK_ENTRIES_MAX or self._bytes + size > BLOCK_BYTES_MAX
+        if self._entries and (full or item.recorded_at != self._recorded_at):
+            self._seal()
+        self._recorded_at = item.recorded_at
+        self._entries.append(entry)
+        self._bytes += size
+        self._seq += 1
+        self.touched.add(booking.account)
+        self.outcomes.append(Outcome("accepted", Place(self._partition, -1, booking.seq), booking.unmatched))
+
+    def _seal(self) -> None:
+        given = self._recorded_at
+        if given is not None and given < self._head.header.recorded_at:
+            raise ClockRunsBackwards(
+                "a recorded time lies before what the ledger holds already: sort the history by recordedtime, "
+                "load it into an empty ledger, or load it without --as-recorded"
+            )
+        recorded_at = clock.now() if given is None else given
+        self._head = blocks.seal(
+            self._head, self._entries, partition=self._partition, recorded_at=recorded_at, policy=self._policy
+        )
+        self._sealed.append(self._head)
+        self._entries, self._bytes = [], 0
+
+    def sealed(self) -> list[Block]:
+        """The blocks of the batch."""
+        if self._entries:
+            self._seal()
+        return self._sealed
+
+
+def _decoded(raw: bytes) -> Event | Refused:
+    try:
+        return event_of(raw)
+    except Refused as refused:
+        return refused
+
+
+def stored(block: Block) -> StoredBlock:
+    """A block as a ledger keeps it."""
+    header = block.header
+    return StoredBlock(
+        partition=header.partition,
+        height=header.height,
+        first_seq=header.first_seq,
+        entries=header.entries,
+        recorded_at=header.recorded_at,
+        prev_hash=header.prev_hash,
+        hash=block.hash,
+        data=block.data,
+    )
