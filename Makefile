@@ -76,7 +76,7 @@ crash: $(STAMP) ## the long failure tests: kill, tear, lose, restart
 	$(BIN)/python -m pytest -n 2 -m crash $(ARGS)
 
 .PHONY: schemas
-schemas: $(STAMP) ## write again the committed files that are generated (events/schemas)
+schemas: $(STAMP) ## write again the committed files that are generated (events/schemas, deploy/settings.md)
 	$(BIN)/python -m services.generate
 
 # Universal: one file for every platform and every Python from 3.11 on. Names, versions and hashes, no addresses.

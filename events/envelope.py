@@ -21,6 +21,32 @@ _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _JSON: Final = msgspec.json.Encoder()
 _REQUIRED: Final = ("specversion", "id", "source", "type", "subject", "time", "data")
 _PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_CODES: Final[dict[str, str]] = {
+    "time": "invalid_time",
+    **dict.fromkeys(("currency", "base", "quote"), "unknown_currency"),
+    **dict.fromkeys(("effective_at", "trial_end", "start", "end", "from", "until"), "invalid_date"),
+    "percent": "invalid_percent",
+    "rate": "invalid_rate",
+}
+"""Field -> the reason when it has the wrong type or length."""
+_ADVICE: Final[dict[str, str]] = {
+    "amount_not_integer": "write a whole number, of minor units if it is an amount (12.50 USD is 1250, 1 won is 1)",
+    "amount_negative": "nothing is sold below 0: send a discount, a downgrade or a cancellation instead",
+    "amount_too_large": "the number is larger than 64 bits hold",
+    "invalid_time": "write an RFC 3339 time with an offset, such as 2024-01-31T09:30:00Z",
+    "invalid_date": "write YYYY-MM-DD, or an RFC 3339 time with an offset",
+    "unknown_currency": "write an ISO 4217 code of three letters, such as USD",
+    "invalid_percent": "write a decimal string from 0 to 100, such as '12.5'",
+    "invalid_rate": "write a decimal string above 0, such as '1.0850'",
+}
+"""Reason -> what to write instead."""
+_CHOICES: Final[dict[str, str]] = {
+    "kind": "a line is recurring, one_time or usage, a cost is acquisition or retention",
+    "interval": "write day, week, month or year, and interval_count for a multiple",
+    "initiative": "write voluntary or involuntary, or leave it out",
+    "survey": "write nps, csat, ces, fcr or feedback",
+}
+"""Field -> what it may be, for those that are words of the vocabulary."""
 _FIELD: Final = re.compile(r" - at (?:`key` in )?`\$\.?(?P<field>[^`]*)`$")
 
 
@@ -177,31 +203,18 @@ def _refusal(error: Exception) -> Refused:
             "unknown_field", f"`{path}` is not in the vocabulary: remove it or mend its spelling", path
         )
     code = _code(field, what)
-    return Refused(code, f"`{field}`: {_advice(code, what)}", field)
+    advice = _ADVICE.get(code) or _CHOICES.get(field.rpartition(".")[2], "mend it")
+    return Refused(code, f"`{field}`: {what[0].lower()}{what[1:]}; {advice}", field)
 
 
 def _code(field: str, what: str) -> str:
     last = field.rpartition(".")[2]
-    if last in ("amount_minor", "quantity", "interval_count", "attempt", "score", "scale_max"):
-        if "got `float`" in what or "got `str`" in what:
+    if last in ("amount_minor", "quantity"):
+        if "got `" in what:
             return "amount_not_integer"
         if ">= 0" in what:
             return "amount_negative"
         if "<=" in what:
             return "amount_too_large"
-    if last == "time":
-        return "invalid_time"
-    if last in ("currency", "base", "quote"):
-        return "unknown_currency"
-    return "invalid_field"
+    return _CODES.get(last, "invalid_field")
 
-
-def _advice(code: str, what: str) -> str:
-    advice = {
-        "amount_not_integer": "write a whole number of minor units (12.50 USD is 1250, 1 won is 1)",
-        "amount_negative": "an amount is never below 0: send a discount, a downgrade or a cancellation instead",
-        "amount_too_large": "the number is larger than 64 bits hold",
-        "invalid_time": "write an RFC 3339 time with an offset, such as 2024-01-31T09:30:00Z",
-        "unknown_currency": "write an ISO 4217 code of three letters, such as USD",
-    }
-    return f"{what[0].lower()}{what[1:]}" + (f"; {advice[code]}" if code in advice else "")

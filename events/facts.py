@@ -201,7 +201,7 @@ def _rate(event: v.RatePublished, _seq: int, zone: tzinfo | None) -> None:
         )
     base = require_currency(event.data.base, "data.base")
     if base == require_currency(event.data.quote, "data.quote"):
-        raise Refused("invalid_rate", "base and quote are the same currency", "data.quote")
+        raise Refused("invalid_rate", "base and quote are the same currency: mend one of them", "data.quote")
     rate_of_text(event.data.rate, "data.rate")
     day_or_none(event.data.effective_at, zone, "data.effective_at")
 

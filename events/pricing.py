@@ -86,7 +86,7 @@ def _steps(line: v.Line, zone: tzinfo | None, index: int) -> Steps:
     list_price = line.amount_minor * line.quantity
     list_value = annual_e4(list_price, line.interval, line.interval_count)
     if list_value > VALUE_MAX:
-        sentence = "the line is worth more than 115 trillion minor units a year: more than the books hold"
+        sentence = "the line is worth more than 115 trillion minor units a year, more than the books hold: mend it"
         raise Refused("amount_too_large", sentence, f"data.lines[{index}].amount_minor")
     if not line.discounts and line.from_ is None and line.until is None:
         return ((FIRST_DAY, list_value),)

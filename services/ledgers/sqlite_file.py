@@ -1,16 +1,15 @@
 """The SQLite file of a ledger: its form, opening and checking it, writing it alone, its errors in words."""
 
 import errno
-import fcntl
 import os
 import sqlite3
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from services.ledgers.port import LedgerUnavailable, NewerLedger, NotALedger
+from services.turns import open_lock, turn
 
 APPLICATION_ID: Final = 0x52764C67
 """`RvLg`: what the `file` command and every opener recognise the file by."""
@@ -83,7 +82,7 @@ def open_file(path: Path) -> LedgerFile:
         connection = _connect(path)
         try:
             _is_new(connection, path)  # refuses a stranger's file before anything is put beside it
-            file = LedgerFile(path, connection, _open_lock(path))
+            file = LedgerFile(path, connection, open_lock(path))
         except BaseException:
             connection.close()
             raise
@@ -181,24 +180,13 @@ def _turn(file: LedgerFile) -> Iterator[None]:
     SQLite's own locks already keep two writers from forking the chain. But up to 3.51.2 a checkpoint of one
     process beside a commit of another can, very rarely, damage the file (https://sqlite.org/wal.html#walresetbug).
     """
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(file.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            break
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                problem = f"Another process has kept the ledger {file.path} for {BUSY_SECONDS:g} s."
-                raise LedgerUnavailable(problem, _REMEDIES[sqlite3.SQLITE_BUSY]) from None
-            time.sleep(0.001)
-    try:
+            stack.enter_context(turn(file.lock, BUSY_SECONDS))
+        except TimeoutError as error:
+            problem = f"The ledger {file.path} cannot be written: {error}."
+            raise LedgerUnavailable(problem, _REMEDIES[sqlite3.SQLITE_BUSY]) from error
         yield
-    finally:
-        fcntl.flock(file.lock, fcntl.LOCK_UN)
-
-
-def _open_lock(path: Path) -> int:
-    return os.open(path.with_name(path.name + "-lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
 
 def _make_directory(directory: Path) -> None:

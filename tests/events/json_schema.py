@@ -1,4 +1,4 @@
-"""Just enough of JSON Schema 2020-12 to check the catalogue against the decoder; unknown keywords are errors."""
+"""Just enough of JSON Schema 2020-12 to check the catalogue against the decoder."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -13,16 +13,14 @@ _TYPES: Final[dict[str, Callable[[Any], bool]]] = {
     "boolean": lambda value: isinstance(value, bool),
     "null": lambda value: value is None,
 }
-_NOTES: Final = frozenset(
-    ("$schema", "$id", "$defs", "title", "description", "default", "examples", "format", "additionalProperties")
-)
+_NOTES: Final = frozenset(("$schema", "$id", "$defs", "title", "description", "default", "examples", "format"))
+_APART: Final = _NOTES | {"additionalProperties"}
 
 
 def is_valid(schema: Schema, value: Any, defs: Schema) -> bool:
-    """Whether a decoded JSON value is what the schema allows; `format` is no more than a note, as by default."""
-    return all(_holds(schema, keyword, value, defs) for keyword in schema if keyword not in _NOTES) and (
-        not isinstance(value, dict) or _is_closed(schema, value, defs)
-    )
+    """Whether a decoded JSON value is what the schema allows; `format` is a note, as it is by default."""
+    holds = all(_holds(schema, keyword, value, defs) for keyword in schema if keyword not in _APART)
+    return holds and (not isinstance(value, dict) or _rest_holds(schema, value, defs))
 
 
 def _holds(schema: Schema, keyword: str, value: Any, defs: Schema) -> bool:
@@ -59,7 +57,7 @@ def _names_hold(keyword: str, wanted: Any, value: Schema, defs: Schema) -> bool:
 def _items_hold(keyword: str, wanted: Any, value: list[Any], defs: Schema) -> bool:
     if keyword == "items":
         return all(is_valid(wanted, one, defs) for one in value)
-    return len(value) >= wanted if keyword == "minItems" else len(value) <= wanted
+    return len(value) >= int(wanted) if keyword == "minItems" else len(value) <= int(wanted)
 
 
 def _limit_holds(keyword: str, wanted: int, value: Any) -> bool:
@@ -75,7 +73,7 @@ def _limit_holds(keyword: str, wanted: int, value: Any) -> bool:
     raise AssertionError(f"the keyword {keyword!r} is not known here: add it")
 
 
-def _is_closed(schema: Schema, value: Schema, defs: Schema) -> bool:
+def _rest_holds(schema: Schema, value: Schema, defs: Schema) -> bool:
     rest = schema.get("additionalProperties", True)
     others = [one for name, one in value.items() if name not in schema.get("properties", {})]
     if isinstance(rest, bool):

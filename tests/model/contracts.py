@@ -78,6 +78,7 @@ def after_fact(contract: Contract | None, fact: Event) -> Contract | None:
         return sign(fact)
     if contract is None:
         return None
+    contract = after_term(contract, effective_day(fact) - 1)  # a term may have ended before it was agreed
     if kind == "renewed":
         return renew(contract, fact)
     return change_open(contract, kind, fact["data"]) if contract.is_open else contract

@@ -102,12 +102,8 @@ def _booking(name: str, order: list[str], events: Mapping[str, bytes]) -> Pinned
 def _chain(raws: list[bytes]) -> dict[str, Block]:
     """A genesis, a block of entries, and an idle one that knows where its source stands."""
     policy = Policy()
-    genesis = seal(
-        None, [], partition=0, recorded_at=RECORDED_AT, policy=policy.stamp, genesis=Genesis(1, policy)
-    )
-    booked = seal(
-        genesis, entries_booked(raws), partition=0, recorded_at=RECORDED_AT + 1_500_000, policy=policy.stamp
-    )
+    genesis = seal(None, [], partition=0, recorded_at=RECORDED_AT, policy=policy.stamp, genesis=Genesis(1, policy))
+    booked = seal(genesis, entries_booked(raws), partition=0, recorded_at=RECORDED_AT + 1_500_000, policy=policy.stamp)
     idle = seal(
         booked,
         [],
