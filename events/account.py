@@ -113,14 +113,19 @@ def book(account: Account, event: v.Event, seq: int, zone: tzinfo | None) -> Boo
     return Booking(seq, account.name, moment_of(event.time) if fact is None else fact.moment, waits, postings)
 
 
+def conflict(event: v.Event, known: str) -> Refused:
+    """The refusal of an id that is taken; `known`: what is known of the event that has it."""
+    sentence = (
+        f"source {event.source!r} with id {event.id!r} is {known}, with other content: "
+        "send a correction under a new id, after a revledger.event.retracted.v1 for the old one"
+    )
+    return Refused("id_conflict", sentence, "id")
+
+
 def _seen_before(event: v.Event, known: tuple[int, bytes], digest: bytes) -> Duplicate:
     seq, kept = known
     if kept != digest:
-        sentence = (
-            f"source {event.source!r} with id {event.id!r} is entry {seq} already, with other content: "
-            "send a correction under a new id, after a revledger.event.retracted.v1 for the old one"
-        )
-        raise Refused("id_conflict", sentence, "id")
+        raise conflict(event, f"entry {seq} already")
     return Duplicate(seq)
 
 

@@ -5,24 +5,28 @@ The file may be deleted at any time: the writer then reads the ledger again from
 
 import sqlite3
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
 from events.account import Account, AccountState
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS accounts (partition INTEGER, name TEXT, state BLOB, PRIMARY KEY (partition, name))
+    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ids (partition INTEGER, digest BLOB, account TEXT, PRIMARY KEY (partition, digest))
     WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reached (partition INTEGER PRIMARY KEY, height INTEGER, hash BLOB);
 """
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(AccountState)
-_NAMES_PER_QUERY: Final = 500
+_KEYS_PER_QUERY: Final = 500
+_TABLES: Final = ("accounts", "ids", "reached")
 
 
 class Reached(Struct, frozen=True):
@@ -40,6 +44,7 @@ class Accounts:
         self._hot_max = hot_max
         self._hot: OrderedDict[str, Account] = OrderedDict()
         self._dirty: set[str] = set()
+        self._owners: dict[bytes, str] = {}
         self._file = _open(path)
         self.reached = self._reached()
 
@@ -61,18 +66,29 @@ class Accounts:
                 found[name] = self._hot[name] = Account(name)
         return found
 
-    def changed(self, names: Iterable[str]) -> None:
-        """Notes accounts that are ahead of the file."""
+    def owners(self, keys: Iterable[str]) -> dict[str, str]:
+        """The account that each event key belongs to, for those that were seen: an id is one event for ever."""
+        digests = {_digest(key): key for key in keys}
+        found = {digests[digest]: self._owners[digest] for digest in digests if digest in self._owners}
+        kept = self._look_up("digest, account FROM ids WHERE partition = ? AND digest", [*digests])
+        return found | {digests[digest]: account for digest, account in kept}
+
+    def changed(self, names: Iterable[str], owners: Mapping[str, str]) -> None:
+        """Notes accounts that are ahead of the file, and the accounts that new event keys belong to."""
         self._dirty.update(names)
+        self._owners.update((_digest(key), account) for key, account in owners.items())
 
     def keep(self, reached: Reached) -> None:
         """Writes what changed, as of a block; all or nothing."""
         rows = ((self._partition, name, _ENCODER.encode(self._hot[name].state())) for name in self._dirty)
         with self._file:
             self._file.executemany("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?)", rows)
+            ids = ((self._partition, digest, self._owners[digest]) for digest in sorted(self._owners))
+            self._file.executemany("INSERT OR REPLACE INTO ids VALUES (?, ?, ?)", ids)
             row = (self._partition, reached.height, reached.hash)
             self._file.execute("INSERT OR REPLACE INTO reached VALUES (?, ?, ?)", row)
         self._dirty.clear()
+        self._owners.clear()
         self.reached = reached
 
     @property
@@ -92,9 +108,10 @@ class Accounts:
         """Starts over from nothing, in memory and in the file."""
         self._hot.clear()
         self._dirty.clear()
+        self._owners.clear()
         with self._file:
-            self._file.execute("DELETE FROM accounts WHERE partition = ?", (self._partition,))
-            self._file.execute("DELETE FROM reached WHERE partition = ?", (self._partition,))
+            for table in _TABLES:
+                self._file.execute(f"DELETE FROM {table} WHERE partition = ?", (self._partition,))  # noqa: S608
         self.reached = Reached()
 
     def close(self) -> None:
@@ -107,14 +124,18 @@ class Accounts:
         return Reached() if row is None else Reached(*row)
 
     def _load(self, names: list[str]) -> dict[str, AccountState]:
-        states: dict[str, AccountState] = {}
-        for start in range(0, len(names), _NAMES_PER_QUERY):
-            some = names[start : start + _NAMES_PER_QUERY]
+        rows = self._look_up("name, state FROM accounts WHERE partition = ? AND name", names)
+        return {name: _DECODER.decode(state) for name, state in rows}
+
+    def _look_up(self, what: str, keys: Sequence[str | bytes]) -> Iterator[tuple[Any, Any]]:
+        for start in range(0, len(keys), _KEYS_PER_QUERY):
+            some = keys[start : start + _KEYS_PER_QUERY]
             marks = ",".join("?" * len(some))
-            query = f"SELECT name, state FROM accounts WHERE partition = ? AND name IN ({marks})"  # noqa: S608
-            rows = self._file.execute(query, (self._partition, *some))
-            states.update((name, _DECODER.decode(state)) for name, state in rows)
-        return states
+            yield from self._file.execute(f"SELECT {what} IN ({marks})", (self._partition, *some))
+
+
+def _digest(key: str) -> bytes:
+    return sha256(key.encode()).digest()[:16]
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
@@ -122,8 +143,9 @@ def _open(path: Path | None) -> sqlite3.Connection:
     file = sqlite3.connect(":memory:" if path is None else path, check_same_thread=False)
     file.execute("PRAGMA journal_mode = WAL")
     file.execute("PRAGMA synchronous = NORMAL")
+    file.execute("PRAGMA cache_size = -65536")  # KiB
     if file.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
-        file.executescript("DROP TABLE IF EXISTS accounts; DROP TABLE IF EXISTS reached;")
+        file.executescript(" ".join(f"DROP TABLE IF EXISTS {table};" for table in _TABLES))
         file.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     file.executescript(_SCHEMA)
     return file

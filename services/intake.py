@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from msgspec.structs import replace
+
 from services import clock
 from services.deadletters import DeadLetters, Refusal
 from services.writer import Outcome, Submitted, Writer
@@ -50,8 +52,11 @@ class Intake:
             if isinstance(answer, BaseException):
                 raise answer
             outcomes.append(answer)
-        await keep_refused(self._dead_letters, events, outcomes, source)
-        return outcomes
+        numbers = iter(await keep_refused(self._dead_letters, events, outcomes, source))
+        return [
+            replace(outcome, dead_letter=next(numbers)) if outcome.status == "refused" else outcome
+            for outcome in outcomes
+        ]
 
     async def run(self) -> None:
         """Writes what arrives, for ever."""
@@ -79,12 +84,11 @@ class Intake:
 
 async def keep_refused(
     dead_letters: DeadLetters, events: Sequence[bytes], outcomes: Sequence[Outcome], source: str
-) -> None:
-    """Keeps the refused ones whole, before anybody is told that they were refused."""
+) -> list[int]:
+    """Keeps the refused ones whole, before anybody is told that they were refused; their numbers, in order."""
     refused = [
         Refusal(raw, outcome.code, outcome.message, outcome.field, source, clock.now())
         for raw, outcome in zip(events, outcomes, strict=True)
         if outcome.status == "refused"
     ]
-    if refused:
-        await asyncio.to_thread(dead_letters.put_many, refused)
+    return await asyncio.to_thread(dead_letters.put_many, refused) if refused else []

@@ -1,16 +1,17 @@
 """The writer: takes events in batches, books them, and acknowledges what the ledger holds durably."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Literal
 
 from msgspec import Struct
 
 from events import block as blocks
-from events.account import Account, Booking, Duplicate, book
+from events.account import Account, Booking, Duplicate, book, conflict
 from events.block import Block, Entry, Genesis
 from events.envelope import event_of
+from events.facts import key_of
 from events.policy import Policy
 from events.refusals import Refused
 from events.vocabulary import Event
@@ -35,7 +36,10 @@ class Place(Struct, frozen=True):
 
 
 class Outcome(Struct, frozen=True):
-    """What became of one event; `code`, `message` and `field` say why it was refused."""
+    """What became of one event; `code`, `message` and `field` say why it was refused.
+
+    `dead_letter` is the number it is kept under, where the intake kept it.
+    """
 
     status: Literal["accepted", "duplicate", "refused"]
     place: Place | None = None
@@ -43,6 +47,7 @@ class Outcome(Struct, frozen=True):
     code: str = ""
     message: str = ""
     field: str = ""
+    dead_letter: int | None = None
 
 
 class ClockRunsBackwards(Exception):
@@ -116,10 +121,11 @@ class Writer:
         accounts = self._accounts.get_many(names)
         begun = [] if self._head else [self._genesis(items)]
         head = self._head or begun[0]
-        batch = _Batch(head, self._policy.stamp, self._partition)
+        keys = [key_of(event.source, event.id) for event in events if isinstance(event, Event)]
+        batch = _Batch(head, self._policy.stamp, self._partition, accounts, self._accounts.owners(keys))
         try:
             for item, event in zip(items, events, strict=True):
-                batch.add(item, event, accounts, self._zone)
+                batch.add(item, event, self._zone)
             sealed = batch.sealed()
             if sealed:
                 await self._ledger.append([stored(block) for block in (*begun, *sealed)])
@@ -130,7 +136,7 @@ class Writer:
                 account.forget_from(head.next_seq)
             raise
         if sealed:
-            self._accounts.changed(batch.touched)
+            self._accounts.changed(batch.touched, batch.owned)
             self._head = sealed[-1]
             self._unkept += sealed[-1].next_seq - head.next_seq
         return [await self._placed(outcome, sealed) for outcome in batch.outcomes]
@@ -190,7 +196,8 @@ class Writer:
             booking = book(accounts[event.subject], event, seq, self._zone)
             if isinstance(booking, Duplicate) or blocks.entry_of(entry.event, booking) != entry:
                 raise BooksDiffer(f"entry {seq} in block {block.header.height} is booked differently now")
-        self._accounts.changed(accounts)
+        owners = {key_of(event.source, event.id): event.subject for _, event in entries}
+        self._accounts.changed(accounts, owners)
         self._unkept += len(entries)
 
     async def _keep_if_due(self) -> None:
@@ -208,10 +215,14 @@ class Writer:
 class _Batch:
     """Events being booked on top of the head, cut into blocks."""
 
-    def __init__(self, head: Block, policy: str, partition: int) -> None:
+    def __init__(
+        self, head: Block, policy: str, partition: int, accounts: Mapping[str, Account], owners: Mapping[str, str]
+    ) -> None:
         self._head = head
         self._policy = policy
         self._partition = partition
+        self._accounts = accounts
+        self._owners = owners
         self._seq = head.next_seq
         self._entries: list[Entry] = []
         self._bytes = 0
@@ -219,15 +230,12 @@ class _Batch:
         self._sealed: list[Block] = []
         self.outcomes: list[Outcome] = []
         self.touched: set[str] = set()
+        self.owned: dict[str, str] = {}
 
-    def add(
-        self, item: Submitted, event: Event | Refused, accounts: dict[str, Account], zone: tzinfo | None
-    ) -> None:
+    def add(self, item: Submitted, event: Event | Refused, zone: tzinfo | None) -> None:
         """Books one event, or notes why not."""
         try:
-            if isinstance(event, Refused):
-                raise event
-            booking = book(accounts[event.subject], event, self._seq, zone)
+            booking = self._booked(event, zone)
         except Refused as refused:
             self.outcomes.append(Outcome("refused", None, 0, refused.code, refused.message, refused.field))
             return
@@ -235,6 +243,17 @@ class _Batch:
             self.outcomes.append(Outcome("duplicate", Place(self._partition, -1, booking.seq)))
             return
         self._append(item, booking)
+
+    def _booked(self, event: Event | Refused, zone: tzinfo | None) -> Booking | Duplicate:
+        if isinstance(event, Refused):
+            raise event
+        key = key_of(event.source, event.id)
+        owner = self._owners.get(key) or self.owned.get(key)
+        if owner is not None and owner != event.subject:
+            raise conflict(event, f"an event of {owner!r}")
+        booking = book(self._accounts[event.subject], event, self._seq, zone)
+        self.owned[key] = event.subject
+        return booking
 
     def _append(self, item: Submitted, booking: Booking) -> None:
         entry = blocks.entry_of(item.raw, booking)

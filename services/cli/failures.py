@@ -1,0 +1,85 @@
+"""What can go wrong, in words: every error a command ends with becomes a sentence and an exit status."""
+
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+DONE: Final = 0
+NOT_DONE: Final = 1
+WRONG_USAGE: Final = 2
+INTERRUPTED: Final = 130
+"""As shells have it: 128 and the number of SIGINT."""
+
+REPORT: Final = (
+    "This is a defect of revledger. Please report it with what this command prints when REVLEDGER_LOG=debug is set."
+)
+
+
+class Failure(Exception):
+    """A command that cannot do what it was asked for; the message says what to do."""
+
+    def __init__(self, message: str, status: int = NOT_DONE) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Ending(Struct, frozen=True):
+    """How a command ends: its status, and what it tells on stderr."""
+
+    status: int
+    text: str
+
+
+def ending_of(error: BaseException) -> Ending | None:
+    """The ending that an error stands for; None for one that nobody expected."""
+    if isinstance(error, Failure):
+        return Ending(error.status, str(error))
+    if isinstance(error, KeyboardInterrupt):
+        return Ending(INTERRUPTED, "Interrupted.")
+    return _asked_wrongly(error) or _services_error(error) or _system_error(error)
+
+
+def _asked_wrongly(error: BaseException) -> Ending | None:
+    from services.questions import QuestionError
+    from services.settings import SettingsError
+
+    if isinstance(error, SettingsError):
+        return Ending(WRONG_USAGE, "\n".join(error.problems))
+    if isinstance(error, QuestionError):
+        return Ending(WRONG_USAGE, f"{_option(error.parameter)}: {error.message}")
+    return None
+
+
+def _option(parameter: str) -> str:
+    return "NAME" if parameter == "figures" else f"--{parameter.replace('_', '-')}"
+
+
+def _services_error(error: BaseException) -> Ending | None:
+    from events.block import BlockDamaged
+    from services.compose import DataInUse
+    from services.deadletters import DeadLettersUnavailable, NoSuchDeadLetter
+    from services.ledgers.port import LedgerError
+    from services.views.port import ViewsError
+    from services.writer import BooksDiffer, ClockRunsBackwards
+
+    if isinstance(error, BlockDamaged | BooksDiffer):
+        text = f"{error}\nStop writing to this ledger: restore it from a copy, or use the revledger that wrote it."
+        return Ending(NOT_DONE, text)
+    known = (DataInUse, LedgerError, ViewsError, DeadLettersUnavailable, NoSuchDeadLetter, ClockRunsBackwards)
+    return Ending(NOT_DONE, _sentence(str(error))) if isinstance(error, known) else None
+
+
+def _system_error(error: BaseException) -> Ending | None:
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return Ending(NOT_DONE, f"{error.filename}: {error.strerror}.")
+    return None
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:] if text[:1].isalpha() else text
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
+Told = Callable[[str], None]
+"""Where sentences for the person at the terminal go."""

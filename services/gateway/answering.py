@@ -1,0 +1,127 @@
+"""Answering: reports and figures over HTTP; the same question at the same position is worked out once."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
+
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from events.money import MINOR_DIGITS
+from services import clock
+from services.compose import Books
+from services.gateway.problems import Problem, json_response
+from services.questions import Question, QuestionError, question_of
+from services.reports import Answer, Reports
+
+KEPT_MAX: Final = 64
+"""How many answers are kept; each is a few kilobytes, or a few megabytes for thousands of groups."""
+
+COMMON: Final = ("from", "until", "currency", "by", "where", "known_at")
+PARAMETERS_OF: Final = {
+    "bridge": (*COMMON, "every"),
+    "figures": (*COMMON, "at", "on", "figures"),
+}
+"""Report -> the parameters it takes."""
+
+_ELSEWHERE: Final = {
+    "at": "the bridge is about a window: ask with from and until",
+    "on": "the bridge is about a window: ask with from and until",
+    "every": "figures are of one day or one window: ask once for each period",
+    "figures": "the bridge has no figures: ask for them at /v1/figures",
+}
+
+Ask = Callable[[Question], Awaitable[Answer]]
+
+
+class _Key(NamedTuple):
+    report: str
+    question: Question
+    next_height: int
+
+
+class _Kept(NamedTuple):
+    asked_at: int
+    answering: asyncio.Task[Answer]
+
+
+class Answers:
+    """The answers of reports, kept while the views stand still.
+
+    Whoever asks what is being worked out already waits for that; no one's going away takes it from the others.
+    """
+
+    def __init__(self, reports: Reports, next_height: Callable[[], int]) -> None:
+        self._asks: Final[dict[str, Ask]] = {"bridge": reports.bridge, "figures": reports.figures}
+        self._next_height = next_height
+        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+
+    async def answer(self, report: str, question: Question) -> Answer:
+        """The answer, as old as it says; raises what the report raises."""
+        key = _Key(report, question, self._next_height())
+        kept = self._kept.get(key)
+        if kept is None:
+            task = asyncio.ensure_future(self._asks[report](question))
+            kept = self._kept[key] = _Kept(clock.now(), task)
+            task.add_done_callback(lambda done: self._drop_failed(key, done))
+            while len(self._kept) > KEPT_MAX:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        answer = await asyncio.shield(kept.answering)
+        return _aged(answer, (clock.now() - kept.asked_at) // 1_000_000)
+
+    def _drop_failed(self, key: _Key, done: asyncio.Future[Answer]) -> None:
+        """An error is told to those who waited, and forgotten."""
+        if done.cancelled() or done.exception() is not None:
+            self._kept.pop(key, None)
+
+
+def answering(books: Books) -> list[HTTPRouteHandler]:
+    """The routes that answer questions."""
+    answers = Answers(books.reports, lambda: books.projector.position.next_height)
+
+    @get("/v1/reports/{name:str}")
+    async def report(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+        if name != "bridge":
+            raise Problem("not_found", f"there is no report {name!r}: bridge is at /v1/reports/bridge")
+        return json_response(await answers.answer("bridge", question_asked("bridge", request)))
+
+    @get("/v1/figures")
+    async def figures(request: Request[Any, Any, Any]) -> Response[bytes]:
+        return json_response(await answers.answer("figures", question_asked("figures", request)))
+
+    @get("/v1/names")
+    async def names() -> Response[bytes]:
+        book = await books.reports.book()
+        return json_response(names_in_use([field for field in book.counts() if field.startswith("names|")]))
+
+    return [report, figures, names]
+
+
+def question_asked(report: str, request: Request[Any, Any, Any]) -> Question:
+    """The question of a URL; raises QuestionError."""
+    parameters = request.query_params.dict()
+    question = question_of(parameters)
+    for name, texts in parameters.items():
+        if name.replace("-", "_") not in PARAMETERS_OF[report] and any(texts):
+            raise QuestionError(name, _ELSEWHERE[name])
+    return question
+
+
+def names_in_use(fields: list[str]) -> dict[str, Any]:
+    """Currencies with revenue, what each can be broken down by, and the digits of its minor unit."""
+    names: dict[str, list[str]] = {}
+    for field in sorted(fields):
+        _, currency, name = field.split("|", 2)
+        names.setdefault(currency, []).extend([name] if name else [])
+    digits = {currency: MINOR_DIGITS[currency] for currency in names}
+    return {"currencies": list(names), "names": names, "minor_digits": digits}
+
+
+def _aged(answer: Answer, seconds: int) -> Answer:
+    """The answer with its age now."""
+    as_of = answer["as_of"]
+    if not seconds or as_of["age_seconds"] is None:
+        return answer
+    return {**answer, "as_of": {**as_of, "age_seconds": as_of["age_seconds"] + seconds}}

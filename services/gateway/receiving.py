@@ -1,0 +1,142 @@
+"""Receiving: CloudEvents in all their HTTP modes, acknowledged once they are durable."""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.handlers import HTTPRouteHandler
+
+from events.envelope import BATCH, STRUCTURED, items_of_batch, structured_of_binary
+from events.refusals import Refused
+from services import clock
+from services.deadletters import DeadLetters
+from services.gateway.bodies import body_of
+from services.gateway.problems import Problem, json_response, refusal
+from services.intake import Intake
+from services.settings import Settings
+from services.writer import Outcome
+
+SOURCE: Final = "http"
+"""What dead letters say of where a refused event came in."""
+
+EVENTS_MAX: Final = 50_000
+"""The most events of one batch."""
+
+Mode = Literal["one", "batch", "binary", "either"]
+_MEDIA_TYPES: Final = f"{STRUCTURED}, {BATCH}, application/json"
+_WHITESPACE: Final = b" \t\r\n"
+
+
+def receiving(intake: Intake, dead_letters: DeadLetters, settings: Settings) -> list[HTTPRouteHandler]:
+    """The route that takes events."""
+
+    @post("/v1/events", status_code=200)
+    async def events(request: Request[Any, Any, Any]) -> Response[bytes]:
+        attributes = _attribute_headers(request)
+        mode = mode_of(request.headers.get("content-type", ""), is_binary=bool(attributes))
+        body = await body_of(request, settings.body_bytes_max)
+        try:
+            found = events_of(mode, attributes, body)
+        except Refused as refused:
+            whole = _kept_of_binary(attributes, body) if mode == "binary" else body
+            number = await asyncio.to_thread(
+                dead_letters.put, whole, refused.code, refused.message, refused.field, SOURCE, clock.now()
+            )
+            raise refusal(refused.code, refused.message, refused.field, number) from refused
+        outcomes = await intake.submit(found, SOURCE)
+        is_batch = mode == "batch" or (mode == "either" and _is_array(body))
+        return batch_answer(outcomes) if is_batch else one_answer(outcomes[0])
+
+    return [events]
+
+
+def mode_of(content_type: str, *, is_binary: bool) -> Mode:
+    """How the events lie in the request, as the HTTP binding of CloudEvents 1.0.2 tells it apart (section 3).
+
+    Raises Problem for a media type that holds no events.
+    """
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type == STRUCTURED:
+        return "one"
+    if media_type == BATCH:
+        return "batch"
+    is_json = media_type == "application/json" or media_type.endswith("+json")
+    if is_binary and (is_json or not media_type):
+        return "binary"
+    if media_type == "application/json":
+        return "either"
+    sentence = f"Content-Type {media_type!r} holds no events: send one of {_MEDIA_TYPES}"
+    raise Problem("unsupported_media_type", sentence, headers={"accept-post": _MEDIA_TYPES})
+
+
+def events_of(mode: Mode, attributes: Mapping[str, str], body: bytes) -> list[bytes]:
+    """The events of a request, each as bytes; raises Refused where there are none to be found."""
+    if mode == "binary":
+        return [structured_of_binary(attributes, body)]
+    if mode == "one" or (mode == "either" and not _is_array(body)):
+        return [body]
+    found = items_of_batch(body)
+    if len(found) > EVENTS_MAX:
+        sentence = f"the batch has {len(found)} events, at most {EVENTS_MAX} go into one: split it"
+        raise Problem("too_many_events", sentence)
+    return found
+
+
+def one_answer(outcome: Outcome) -> Response[bytes]:
+    """What became of one event; raises Problem if it was refused."""
+    if outcome.status == "refused":
+        raise refusal(outcome.code, outcome.message, outcome.field, outcome.dead_letter)
+    return json_response(
+        {"status": outcome.status, "position": outcome.place, "unmatched": outcome.unmatched > 0}
+    )
+
+
+def batch_answer(outcomes: Sequence[Outcome]) -> Response[bytes]:
+    """What became of each event of a batch, in the order sent."""
+    statuses = [outcome.status for outcome in outcomes]
+    heights: dict[str, int] = {}
+    for place in (outcome.place for outcome in outcomes if outcome.place):
+        heights[str(place.partition)] = max(place.height, heights.get(str(place.partition), 0))
+    refused = statuses.count("refused")
+    answer = {
+        "accepted": statuses.count("accepted"),
+        "duplicates": statuses.count("duplicate"),
+        "refused": refused,
+        "unmatched": sum(outcome.unmatched > 0 for outcome in outcomes),
+        "position": heights,
+        "results": [_result(outcome) for outcome in outcomes],
+    }
+    return json_response(answer, 207 if refused else 200)
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    if outcome.status != "refused":
+        return {"status": outcome.status, "position": outcome.place}
+    said = {"code": outcome.code, "message": outcome.message, "field": outcome.field}
+    kept = {} if outcome.dead_letter is None else {"dead_letter": outcome.dead_letter}
+    return {"status": outcome.status, **{name: text for name, text in said.items() if text}, **kept}
+
+
+def _is_array(body: bytes) -> bool:
+    return body.lstrip(_WHITESPACE).startswith(b"[")
+
+
+def _attribute_headers(request: Request[Any, Any, Any]) -> dict[str, str]:
+    """The `ce-` headers; bytes that are not UTF-8 stay as they are, for the envelope to refuse."""
+    return {
+        name.decode("latin-1"): value.decode("utf-8", "surrogateescape")
+        for name, value in request.scope["headers"]
+        if name.startswith(b"ce-")
+    }
+
+
+def _kept_of_binary(attributes: Mapping[str, str], body: bytes) -> bytes:
+    """All of a binary-mode request that is no event, in one piece: the data as `data_base64`."""
+    texts = {
+        name[3:]: text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        for name, text in attributes.items()
+    }
+    return msgspec.json.encode({**texts, "data_base64": b64encode(body).decode()})
