@@ -6,15 +6,15 @@ as bytes, and its SHA-256 is the block's hash. `event` is the CloudEvent in JSON
 and the booking: so the text of an event can be taken out one day and the chain still be checked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from events.account import Booking
-from events.merkle import leaf_hash, merkle_root
+from events.merkle import LEAF, merkle_root
 from events.policy import Policy
 
 FORMAT: Final = 1
@@ -45,7 +45,7 @@ class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     genesis: Genesis | None = None
 
 
-class Entry(NamedTuple):
+class Entry(Struct, frozen=True, array_like=True, gc=False):
     """One event as received, and its booking in msgpack."""
 
     event: bytes
@@ -83,7 +83,12 @@ _BOOKING: Final = msgspec.msgpack.Decoder(Booking)
 
 def entry_leaf(entry: Entry) -> bytes:
     """The leaf hash of an entry."""
-    return leaf_hash(sha256(entry.event).digest() + entry.booking)
+    return entry_leaves([entry])[0]
+
+
+def entry_leaves(entries: Iterable[Entry]) -> list[bytes]:
+    """The leaf hashes of entries."""
+    return [sha256(LEAF + sha256(one.event).digest() + one.booking).digest() for one in entries]
 
 
 def entry_of(event: bytes, booking: Booking) -> Entry:
@@ -118,7 +123,7 @@ def seal(
         entries=len(entries),
         recorded_at=recorded_at if before is None else max(recorded_at, before.header.recorded_at),
         policy=policy,
-        merkle_root=merkle_root([entry_leaf(entry) for entry in entries]),
+        merkle_root=merkle_root(entry_leaves(entries)),
         prev_hash=NO_HASH if before is None else before.hash,
         sources=dict(sources or {}),
         genesis=genesis,
@@ -156,5 +161,5 @@ def check_next(before: Block | None, block: Block) -> None:
 
 def check_entries(block: Block) -> None:
     """Raises BlockDamaged unless the entries of a block are those its Merkle root was made of."""
-    if merkle_root([entry_leaf(entry) for entry in block.entries]) != block.header.merkle_root:
+    if merkle_root(entry_leaves(block.entries)) != block.header.merkle_root:
         raise BlockDamaged(f"an entry of block {block.header.height} was changed after it was sealed")

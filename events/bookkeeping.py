@@ -58,11 +58,8 @@ def book_next(frontier: Frontier, fact: Fact) -> tuple[Frontier, list[Posting]]:
     advanced = _advanced(frontier, fact, new)
     base = frontier.before if fact.day == frontier.day else old
     level = base.level_on(fact.day - 1)
-    if _is_settled(frontier, fact, new):
-        if level == new.settled:
-            return advanced, []
-        posted = movements(fact.day, level, new.settled, advanced.was_active, new.cause_on)
-        return advanced, posted if len(posted) == 1 else in_order(posted)
+    if _is_steady(frontier, fact, new):
+        return advanced, _step(fact, level, new, advanced.was_active)
     sums = _sums(_path(new, fact.day, level, advanced.was_active))
     _subtract(sums, _path(old, fact.day, level, advanced.was_active))
     committed = {
@@ -97,8 +94,8 @@ def _day(fact: Fact) -> int:
 
 
 def _advanced(frontier: Frontier, fact: Fact, standing: Standing) -> Frontier:
-    moment = max(frontier.moment, fact.moment)
-    moment_day = max(frontier.moment_day, fact.moment_day)
+    moment = fact.moment if fact.moment > frontier.moment else frontier.moment
+    moment_day = fact.moment_day if fact.moment_day > frontier.moment_day else frontier.moment_day
     if fact.day == frontier.day:
         return Frontier(frontier.before, standing, fact.day, moment, moment_day, frontier.was_active)
     old = frontier.standing
@@ -110,14 +107,26 @@ def _advanced(frontier: Frontier, fact: Fact, standing: Standing) -> Frontier:
     return Frontier(old, standing, fact.day, moment, moment_day, was_active)
 
 
-def _is_settled(frontier: Frontier, fact: Fact, new: Standing) -> bool:
-    """Whether all that a fact changes, it changes on its own day, which is also the day it was agreed."""
+def _is_steady(frontier: Frontier, fact: Fact, new: Standing) -> bool:
+    """Whether a fact is the first of its day, and all that it changes, it changes on that day."""
     old = frontier.standing
     return (
-        fact.moment_day == fact.day > frontier.day
+        fact.day > frontier.day
         and (not old.turns or old.turns[-1] < fact.day)
         and (not new.turns or new.turns[-1] <= fact.day)
     )
+
+
+def _step(fact: Fact, level: Level, new: Standing, was_active: bool) -> list[Posting]:
+    """The postings of a steady fact: from one level to another on its day, agreed on the day of its time."""
+    if level == new.settled:
+        return []
+    posted = movements(fact.day, level, new.settled, was_active, new.cause_on)
+    if fact.moment_day != fact.day:
+        for cell, change in _difference(level, new.settled).items():
+            posted.append(Posting(fact.moment_day, "ahead", change, cell))
+            posted.append(Posting(fact.day, "ahead", -change, cell))
+    return posted if len(posted) == 1 else in_order(posted)
 
 
 def _path(standing: Standing, start: int, level: Level, was_active: bool) -> Iterator[Posting]:

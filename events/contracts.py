@@ -47,10 +47,18 @@ class Contract(Struct, frozen=True, gc=False):
 
     def turns(self) -> set[int]:
         """The days on which its value may change without a further fact."""
+        days: set[int] = set()
         if self.closed is not None or self.paused:
-            return set()
-        days = {day for line in self.lines if len(line.steps) > 1 for day, _ in line.steps}
-        return (days | {self.trial_end, self.expires}) - {FIRST_DAY, NEVER}
+            return days
+        for line in self.lines:
+            if len(line.steps) > 1:
+                days.update(day for day, _ in line.steps)
+        if self.trial_end > FIRST_DAY:
+            days.add(self.trial_end)
+        if self.expires < NEVER:
+            days.add(self.expires)
+        days.discard(FIRST_DAY)
+        return days
 
     def cause_on(self, day: int) -> Cause:
         """Why it is worth nothing on a day, as far as somebody said."""

@@ -20,6 +20,8 @@ _EVENT: Final[msgspec.json.Decoder[AnyEvent]] = msgspec.json.Decoder(AnyEvent)
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _JSON: Final = msgspec.json.Encoder()
 _REQUIRED: Final = ("specversion", "id", "source", "type", "subject", "time", "data")
+_QUOTED: Final = re.compile(rb'"((?:[^"\\]|\\.)*)"')
+_ESCAPED: Final = re.compile(rb"\\(.)")
 _PERCENT: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _CODES: Final[dict[str, str]] = {
     "time": "invalid_time",
@@ -53,11 +55,10 @@ _FIELD: Final = re.compile(r" - at (?:`key` in )?`\$\.?(?P<field>[^`]*)`$")
 def event_of(raw: bytes) -> Event:
     """The event that one structured-mode CloudEvent in JSON states; raises Refused with what to change."""
     if len(raw) > EVENT_BYTES_MAX:
-        sentence = (
-            f"the event has {len(raw)} bytes, more than {EVENT_BYTES_MAX}: send references, not documents"
-        )
+        sentence = f"the event has {len(raw)} bytes, more than {EVENT_BYTES_MAX}: send references, not documents"
         raise Refused("too_large", sentence)
-    _require_utf8(raw)
+    if not raw.isascii():
+        _require_utf8(raw)
     try:
         event: Event = _EVENT.decode(raw)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -70,8 +71,6 @@ def event_of(raw: bytes) -> Event:
 
 def _require_utf8(raw: bytes) -> None:
     """What the decoder skips, it does not look at: an extension attribute must be text all the same."""
-    if raw.isascii():
-        return
     try:
         raw.decode()
     except UnicodeDecodeError as error:
@@ -96,9 +95,7 @@ def structured_of_binary(headers: Mapping[str, str], data: bytes) -> bytes:
         if (name := key.lower()).startswith(("ce_", "ce-"))
     }
     if not attributes:
-        raise Refused(
-            "not_cloudevent", "no ce-* header: send ce-specversion, ce-id, ce-source, ce-type and so on"
-        )
+        raise Refused("not_cloudevent", "no ce-* header: send ce-specversion, ce-id, ce-source, ce-type and so on")
     try:
         content = msgspec.json.decode(data, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -107,10 +104,16 @@ def structured_of_binary(headers: Mapping[str, str], data: bytes) -> bytes:
 
 
 def _attribute(key: str, value: str) -> str:
-    """A CloudEvents attribute from its header; over HTTP (`ce-`) it comes percent-encoded (HTTP binding 1.0.2, 3.1.3.2)."""
+    """A CloudEvents attribute from its header.
+
+    Over HTTP (`ce-`) it comes percent-encoded, from old senders in quotes (source: CloudEvents HTTP
+    binding 1.0.2, section 3.1.3.2).
+    """
     try:
         octets = value.encode()
         if key.startswith("ce-"):
+            if quoted := _QUOTED.fullmatch(octets):
+                octets = _ESCAPED.sub(rb"\1", quoted[1])
             octets = _PERCENT.sub(lambda found: bytes([int(found[1], 16)]), octets)
         return octets.decode()
     except UnicodeError as error:
@@ -143,9 +146,13 @@ def _older_or_refused(raw: bytes, error: Exception) -> Event:
     document = _document(raw)
     if document["type"] in UPCASTERS:
         try:
-            return msgspec.convert(upcast(document), AnyEvent)
+            event: Event = msgspec.convert(upcast(document), AnyEvent)
         except msgspec.ValidationError as second:
             raise _refusal(second) from second
+        except (AttributeError, LookupError, TypeError, ValueError) as second:
+            sentence = f"the data is not that of {document['type']!r}: mend it, or send a newer version of the type"
+            raise Refused("invalid_field", sentence, "data") from second
+        return event
     if document["type"] not in EVENT_TYPES:
         raise _unknown_type(document["type"]) from error
     raise _refusal(error) from error
@@ -161,9 +168,7 @@ def _document(raw: bytes) -> dict[str, Any]:
             raise Refused("amount_too_large", sentence) from error
         raise Refused("not_json", f"the event is not JSON: {error}") from error
     if not isinstance(document, dict) or "specversion" not in document:
-        raise Refused(
-            "not_cloudevent", 'a CloudEvent is a JSON object with "specversion": "1.0"', "specversion"
-        )
+        raise Refused("not_cloudevent", 'a CloudEvent is a JSON object with "specversion": "1.0"', "specversion")
     if document["specversion"] != "1.0":
         raise Refused("not_cloudevent", "only CloudEvents 1.0 is read here: send '1.0'", "specversion")
     for name in _REQUIRED:
@@ -180,9 +185,7 @@ def _unknown_type(name: str) -> Refused:
     if known and re.fullmatch(r"v\d+", version):
         return Refused("unknown_version", f"{name!r} is not known in this version: send {known[0]}", "type")
     near = difflib.get_close_matches(name, EVENT_TYPES, n=1)
-    hint = (
-        f": did you mean {near[0]}?" if near else ": the vocabulary is in /openapi.json and events/schemas/"
-    )
+    hint = f": did you mean {near[0]}?" if near else ": the vocabulary is in /openapi.json and events/schemas/"
     return Refused("unknown_type", f"no event has the type {name[:200]!r}{hint}", "type")
 
 
@@ -199,9 +202,7 @@ def _refusal(error: Exception) -> Refused:
         path = f"{field}.{name}" if field else name
         if missing:
             return Refused("missing_field", f"`{path}` is missing: add it", path)
-        return Refused(
-            "unknown_field", f"`{path}` is not in the vocabulary: remove it or mend its spelling", path
-        )
+        return Refused("unknown_field", f"`{path}` is not in the vocabulary: remove it or mend its spelling", path)
     code = _code(field, what)
     advice = _ADVICE.get(code) or _CHOICES.get(field.rpartition(".")[2], "mend it")
     return Refused(code, f"`{field}`: {what[0].lower()}{what[1:]}; {advice}", field)
@@ -217,4 +218,3 @@ def _code(field: str, what: str) -> str:
         if "<=" in what:
             return "amount_too_large"
     return _CODES.get(last, "invalid_field")
-

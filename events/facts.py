@@ -71,18 +71,14 @@ def fact_of(event: v.Event, seq: int, zone: tzinfo | None) -> Fact | None:
     `seq` is its arrival (the ledger's entry number), `zone` the reporting zone (None: UTC).
     """
     if "\n" in event.source:
-        raise Refused(
-            "invalid_field", "`source` holds a line break: write a URI reference on one line", "source"
-        )
+        raise Refused("invalid_field", "`source` holds a line break: write a URI reference on one line", "source")
     return _REDUCERS[type(event)](event, seq, zone)
 
 
 def _when(event: v.Event, effective_at: str | None, zone: tzinfo | None) -> tuple[int, int, int]:
     """Effective day, moment, and day of the moment; also checks that the event is about an account."""
     if event.subject == v.BOOK_SUBJECT:
-        raise Refused(
-            "invalid_subject", "an event of this type needs an account id as its subject", "subject"
-        )
+        raise Refused("invalid_subject", "an event of this type needs an account id as its subject", "subject")
     moment = moment_of(event.time)
     moment_day = moment // DAY_MICROSECONDS if zone is None else day_of_moment(moment, zone)
     if effective_at is None:
@@ -96,10 +92,13 @@ def _attributes(named: Mapping[str, v.AttributeValue | None]) -> tuple[tuple[str
         if name in RESERVED_ATTRIBUTES:
             sentence = f"{name!r} is no name for an attribute: reports already group by {name}"
             raise Refused("reserved_attribute", sentence, f"data.attributes.{name}")
-        if isinstance(value, bool):
-            value = "true" if value else "false"
-        pairs.append((name, None if value is None else str(value)))
+        pairs.append((name, None if value is None else _text(value)))
     return tuple(pairs)
+
+
+def _text(value: v.AttributeValue) -> str:
+    """50 is "50", true is "true"."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _term(term: v.Term | None, day: int, zone: tzinfo | None) -> tuple[int, int]:
@@ -111,9 +110,7 @@ def _term(term: v.Term | None, day: int, zone: tzinfo | None) -> tuple[int, int]
     if end is None:
         return NEVER, 0
     if end < start:
-        raise Refused(
-            "invalid_period", "the term ends before it starts: exchange or mend its days", "data.term.end"
-        )
+        raise Refused("invalid_period", "the term ends before it starts: exchange or mend its days", "data.term.end")
     return NEVER if term.auto_renew else end, whole_months(start, end)
 
 
@@ -157,8 +154,8 @@ def _renewed(event: v.ContractRenewed, seq: int, zone: tzinfo | None) -> Fact:
 def _cancelled(event: v.ContractCancelled, seq: int, zone: tzinfo | None) -> Fact:
     data = event.data
     day, moment, moment_day = _when(event, data.effective_at, zone)
-    why = {"reason": data.reason or "", "initiative": data.initiative or ""}
-    return Fact("cancelled", seq, day, moment, moment_day, data.contract_id, **why)
+    reason, initiative = data.reason or "", data.initiative or ""
+    return Fact("cancelled", seq, day, moment, moment_day, data.contract_id, reason=reason, initiative=initiative)
 
 
 def _paused(event: v.ContractPaused, seq: int, zone: tzinfo | None) -> Fact:
@@ -196,9 +193,7 @@ def _cost(event: v.CostRecorded, _seq: int, zone: tzinfo | None) -> None:
 
 def _rate(event: v.RatePublished, _seq: int, zone: tzinfo | None) -> None:
     if event.subject != v.BOOK_SUBJECT:
-        raise Refused(
-            "invalid_subject", f"a rate belongs to no account: subject {v.BOOK_SUBJECT!r}", "subject"
-        )
+        raise Refused("invalid_subject", f"a rate belongs to no account: subject {v.BOOK_SUBJECT!r}", "subject")
     base = require_currency(event.data.base, "data.base")
     if base == require_currency(event.data.quote, "data.quote"):
         raise Refused("invalid_rate", "base and quote are the same currency: mend one of them", "data.quote")

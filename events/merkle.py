@@ -5,11 +5,13 @@ from hashlib import sha256
 from typing import Final
 
 EMPTY_ROOT: Final = sha256(b"").digest()
+LEAF: Final = b"\x00"
+"""What the data of a leaf is preceded by; a node is preceded by another byte, so neither passes for the other."""
 
 
 def leaf_hash(data: bytes) -> bytes:
     """The hash of one leaf."""
-    return sha256(b"\x00" + data).digest()
+    return sha256(LEAF + data).digest()
 
 
 def merkle_root(leaves: Sequence[bytes]) -> bytes:

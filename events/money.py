@@ -72,13 +72,13 @@ def annual_e4(net: int | Fraction, interval: str, interval_count: int) -> int:
     """What `net` minor units per interval are worth a year, in 1/10,000 of a minor unit, half to even."""
     scaled = net * (E4 * INTERVALS_PER_YEAR[interval])
     if isinstance(scaled, int):
-        return round_half_even(scaled, interval_count)
+        return scaled if interval_count == 1 else round_half_even(scaled, interval_count)
     return round_half_even(scaled.numerator, scaled.denominator * interval_count)
 
 
 def percent_of_text(text: str, field: str) -> Fraction:
     """A percentage from its decimal string, 0 to 100; raises Refused `invalid_percent`."""
-    whole, _, digits = text.partition(".")
+    _, _, digits = text.partition(".")
     if not _is_decimal(text) or len(digits) > 12 or not 0 <= (value := Fraction(text)) <= 100:
         sentence = f"{text!r} is not a percentage: write a decimal string from 0 to 100, such as '12.5'"
         raise Refused("invalid_percent", sentence, field)

@@ -42,8 +42,11 @@ def movements(day: int, before: Level, after: Level, was_active: bool, causes: C
             Posting(day, "churn", -value, cell, *causes(cell.contract, day)) for cell, value in before.items()
         ]
     changes = _changes(before, after)
+    currencies = {cell.currency for cell in changes}
+    if len(currencies) < 2:
+        return _changed(day, changes)
     postings: list[Posting] = []
-    for currency in sorted({cell.currency for cell in changes}):
+    for currency in sorted(currencies):
         postings += _changed(
             day, {cell: value for cell, value in changes.items() if cell.currency == currency}
         )
@@ -51,18 +54,26 @@ def movements(day: int, before: Level, after: Level, was_active: bool, causes: C
 
 
 def _changes(before: Level, after: Level) -> Level:
-    changes = {cell: value - before.get(cell, 0) for cell, value in after.items()}
-    changes |= {cell: -value for cell, value in before.items() if cell not in after}
-    return {cell: value for cell, value in changes.items() if value}
+    changes: Level = {}
+    for cell, value in after.items():
+        change = value - before.get(cell, 0)
+        if change:
+            changes[cell] = change
+    for cell, value in before.items():
+        if cell not in after:
+            changes[cell] = -value
+    return changes
 
 
 def _changed(day: int, changes: Level) -> list[Posting]:
     """Expansion, contraction and transfer of one currency; falls are negative."""
     net = sum(changes.values())
     sign = 1 if net > 0 else -1
-    against = {cell: -sign * value for cell, value in changes.items() if sign * value < 0}
-    along = {cell: sign * value for cell, value in changes.items() if sign * value > 0}
     movement: Movement = "expansion" if net > 0 else "contraction"
+    against = {cell: -sign * value for cell, value in changes.items() if sign * value < 0}
+    if not against:
+        return [Posting(day, movement, change, cell) for cell, change in changes.items()]
+    along = {cell: sign * value for cell, value in changes.items() if sign * value > 0}
     left = _left_after_transfer(along, against)
     postings = [Posting(day, "transfer", changes[cell], cell) for cell in against]
     for cell, value in along.items():
@@ -101,7 +112,12 @@ def _rank(posting: Posting) -> tuple[object, ...]:
     return (
         posting.day,
         posting.movement,
-        (cell.currency, cell.contract, cell.line, cell.plan, cell.product, cell.labels),
+        cell.currency,
+        cell.contract,
+        cell.line,
+        cell.plan,
+        cell.product,
+        cell.labels,
         posting.reason,
         posting.initiative,
         posting.amount,

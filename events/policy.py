@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 import msgspec
+from msgspec.structs import fields
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -15,4 +16,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     @property
     def stamp(self) -> str:
         """What every figure carries: name, version and the first 8 hexadecimal digits of the hash."""
-        return f"{self.name}@{self.version}:{sha256(msgspec.json.encode(self)).hexdigest()[:8]}"
+        chosen = {
+            field.encode_name: value for field in fields(self) if (value := getattr(self, field.name)) != field.default
+        }
+        return f"{self.name}@{self.version}:{sha256(msgspec.json.encode(chosen)).hexdigest()[:8]}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import tzinfo
 from fractions import Fraction
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -24,11 +25,11 @@ class PricedLine(Struct, frozen=True, array_like=True, gc=False):
 
 
 class _DatedDiscount(Struct, frozen=True):
-    """A discount with its days worked out; `percent` None means `amount` minor units per interval."""
+    """A discount with its days worked out; the `share` that is left, None for `amount` minor units per interval."""
 
     start: int | None
     end: int | None
-    percent: Fraction | None
+    share: Fraction | None
     amount: int
 
 
@@ -112,7 +113,13 @@ def _dated(discount: v.Discount, zone: tzinfo | None, field: str) -> _DatedDisco
     start, end = period_named(discount.from_, discount.until, zone, field)
     if discount.percent is None:
         return _DatedDiscount(start, end, None, discount.amount_minor or 0)
-    return _DatedDiscount(start, end, percent_of_text(discount.percent, f"{field}.percent"), 0)
+    return _DatedDiscount(start, end, _share_left(discount.percent, f"{field}.percent"), 0)
+
+
+@lru_cache(maxsize=10_000)
+def _share_left(percent: str, field: str) -> Fraction:
+    """What a percentage off leaves; remembered, because fractions are slow and discounts alike."""
+    return (100 - percent_of_text(percent, field)) * Fraction(1, 100)
 
 
 def _in_force(start: int | None, end: int | None, day: int) -> bool:
@@ -123,6 +130,5 @@ def _net_on(list_price: int, discounts: Iterable[_DatedDiscount], day: int) -> i
     net: int | Fraction = list_price
     for one in discounts:
         if _in_force(one.start, one.end, day):
-            net = net - one.amount if one.percent is None else net * (100 - one.percent) * Fraction(1, 100)
-            net = max(net, 0)
+            net = max(net - one.amount, 0) if one.share is None else net * one.share
     return net

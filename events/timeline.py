@@ -1,5 +1,7 @@
 """Facts to level: what an account is worth on every day, cell by cell, given the facts so far."""
 
+from functools import lru_cache
+
 from msgspec import Struct
 
 from events.contracts import NO_CAUSE, Cause, Contract, after_fact
@@ -43,7 +45,7 @@ class Standing(Struct, frozen=True, gc=False):
             return self.settled
         level: Level = {}
         for contract_id, contract in self.contracts.items():
-            level |= _level(contract_id, contract, self.attributes, day)
+            _add_level(level, contract_id, contract, self.attributes, day)
         return level
 
     def turns_between(self, start: int, until: int) -> list[int]:
@@ -62,9 +64,9 @@ NOTHING = Standing({}, (), (), {})
 
 def after(standing: Standing, fact: Fact) -> Standing:
     """The standing after one more fact; facts come in order of effective day, time, arrival."""
-    attributes = _merged(standing.attributes, fact.attributes) if fact.attributes else standing.attributes
     if fact.kind == "payment":
         return standing
+    attributes = _merged(standing.attributes, fact.attributes) if fact.attributes else standing.attributes
     contracts = standing.contracts
     if fact.kind != "changed":
         contract = after_fact(contracts.get(fact.contract_id), fact)
@@ -78,22 +80,24 @@ def _standing(contracts: dict[str, Contract], attributes: Pairs) -> Standing:
     settled: Level = {}
     turns: set[int] = set()
     for contract_id, contract in contracts.items():
-        settled |= _level(contract_id, contract, attributes, LAST_DAY)
+        _add_level(settled, contract_id, contract, attributes, LAST_DAY)
         turns |= contract.turns()
     return Standing(contracts, attributes, tuple(sorted(turns)), settled)
 
 
-def _level(contract_id: str, contract: Contract, attributes: Pairs, day: int) -> Level:
+def _add_level(level: Level, contract_id: str, contract: Contract, attributes: Pairs, day: int) -> None:
+    """Adds what a contract is worth on a day."""
     values = contract.values_on(day)
-    if not values:
-        return {}
-    own = contract.labels
-    labels = tuple(sorted(attributes + own)) if own else attributes
-    currency = contract.currency
-    return {
-        Cell(currency, contract_id, line.line_id, line.plan, line.product, labels): value
-        for line, value in values
-    }
+    if values:
+        labels = _labels(attributes, contract.labels)
+        for line, value in values:
+            level[Cell(contract.currency, contract_id, line.line_id, line.plan, line.product, labels)] = value
+
+
+@lru_cache(maxsize=10_000)
+def _labels(attributes: Pairs, own: Pairs) -> Pairs:
+    """The labels of the cells of a contract; remembered, because many contracts share them."""
+    return tuple(sorted(attributes + own))
 
 
 def _merged(attributes: Pairs, changes: tuple[tuple[str, str | None], ...]) -> Pairs:

@@ -30,7 +30,7 @@ class _Data(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
     """The `data` of an event; fields nobody defined are refused."""
 
 
-class Discount(_Data):
+class Discount(_Data, frozen=True):
     """A discount on one line: `percent` of the price, or `amount_minor` per interval for the whole line."""
 
     percent: Percent | None = None
@@ -40,7 +40,7 @@ class Discount(_Data):
     label: Text | None = None
 
 
-class Line(_Data):
+class Line(_Data, frozen=True):
     """One priced item of a contract; `amount_minor` is the price of one unit for one interval."""
 
     line_id: Text
@@ -59,7 +59,7 @@ class Line(_Data):
 Lines = Annotated[tuple[Line, ...], Meta(min_length=1, max_length=1_000)]
 
 
-class Term(_Data):
+class Term(_Data, frozen=True):
     """How long a contract was agreed for; with `auto_renew` false it ends at `end`, first day without service."""
 
     start: DateText | None = None
@@ -67,7 +67,7 @@ class Term(_Data):
     auto_renew: bool = True
 
 
-class SignedData(_Data):
+class SignedData(_Data, frozen=True):
     """A contract was signed: it opens with these lines and this term, afresh in everything."""
 
     contract_id: Text
@@ -82,7 +82,7 @@ class SignedData(_Data):
     attributes: dict[Text, AttributeValue] | None = None
 
 
-class AmendedData(_Data):
+class AmendedData(_Data, frozen=True):
     """An upgrade or downgrade: the complete set of lines in force from that day."""
 
     contract_id: Text
@@ -90,7 +90,7 @@ class AmendedData(_Data):
     effective_at: DateText | None = None
 
 
-class RenewedData(_Data):
+class RenewedData(_Data, frozen=True):
     """A renewal: a new term from its day (none given: open-ended), and new lines if there are any."""
 
     contract_id: Text
@@ -99,7 +99,7 @@ class RenewedData(_Data):
     lines: Lines | None = None
 
 
-class CancelledData(_Data):
+class CancelledData(_Data, frozen=True):
     """A cancellation; `effective_at` is the first day without service."""
 
     contract_id: Text
@@ -109,21 +109,21 @@ class CancelledData(_Data):
     initiative: Literal["voluntary", "involuntary"] | None = None
 
 
-class PausedData(_Data):
+class PausedData(_Data, frozen=True):
     """A pause or its end."""
 
     contract_id: Text
     effective_at: DateText | None = None
 
 
-class AccountChangedData(_Data):
+class AccountChangedData(_Data, frozen=True):
     """Attributes of an account; null removes one."""
 
     attributes: Annotated[dict[Text, AttributeValue | None], Meta(min_length=1)]
     effective_at: DateText | None = None
 
 
-class SurveyAnsweredData(_Data):
+class SurveyAnsweredData(_Data, frozen=True):
     """One answer to a survey."""
 
     survey: Literal["nps", "csat", "ces", "fcr", "feedback"]
@@ -136,7 +136,7 @@ class SurveyAnsweredData(_Data):
     tags: Annotated[tuple[Text, ...], Meta(max_length=100)] = ()
 
 
-class CostRecordedData(_Data):
+class CostRecordedData(_Data, frozen=True):
     """A cost of winning or keeping customers, spread evenly over the days of its period."""
 
     kind: Literal["acquisition", "retention"]
@@ -150,7 +150,7 @@ class CostRecordedData(_Data):
     segment: Text | None = None
 
 
-class PaymentData(_Data):
+class PaymentData(_Data, frozen=True):
     """A payment that failed, or one that came after all; it moves nothing."""
 
     contract_id: Text
@@ -160,7 +160,7 @@ class PaymentData(_Data):
     reason: Text | None = None
 
 
-class RatePublishedData(_Data):
+class RatePublishedData(_Data, frozen=True):
     """An exchange rate: 1 `base` = `rate` `quote` from `effective_at` on."""
 
     base: Currency
@@ -169,7 +169,7 @@ class RatePublishedData(_Data):
     effective_at: DateText | None = None
 
 
-class EventRetractedData(_Data):
+class EventRetractedData(_Data, frozen=True):
     """The event that no longer holds."""
 
     source: Text
@@ -187,85 +187,85 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type", gc=False):
     time: Annotated[datetime, Meta(tz=True)]
 
 
-class ContractSigned(Event, tag="revledger.contract.signed.v1"):
+class ContractSigned(Event, frozen=True, tag="revledger.contract.signed.v1"):
     """A contract was signed."""
 
     data: SignedData
 
 
-class ContractUpgraded(Event, tag="revledger.contract.upgraded.v1"):
+class ContractUpgraded(Event, frozen=True, tag="revledger.contract.upgraded.v1"):
     """A contract was meant to grow."""
 
     data: AmendedData
 
 
-class ContractDowngraded(Event, tag="revledger.contract.downgraded.v1"):
+class ContractDowngraded(Event, frozen=True, tag="revledger.contract.downgraded.v1"):
     """A contract was meant to shrink."""
 
     data: AmendedData
 
 
-class ContractRenewed(Event, tag="revledger.contract.renewed.v1"):
+class ContractRenewed(Event, frozen=True, tag="revledger.contract.renewed.v1"):
     """A contract was renewed."""
 
     data: RenewedData
 
 
-class ContractCancelled(Event, tag="revledger.contract.cancelled.v1"):
+class ContractCancelled(Event, frozen=True, tag="revledger.contract.cancelled.v1"):
     """A contract was cancelled."""
 
     data: CancelledData
 
 
-class ContractPaused(Event, tag="revledger.contract.paused.v1"):
+class ContractPaused(Event, frozen=True, tag="revledger.contract.paused.v1"):
     """A contract was paused."""
 
     data: PausedData
 
 
-class ContractResumed(Event, tag="revledger.contract.resumed.v1"):
+class ContractResumed(Event, frozen=True, tag="revledger.contract.resumed.v1"):
     """A paused contract goes on."""
 
     data: PausedData
 
 
-class AccountChanged(Event, tag="revledger.account.changed.v1"):
+class AccountChanged(Event, frozen=True, tag="revledger.account.changed.v1"):
     """Attributes of an account changed."""
 
     data: AccountChangedData
 
 
-class SurveyAnswered(Event, tag="revledger.survey.answered.v1"):
+class SurveyAnswered(Event, frozen=True, tag="revledger.survey.answered.v1"):
     """A customer answered a survey."""
 
     data: SurveyAnsweredData
 
 
-class CostRecorded(Event, tag="revledger.cost.recorded.v1"):
+class CostRecorded(Event, frozen=True, tag="revledger.cost.recorded.v1"):
     """A cost was recorded."""
 
     data: CostRecordedData
 
 
-class PaymentFailed(Event, tag="revledger.payment.failed.v1"):
+class PaymentFailed(Event, frozen=True, tag="revledger.payment.failed.v1"):
     """A payment failed."""
 
     data: PaymentData
 
 
-class PaymentRecovered(Event, tag="revledger.payment.recovered.v1"):
+class PaymentRecovered(Event, frozen=True, tag="revledger.payment.recovered.v1"):
     """A payment that had failed came after all."""
 
     data: PaymentData
 
 
-class RatePublished(Event, tag="revledger.rate.published.v1"):
+class RatePublished(Event, frozen=True, tag="revledger.rate.published.v1"):
     """An exchange rate was published."""
 
     data: RatePublishedData
 
 
-class EventRetracted(Event, tag="revledger.event.retracted.v1"):
+class EventRetracted(Event, frozen=True, tag="revledger.event.retracted.v1"):
     """An earlier event no longer holds."""
 
     data: EventRetractedData

@@ -55,8 +55,17 @@ class Figure(Struct, frozen=True):
     value: Callable[[Basis], Value]
 
 
+FALLS: Final = ("churn", "contraction")
+"""Movements that count from the day they are known, however far ahead they lie."""
+
+
 def _arpa(basis: Basis) -> Value:
     return round_half_up(basis.level, MRR_DIVISOR * basis.accounts) if basis.accounts else None
+
+
+def _asp(basis: Basis) -> Value:
+    won = basis.within.get("n_new", 0)
+    return round_half_up(basis.moved("new"), MRR_DIVISOR * won) if won else None
 
 
 def _quick_ratio(basis: Basis) -> Value:
@@ -98,7 +107,7 @@ FIGURES: Final = (
         "day",
         "Scheduled churn: the falls in MRR that are known and lie ahead, as a negative number.",
         "sum of churn and contraction effective on that day or later",
-        lambda basis: mrr_minor(basis.after.get("churn", 0) + basis.after.get("contraction", 0)),
+        lambda basis: mrr_minor(sum(basis.after.get(movement, 0) for movement in FALLS)),
     ),
     Figure(
         "accounts", "accounts", "day", "Accounts with MRR above zero.", "count", lambda basis: basis.accounts
@@ -110,6 +119,14 @@ FIGURES: Final = (
         "Average MRR per account with revenue; free accounts do not count.",
         "MRR / accounts",
         _arpa,
+    ),
+    Figure(
+        "asp_minor",
+        "minor",
+        "window",
+        "Average new sale: the MRR that new accounts brought, per new account.",
+        "new MRR / new accounts",
+        _asp,
     ),
     Figure(
         "nrr",

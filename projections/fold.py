@@ -13,11 +13,15 @@ from projections.tally import tally_changes
 
 
 class Folded(Struct, frozen=True):
-    """What a batch of bookings changes: whole records by account, additions to the pages and to the book."""
+    """What a batch of bookings changes: whole records by account, additions to the pages and to the book.
+
+    `names`: (currency, name) of every group that anything was ever posted to, were it taken back at once.
+    """
 
     records: dict[str, Record]
     pages: PageChanges
     book: dict[str, int]
+    names: set[tuple[str, str]]
 
 
 def postings_by_account(bookings: Iterable[Booking]) -> dict[str, list[Posting]]:
@@ -32,7 +36,7 @@ def postings_by_account(bookings: Iterable[Booking]) -> dict[str, list[Posting]]
 def fold(records: Mapping[str, Record], bookings: Iterable[Booking]) -> Folded:
     """Folds a batch, given the records so far of the accounts it posts to (absent: none so far).
 
-    However the same bookings are cut into batches, records, pages and book end the same.
+    However the same bookings are cut into batches, records, pages, book and names end the same.
     """
     bookings = list(bookings)
     changed: dict[str, Record] = {}
@@ -46,4 +50,10 @@ def fold(records: Mapping[str, Record], bookings: Iterable[Booking]) -> Folded:
         "unmatched": sum(booking.unmatched for booking in bookings),
         "postings": sum(len(booking.postings) for booking in bookings),
     }
-    return Folded(changed, pages, counts)
+    return Folded(changed, pages, counts, names_posted_to(bookings))
+
+
+def names_posted_to(bookings: Iterable[Booking]) -> set[tuple[str, str]]:
+    """(currency, name) of every group that is posted to; of a posting alone, whatever becomes of its amount."""
+    cells = {one.cell for booking in bookings for one in booking.postings}
+    return {(cell.currency, name) for cell in cells for name, _ in standing_groups("", cell)}

@@ -85,14 +85,17 @@ def add_tally(changes: PageChanges, tally: Tally) -> None:
 def changed_page(
     old: bytes | None, changes: Mapping[tuple[str, int], int]
 ) -> tuple[bytes | None, bytes | None]:
-    """A page and its totals in bytes after changes; None where nothing is left of it."""
+    """A page and its totals in bytes after changes; None where nothing is left of it.
+
+    Kinds and days are written in order, so that the bytes tell nothing of the batches that led to them.
+    """
     page: Page = {} if old is None else _PAGE.decode(old)
     for (kind, day), change in changes.items():
         days = page.setdefault(kind, {})
         days[day] = days.get(day, 0) + change
         if not days[day]:
             del days[day]
-    page = {kind: days for kind, days in page.items() if days}
+    page = {kind: dict(sorted(page[kind].items())) for kind in sorted(page) if page[kind]}
     if not page:
         return None, None
     return _ENCODE(page), _ENCODE({kind: sum(days.values()) for kind, days in page.items()})

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from events.account import Account, AccountState
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS accounts (partition INTEGER, name TEXT, state BLOB, PRIMARY KEY (partition, name))
     WITHOUT ROWID;

@@ -124,7 +124,7 @@ def buckets_for(
     if _has_rest(question):
         whole = _kept(evidence, currency, "", bounds)
         if whole:
-            found[""] = whole[""].less(found.values())
+            found[""] = whole[""].less(buckets for value, buckets in found.items() if value)
     return found
 
 

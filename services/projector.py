@@ -15,6 +15,8 @@ from services.ledgers.port import Ledger, StoredBlock
 from services.views.port import START, Field, Gap, Position, Value, Views
 
 BATCH_ENTRIES_MAX: Final = 20_000
+CHECK_SECONDS: Final = 1.0
+"""How often an idle projector looks whether the views are still where it left them."""
 RECORDS_MAX: Final = 150_000
 PAGES_MAX: Final = 50_000
 
@@ -30,6 +32,7 @@ class Projector:
         self._views = views
         self._partition = partition
         self._epoch = 0
+        self._doubtful = True
         self._position = START
         self._before: Block | None = None
         self._records: OrderedDict[str, Record] = OrderedDict()
@@ -48,15 +51,25 @@ class Projector:
         await self._reload()
 
     async def run(self) -> None:
-        """Follows the ledger for ever; start it first.
+        """Follows the ledger for ever; start it first. Views that lose something meanwhile are brought up again.
 
         Raises:
             Fenced: another projector took the partition over.
             ViewsUnavailable, LedgerUnavailable, BlockDamaged: nothing was projected wrongly; start again.
         """
-        async for stored in self._ledger.follow(self._partition, self._position.next_height):
-            if stored.height >= self._position.next_height:
-                await self.catch_up()
+        following = self._ledger.follow(self._partition, self._position.next_height)
+        coming = asyncio.ensure_future(anext(following))
+        try:
+            while True:
+                await asyncio.wait([coming], timeout=CHECK_SECONDS)
+                if not coming.done():
+                    await self._check()
+                    continue
+                if coming.result().height >= self._position.next_height:
+                    await self.catch_up()
+                coming = asyncio.ensure_future(anext(following))
+        finally:
+            coming.cancel()
 
     async def catch_up(self, until_height: int | None = None) -> None:
         """Projects all that the ledger holds now (or the blocks below a height), and returns."""
@@ -70,20 +83,33 @@ class Projector:
 
     async def _pass(self, until_height: int | None) -> bool:
         """Projects from the position to the tail in large commits; whether there may be more."""
+        if self._doubtful:
+            await self._reload()
         batch: list[StoredBlock] = []
+        entries = 0
         start = self._position.next_height
         try:
             async for stored in self._ledger.read(self._partition, start, until_height):
                 batch.append(stored)
-                if sum(one.entries for one in batch) >= BATCH_ENTRIES_MAX:
+                entries += stored.entries
+                if entries >= BATCH_ENTRIES_MAX:
                     await self._project([blocks.block_of(one.data) for one in batch])
-                    batch = []
+                    batch, entries = [], 0
             if batch:
                 await self._project([blocks.block_of(one.data) for one in batch])
         except Gap:
             await self._reload()
             return True
+        except BaseException:
+            self._doubtful = True
+            raise
         return self._position.next_height > start
+
+    async def _check(self) -> None:
+        """Brings the views up again should they stand elsewhere than they were left, as after a restart."""
+        if (await self._views.position(self._partition) or START) != self._position:
+            self._doubtful = True
+            await self.catch_up()
 
     async def _project(self, batch: Sequence[Block]) -> None:
         before = self._before
@@ -121,12 +147,12 @@ class Projector:
         await self._load(names)
         writes: dict[str, dict[Field, Value | None]] = {BOOK: {}}
         writes[BOOK].update(self._counted(folded))
+        writes[BOOK].update({f"names|{currency}|{name}": 1 for currency, name in folded.names})
         for name, changes in zip(names, folded.pages.values(), strict=True):
             page, totals = changed_page(self._pages.get(name), changes)
             self._pages[name] = page
             writes.setdefault(name.days_key, {})[name.value] = page
             writes.setdefault(name.months_key, {})[name.months_field] = totals
-            writes[BOOK][f"names|{name.currency}|{name.name}"] = 1
         self._records.update(folded.records)
         writes[ACCOUNTS] = {
             account: bytes_of_record(record) if record else None for account, record in folded.records.items()
@@ -151,6 +177,7 @@ class Projector:
 
     async def _reload(self) -> None:
         """Drops what is in memory and begins where the views stand; views of another ledger are cleared."""
+        self._doubtful = True
         self._records.clear()
         self._pages.clear()
         self._before = None
@@ -163,6 +190,7 @@ class Projector:
         self._position = position
         counts = await self._views.read_fields(self._partition, BOOK, BOOK_COUNTS)
         self._book = {name: int(count or 0) for name, count in zip(BOOK_COUNTS, counts, strict=True)}
+        self._doubtful = False
 
     async def _block_before(self, position: Position) -> Block | None:
         height = position.next_height - 1

@@ -8,10 +8,11 @@ from typing import Any, Final
 from events.days import day_of_moment, text_of_day
 from projections.bridge import bridge_rows
 from projections.buckets import Buckets, empty_buckets
-from projections.figures import CATALOGUE, FIGURES, Basis, Figure
+from projections.figures import CATALOGUE, FALLS, FIGURES, Basis, Figure
 from projections.groups import CELL_NAMES
 from projections.pages import BOOK
 from projections.retention import NOBODY, Retention, retention_of
+from services import clock
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, keys_for
 from services.ledgers.port import Ledger
 from services.projector import Projector
@@ -35,13 +36,14 @@ class Reports:
         self._policy = policy
         self._partitions = partitions
         self._known: OrderedDict[tuple[int, ...], Views] = OrderedDict()
+        self._folding = asyncio.Lock()
 
     async def bridge(self, question: Question) -> Answer:
         """The bridge of every period; raises QuestionError."""
         views, known = await self._known_at(question.known_at)
         book = await evidence_of(views, self._partitions, [BOOK])
-        currency = _checked(question, book)
-        bounds = bounds_for(question, *window_of(question, day_of_moment(book.as_of.newest_event_at)))
+        currency = _checked(question, book if known is None else await self.book())
+        bounds = bounds_for(question, *window_of(question, _newest_day(book.as_of)))
         keys = keys_for(question, currency, bounds, accounts=False)
         evidence = await evidence_of(views, self._partitions, keys)
         rows = await asyncio.to_thread(_bridge_rows, evidence, question, currency, bounds)
@@ -51,8 +53,8 @@ class Reports:
         """Figures of a day or a window, all of the catalogue or those named; raises QuestionError."""
         views, known = await self._known_at(question.known_at)
         book = await evidence_of(views, self._partitions, [BOOK])
-        currency = _checked(question, book)
-        bounds = _bounds(question, day_of_moment(book.as_of.newest_event_at))
+        currency = _checked(question, book if known is None else await self.book())
+        bounds = _bounds(question, _newest_day(book.as_of))
         chosen = _chosen(question)
         keys = keys_for(question, currency, bounds, accounts=any(one.needs == "accounts" for one in chosen))
         evidence = await evidence_of(views, self._partitions, keys)
@@ -81,17 +83,24 @@ class Reports:
             return self._views, None
         heights, final = await self._heights_at(moment)
         key = tuple(heights)
-        views = self._known.get(key)
-        if views is None:
-            views = self._known[key] = memory_views()
-            for partition, height in zip(self._partitions, heights, strict=True):
-                projector = Projector(self._ledger, views, partition)
-                await projector.start()
-                await projector.catch_up(height + 1)
+        async with self._folding:
+            if key not in self._known:
+                self._known[key] = await self._folded(heights)
+            self._known.move_to_end(key)
             while len(self._known) > KNOWN_MAX:
                 self._known.popitem(last=False)
+            views = self._known[key]
         as_of = (await evidence_of(views, self._partitions, [])).as_of
         return views, AsOf(as_of.heights, as_of.recorded_at, as_of.newest_event_at, moment.text, final)
+
+    async def _folded(self, heights: Sequence[int]) -> Views:
+        """Views of their own, up to the last block of each partition; nobody sees them before they are there."""
+        views = memory_views()
+        for partition, height in zip(self._partitions, heights, strict=True):
+            projector = Projector(self._ledger, views, partition)
+            await projector.start()
+            await projector.catch_up(height + 1)
+        return views
 
     async def _heights_at(self, moment: Moment) -> tuple[list[int], bool]:
         """The last block of each partition that was recorded by then, and whether no other can come."""
@@ -117,6 +126,11 @@ class Reports:
             async for block in self._ledger.read(partition, middle, middle + 1):
                 low, high = (middle + 1, high) if block.recorded_at <= time else (low, middle)
         return low - 1, True
+
+
+def _newest_day(as_of: AsOf) -> int:
+    """The day up to which a question without dates is answered; a time in the future moves nobody's report."""
+    return day_of_moment(min(as_of.newest_event_at, clock.now()))
 
 
 def _checked(question: Question, book: Evidence) -> str:
@@ -184,16 +198,23 @@ def _bridge_rows(evidence: Evidence, question: Question, currency: str, bounds: 
     ]
 
 
-def _nonempty(found: dict[str, Buckets], question: Question, periods: int) -> dict[str, Buckets]:
+def _nonempty(
+    found: dict[str, Buckets], question: Question, periods: int, ahead: Iterable[str] = ()
+) -> dict[str, Buckets]:
+    """The groups that hold or move anything up to the last bound, or later if it is one of the kinds `ahead`."""
     if question.by is None:
         return found or {"": empty_buckets(periods)}
-    return {value: buckets for value, buckets in found.items() if not buckets.is_empty}
+    return {
+        value: buckets
+        for value, buckets in found.items()
+        if not buckets.is_empty or any(buckets.after.get(kind) for kind in ahead)
+    }
 
 
 def _figure_rows(
     evidence: Evidence, question: Question, currency: str, bounds: list[int], chosen: Sequence[Figure]
 ) -> list[Answer]:
-    found = _nonempty(buckets_for(evidence, question, currency, bounds), question, len(bounds) - 1)
+    found = _nonempty(buckets_for(evidence, question, currency, bounds), question, len(bounds) - 1, FALLS)
     kept: dict[str, Retention] = {}
     if any(figure.needs == "accounts" for figure in chosen):
         kept = retention_of(evidence.records(), currency, bounds[0], bounds[-1], groups_asked(question))

@@ -59,6 +59,8 @@ def log_to_stderr(level: str) -> None:
     logging.basicConfig(
         stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", force=True
     )
+    if level != "debug":
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its beginnings and ends are told in our words
 
 
 def told(text: str) -> None:

@@ -1,8 +1,7 @@
 """Answering: reports and figures over HTTP; the same question at the same position is worked out once."""
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, NamedTuple
 
 from litestar import Request, Response, get
@@ -32,7 +31,7 @@ _ELSEWHERE: Final = {
     "figures": "the bridge has no figures: ask for them at /v1/figures",
 }
 
-Ask = Callable[[Question], Awaitable[Answer]]
+Ask = Callable[[Question], Coroutine[Any, Any, Answer]]
 
 
 class _Key(NamedTuple):
@@ -55,23 +54,26 @@ class Answers:
     def __init__(self, reports: Reports, next_height: Callable[[], int]) -> None:
         self._asks: Final[dict[str, Ask]] = {"bridge": reports.bridge, "figures": reports.figures}
         self._next_height = next_height
-        self._kept: OrderedDict[_Key, _Kept] = OrderedDict()
+        self._kept: dict[_Key, _Kept] = {}
 
     async def answer(self, report: str, question: Question) -> Answer:
         """The answer, as old as it says; raises what the report raises."""
         key = _Key(report, question, self._next_height())
-        kept = self._kept.get(key)
-        if kept is None:
-            task = asyncio.ensure_future(self._asks[report](question))
-            kept = self._kept[key] = _Kept(clock.now(), task)
-            task.add_done_callback(lambda done: self._drop_failed(key, done))
-            while len(self._kept) > KEPT_MAX:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
+        kept = self._kept.get(key) or self._asked(key)
         answer = await asyncio.shield(kept.answering)
         return _aged(answer, (clock.now() - kept.asked_at) // 1_000_000)
 
-    def _drop_failed(self, key: _Key, done: asyncio.Future[Answer]) -> None:
+    def _asked(self, key: _Key) -> _Kept:
+        """Has the question worked out; what is known of older positions nobody asks for again."""
+        self._kept = {one: kept for one, kept in self._kept.items() if one.next_height == key.next_height}
+        while len(self._kept) >= KEPT_MAX:
+            del self._kept[next(iter(self._kept))]
+        task = asyncio.create_task(self._asks[key.report](key.question))
+        task.add_done_callback(lambda done: self._drop_failed(key, done))
+        kept = self._kept[key] = _Kept(clock.now(), task)
+        return kept
+
+    def _drop_failed(self, key: _Key, done: asyncio.Task[Answer]) -> None:
         """An error is told to those who waited, and forgotten."""
         if done.cancelled() or done.exception() is not None:
             self._kept.pop(key, None)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 from litestar.types import ExceptionHandlersMap
 
 from events.refusals import REASONS
@@ -42,8 +42,6 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "not_live": (503, "the service has come to a standstill"),
 }
 """Code -> (status, title) of problems with a request; refused events have the codes of `events.refusals`."""
-
-_CODE_OF_STATUS: Final = {404: "not_found", 405: "method_not_allowed", 415: "unsupported_media_type"}
 
 
 class Problem(Exception):
@@ -117,9 +115,13 @@ def problem_of(error: Exception) -> Problem:
             return Problem("busy", sentence, headers=wait)
         case LedgerError() | ViewsError() | DeadLettersUnavailable():
             return Problem("unavailable", str(error), headers=wait)
+        case NotFoundException():
+            return Problem("not_found", "the paths there are, are in /openapi.json")
+        case MethodNotAllowedException():
+            allowed = dict(error.headers or {})
+            return Problem("method_not_allowed", f"use one of {allowed.get('allow')}", headers=allowed)
         case HTTPException() if error.status_code < 500:
-            code = _CODE_OF_STATUS.get(error.status_code, "bad_request")
-            return Problem(code, error.detail or CODES[code][1], headers=dict(error.headers or {}))
+            return Problem("bad_request", error.detail)
         case _:
             return Problem("internal", "the error is in the log of the service; send the request again later")
 

@@ -114,7 +114,8 @@ def batch_answer(outcomes: Sequence[Outcome]) -> Response[bytes]:
 
 def _result(outcome: Outcome) -> dict[str, Any]:
     if outcome.status != "refused":
-        return {"status": outcome.status, "position": outcome.place}
+        waits = {"unmatched": outcome.unmatched} if outcome.unmatched else {}
+        return {"status": outcome.status, "position": outcome.place, **waits}
     said = {"code": outcome.code, "message": outcome.message, "field": outcome.field}
     kept = {} if outcome.dead_letter is None else {"dead_letter": outcome.dead_letter}
     return {"status": outcome.status, **{name: text for name, text in said.items() if text}, **kept}

@@ -297,9 +297,7 @@ def test_an_event_that_moves_nothing_can_be_retracted() -> None:
         "type": "revledger.survey.answered.v1",
         "data": {"survey": "nps", "score": 3},
     }
-    bookings = booked.book_all(
-        [survey, retracted(survey, "2024-01-02"), changed("a", "2024-01-03", vip=True)]
-    )
+    bookings = booked.book_all([survey, retracted(survey, "2024-01-02"), changed("a", "2024-01-03", vip=True)])
     assert [one.postings for one in bookings if isinstance(one, Booking)] == [[], [], []]
     assert booked.unmatched == {"a": 0}
 

@@ -209,16 +209,11 @@ def test_a_day_is_a_day_of_the_reporting_zone() -> None:
     evening = fact("signed", "a1", "2023-12-31T16:00:00Z", lines=[line(100)])
     dated = fact("signed", "b1", "2023-12-31T16:00:00Z", lines=[line(100)], effective_at="2023-12-31")
     timed = fact("signed", "c1", "2024-03-01", lines=[line(100)], effective_at="2023-12-31T23:00:00+05:00")
-    days = {
-        one.cell.contract: one.day for one in posted([evening, dated, timed], SEOUL) if one.movement == "new"
-    }
+    days = {one.cell.contract: one.day for one in posted([evening, dated, timed], SEOUL) if one.movement == "new"}
     assert days == {
-        contract: day_of(day)
-        for contract, day in {"a1": "2024-01-01", "b1": "2023-12-31", "c1": "2024-01-01"}.items()
+        contract: day_of(day) for contract, day in {"a1": "2024-01-01", "b1": "2023-12-31", "c1": "2024-01-01"}.items()
     }
-    days = {
-        one.cell.contract: one.day for one in posted([evening, dated, timed], None) if one.movement == "new"
-    }
+    days = {one.cell.contract: one.day for one in posted([evening, dated, timed], None) if one.movement == "new"}
     assert set(days.values()) == {day_of("2023-12-31")}
 
 

@@ -114,8 +114,26 @@ def test_a_percentage_is_exact(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", ".", "5.", ".5", "100.01", "101", "-1", "+1", "1e1", "1/2", " 1", "1 ", "٥", "1_0", "0x1", "nan", "0.1234567890123"],
-)  # fmt: skip
+    [
+        "",
+        ".",
+        "5.",
+        ".5",
+        "100.01",
+        "101",
+        "-1",
+        "+1",
+        "1e1",
+        "1/2",
+        " 1",
+        "1 ",
+        "\u0665",
+        "1_0",
+        "0x1",
+        "nan",
+        "0.1234567890123",
+    ],
+)
 def test_what_is_no_percentage(text: str) -> None:
     with pytest.raises(Refused) as refused:
         m.percent_of_text(text, "f")

@@ -1,18 +1,15 @@
 """A journal run through the public interface: events loaded, books read, by the command line alone."""
 
+import io
 import json
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from services.cli.main import status_of
 from tests.journals.event_lines import Event
 from tests.journals.expectation_lines import Bridge, Expectation, Figure, Loaded
-
-COMMAND = (sys.executable, "-c", "from services.cli.main import main; main()")
-"""What the console script `revledger` does, without asking that it be installed."""
-TIMEOUT_SECONDS = 120
 
 Question = tuple[str, ...]
 
@@ -95,10 +92,13 @@ def _where(where: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _revledger(arguments: Sequence[str]) -> dict[str, Any]:
-    """What a command printed, as JSON; exit status 1 is an answer (some input was refused), 2 is not."""
-    done = subprocess.run(
-        [*COMMAND, *arguments], capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
-    )
-    assert done.returncode in {0, 1}, f"revledger {' '.join(arguments)}: {done.returncode}\n{done.stderr}"
-    printed: dict[str, Any] = json.loads(done.stdout)
+    """What a command printed, as JSON; exit status 1 is an answer (some input was refused), 2 is not.
+
+    Run in this process, as hundreds of interpreters take minutes to start; tests/services/cli runs real ones.
+    """
+    out, problems = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(problems):
+        status = status_of(arguments)
+    assert status in {0, 1}, f"revledger {' '.join(arguments)}: {status}\n{problems.getvalue()}"
+    printed: dict[str, Any] = json.loads(out.getvalue())
     return printed

@@ -62,9 +62,11 @@ def raw_of(event: Event) -> bytes:
     return json.dumps(event).encode()
 
 
-def conflict_of(event: Event) -> bytes:
-    """The same identity with other content: refused once the event itself is there."""
-    return json.dumps({**event, "time": "2019-01-01T00:00:00Z"}).encode()
+def conflicts_of(event: Event) -> list[bytes]:
+    """The same identity with another time or of another account: refused once the event itself is there."""
+    other = "nobody" if event["type"] != "revledger.rate.published.v1" else event["subject"]
+    changed: Event = {**event, "time": "2019-01-01T00:00:00Z"}
+    return [raw_of(changed), raw_of({**changed, "subject": other})]
 
 
 def identity_of(raw: bytes) -> tuple[str, str]:

@@ -32,7 +32,7 @@ class Promises:
 class Client:
     """One client with its own events to send; it outlives every process it talks to."""
 
-    def __init__(self, todo: Sequence[bytes], conflicts: dict[bytes, bytes], promises: Promises) -> None:
+    def __init__(self, todo: Sequence[bytes], conflicts: dict[bytes, list[bytes]], promises: Promises) -> None:
         self.todo = list(todo)
         self._conflicts = conflicts
         self._promises = promises
@@ -40,6 +40,8 @@ class Client:
     async def send(self, intake: Intake, fuse: Fuse) -> None:
         """Sends batches until all is acknowledged."""
         while self.todo:
+            for _ in range(fuse.dice.choice((0, 0, 10, 60))):
+                await asyncio.sleep(0)
             batch = self._batch(fuse)
             try:
                 outcomes = await intake.submit(batch, "simulation")
@@ -62,7 +64,7 @@ class Client:
         if sent:
             again = dice.choices(sent, k=dice.randrange(3))
             batch += again
-            batch += [self._conflicts[raw] for raw in again if dice.randrange(3) == 0]
+            batch += [dice.choice(self._conflicts[raw]) for raw in again if dice.randrange(3) == 0]
         batch += dice.choices(MALFORMED, k=dice.randrange(2))
         if dice.randrange(3) == 0:
             dice.shuffle(batch)

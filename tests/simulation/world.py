@@ -21,7 +21,7 @@ from services.projector import Projector
 from services.views.memory import memory_views
 from services.views.port import Fenced, Views, ViewsError
 from services.writer import Writer
-from tests.simulation.arrivals import arrivals, conflict_of, raw_of
+from tests.simulation.arrivals import arrivals, conflicts_of, raw_of
 from tests.simulation.clients import Client, Promises
 from tests.simulation.faults import (
     Crash,
@@ -59,8 +59,8 @@ class World:
         self.directory = directory
         self.now = 1_700_000_000_000_000
         self.rates = Rates(
-            crash=self.dice.choice((30, 100, 300)),
-            away=self.dice.choice((0, 50, 400)),
+            crash=self.dice.choice((50, 200, 600)),
+            away=self.dice.choice((0, 100, 500)),
             lost_answer=self.dice.choice((0, 2_000)),
         )
         self.events = arrivals(self.dice, self.dice.choice((1, 2, 4, 8, 14)), number // 500)
@@ -74,7 +74,7 @@ class World:
 
     def _clients(self) -> list[Client]:
         count = self.dice.choice((1, 2, 4))
-        conflicts = {raw_of(event): conflict_of(event) for event in self.events}
+        conflicts = {raw_of(event): conflicts_of(event) for event in self.events}
         shares: list[list[bytes]] = [[] for _ in range(count)]
         for event in self.events:
             shares[self.dice.randrange(count)].append(raw_of(event))

@@ -1,0 +1,209 @@
+"""The two ways in: straight to the writer, or over HTTP to the service that runs on the data directory."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from datetime import datetime
+from typing import Annotated, Final, Protocol
+
+import msgspec
+from msgspec import Meta, Raw, Struct
+
+from events.days import moment_of
+from events.envelope import EVENT_BYTES_MAX, event_of
+from events.refusals import Refused
+from services import clock
+from services.cli.service import Service
+from services.compose import LEDGER_FILE, Books, Owner, owned_books, owner_of
+from services.deadletters import DeadLetters, Refusal
+from services.ledgers.sqlite import sqlite_ledger
+from services.settings import Settings
+from services.views.redis import redis_views
+from services.views.valkey import running_socket
+from services.writer import Outcome, Submitted
+
+SourceOf = Callable[[int], str]
+"""Where an event came from, by its index."""
+
+KEEP_EVERY: Final = 200_000
+"""Entries between two writes of the accounts' file: a load that is cut off books at most these again."""
+LAG_EVENTS_MAX: Final = 20_000
+"""How far the views may fall behind while much is loaded: few large steps cost less than many small ones."""
+VIEWS_SECONDS: Final = 60.0
+"""How long the views of a running service are waited for."""
+
+
+class Door(Protocol):
+    """Takes events in; what is refused is kept as a dead letter before `deliver` returns."""
+
+    async def deliver(self, events: Sequence[bytes], source: SourceOf) -> list[Outcome]:
+        """What became of each event; `source` tells by its index where one came from."""
+        ...
+
+    async def finish(self) -> dict[str, int]:
+        """Returns once the views show what was delivered; the last height of each partition."""
+        ...
+
+
+@asynccontextmanager
+async def open_door(settings: Settings, *, as_recorded: bool = False) -> AsyncIterator[Door]:
+    """The way into a data directory; raises DataInUse if another process that takes nothing in holds it."""
+    owner = owner_of(settings.data)
+    async with AsyncExitStack() as stack:
+        if owner is not None and owner.url:
+            dead_letters = DeadLetters(settings.data)
+            stack.callback(dead_letters.close)
+            yield _ServiceDoor(settings, owner, dead_letters)
+            return
+        books = await stack.enter_async_context(owned_books(settings, keep_every=KEEP_EVERY))
+        yield await stack.enter_async_context(_own_door(books, as_recorded=as_recorded))
+
+
+@asynccontextmanager
+async def _own_door(books: Books, *, as_recorded: bool) -> AsyncIterator[Door]:
+    door = BooksDoor(books, as_recorded=as_recorded)
+    try:
+        yield door
+    finally:
+        await door.close()
+
+
+class BooksDoor:
+    """The way straight to the writer of the books this process holds."""
+
+    def __init__(self, books: Books, *, as_recorded: bool = False) -> None:
+        self._books = books
+        self._as_recorded = as_recorded
+        self._unprojected = 0
+        self._projecting: asyncio.Task[None] | None = None
+
+    async def deliver(self, events: Sequence[bytes], source: SourceOf) -> list[Outcome]:
+        outcomes = await self._written(events)
+        await _keep_refused(self._books.dead_letters, events, dict(enumerate(outcomes)), source)
+        self._unprojected += len(events)
+        if self._unprojected >= LAG_EVENTS_MAX:
+            await self._project()
+        return outcomes
+
+    async def finish(self) -> dict[str, int]:
+        await self._project()
+        await self._project()
+        if self._projecting is not None:
+            await self._projecting
+        tail = await self._books.ledger.tail(0)
+        return {"0": -1 if tail is None else tail.height}
+
+    async def close(self) -> None:
+        """Ends what still runs; what was written and not projected is projected the next time."""
+        if self._projecting is not None:
+            self._projecting.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._projecting
+
+    async def _written(self, events: Sequence[bytes]) -> list[Outcome]:
+        if not self._as_recorded:
+            return await self._books.writer.write([Submitted(raw) for raw in events])
+        times = [_recorded_at(raw) for raw in events]
+        items = [Submitted(raw, at) for raw, at in zip(events, times, strict=True) if not isinstance(at, Refused)]
+        written = iter(await self._books.writer.write(items))
+        return [_refusal(at) if isinstance(at, Refused) else next(written) for at in times]
+
+    async def _project(self) -> None:
+        """Lets the views catch up beside the writing, one turn at a time."""
+        if self._projecting is not None:
+            await self._projecting
+        self._unprojected = 0
+        self._projecting = asyncio.create_task(self._books.projector.catch_up(), name="projector")
+
+
+class _ServiceDoor:
+    """The way over HTTP; what cannot be part of a batch is refused here as it would be there."""
+
+    def __init__(self, settings: Settings, owner: Owner, dead_letters: DeadLetters) -> None:
+        self._data = settings.data
+        self._service = Service(owner.url, settings.body_bytes_max)
+        self._dead_letters = dead_letters
+
+    async def deliver(self, events: Sequence[bytes], source: SourceOf) -> list[Outcome]:
+        unfit = {index: refused for index, raw in enumerate(events) if (refused := _unfit(raw))}
+        outcomes = {index: _refusal(refused) for index, refused in unfit.items()}
+        await _keep_refused(self._dead_letters, events, outcomes, source)
+        sent = [index for index in range(len(events)) if index not in unfit]
+        answers = await self._service.send([events[index] for index in sent])
+        outcomes.update(zip(sent, answers, strict=True))
+        return [outcomes[index] for index in range(len(events))]
+
+    async def finish(self) -> dict[str, int]:
+        ledger = await sqlite_ledger(self._data / LEDGER_FILE)
+        try:
+            tail = await ledger.tail(0)
+        finally:
+            await ledger.close()
+        height = -1 if tail is None else tail.height
+        await self._views_reach(height)
+        return {"0": height}
+
+    async def _views_reach(self, height: int) -> None:
+        socket = running_socket(self._data)
+        if socket is None or height < 0:
+            return
+        views = redis_views(socket)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(VIEWS_SECONDS):
+                    while (at := await views.position(0)) is None or at.next_height <= height:  # noqa: ASYNC110
+                        await asyncio.sleep(0.02)  # another process moves them: there is no event
+        finally:
+            await views.close()
+
+
+class _Recorded(Struct):
+    recordedtime: Annotated[datetime, Meta(tz=True)]
+
+
+_RECORDED: Final = msgspec.json.Decoder(_Recorded)
+_RAW: Final = msgspec.json.Decoder(Raw)
+
+
+def _recorded_at(raw: bytes) -> int | Refused:
+    """The moment an event says it was recorded at, in microseconds; what else is wrong with it comes first."""
+    try:
+        return moment_of(_RECORDED.decode(raw).recordedtime)
+    except (msgspec.MsgspecError, RecursionError):
+        try:
+            event_of(raw)
+        except Refused as refused:
+            return refused
+    sentence = "`recordedtime` is missing or no RFC 3339 time with an offset: add it, or load without --as-recorded"
+    return Refused("invalid_time", sentence, "recordedtime")
+
+
+def _unfit(raw: bytes) -> Refused | None:
+    """Why an event cannot be part of a batch: a batch is one JSON array, and not for everything."""
+    try:
+        if len(raw) <= EVENT_BYTES_MAX:
+            _RAW.decode(raw)
+            return None
+    except (msgspec.MsgspecError, RecursionError):
+        pass
+    try:
+        event_of(raw)
+    except Refused as refused:
+        return refused
+    return None
+
+
+def _refusal(refused: Refused) -> Outcome:
+    return Outcome("refused", None, 0, refused.code, refused.message, refused.field)
+
+
+async def _keep_refused(
+    dead_letters: DeadLetters, events: Sequence[bytes], outcomes: Mapping[int, Outcome], source: SourceOf
+) -> None:
+    refused = [
+        Refusal(events[index], outcome.code, outcome.message, outcome.field, source(index), clock.now())
+        for index, outcome in outcomes.items()
+        if outcome.status == "refused"
+    ]
+    if refused:
+        await asyncio.to_thread(dead_letters.put_many, refused)

@@ -1,0 +1,97 @@
+"""The command line's entry: the commands put together, and how each of them ends."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, Final
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from services.cli import demo_data, load, settings_check, status, up
+from services.cli.dead_letters import dead_letters
+from services.cli.failures import DONE, INTERRUPTED, NOT_DONE, REPORT, WRONG_USAGE, ending_of
+from services.cli.options import examples
+from services.cli.report import report
+from services.cli.running import TERMINATED, Terminated, told
+
+NAME: Final = "revledger"
+
+app = typer.Typer(
+    name=NAME,
+    help="Books what happened to recurring revenue, and answers from the books.",
+    epilog=examples("revledger up --demo", "revledger load events.jsonl", "revledger report bridge --every quarter"),
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command(epilog=up.EXAMPLES)(up.up)
+app.command(epilog=load.EXAMPLES)(load.load)
+app.command("demo-data", epilog=demo_data.EXAMPLES)(demo_data.demo_data)
+app.add_typer(report, name="report")
+app.command(epilog=status.EXAMPLES)(status.status)
+app.add_typer(dead_letters, name="dead-letters")
+app.command(epilog=settings_check.EXAMPLES)(settings_check.settings)
+
+
+def main() -> None:
+    """Runs the command that the process was started with, and ends the process with its status."""
+    status = status_of(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop_output()
+    sys.exit(status)
+
+
+def status_of(arguments: Sequence[str]) -> int:
+    """Runs a command; its exit status. Whatever goes wrong is told on stderr."""
+    try:
+        ended = app(args=[*arguments] or ["--help"], prog_name=NAME, standalone_mode=False)
+    except BrokenPipeError:
+        _drop_output()
+        return DONE
+    except TyperException as error:
+        told(_usage(error))
+        return WRONG_USAGE
+    except (KeyboardInterrupt, Abort):
+        told("Interrupted.")
+        return INTERRUPTED
+    except Terminated:
+        told("Ended by SIGTERM.")
+        return TERMINATED
+    except Exception as error:  # noqa: BLE001 - told, never swallowed: this is where every error ends
+        return _told_status(error)
+    return ended if isinstance(ended, int) else DONE
+
+
+def _told_status(error: Exception) -> int:
+    ending = ending_of(error)
+    if ending is not None:
+        told(ending.text)
+        return ending.status
+    if os.environ.get("REVLEDGER_LOG") == "debug":
+        import traceback
+
+        told("".join(traceback.format_exception(error)).rstrip())
+    told(f"Unexpected: {type(error).__name__}: {error}. {REPORT}")
+    return NOT_DONE
+
+
+def _usage(error: TyperException) -> str:
+    context: Any = getattr(error, "ctx", None)
+    hint = f"\nSee `{context.command_path} --help`." if context is not None else ""
+    return error.format_message() + hint
+
+
+def _drop_output() -> None:
+    """Whoever read our output has had enough: what is still buffered goes nowhere, silently."""
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,167 @@
+"""`revledger status`: where the books of a data directory stand."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+
+from services.cli import shown
+from services.cli.options import Data, StatusForm, examples, settings_of
+from services.cli.running import run, waiting
+
+if TYPE_CHECKING:
+    from services.compose import Owner
+    from services.ledgers.port import Ledger
+    from services.reports import Reports
+    from services.settings import Settings
+
+_FILES = ("ledger.db", "accounts.db", "dead-letters.db", "views")
+
+
+EXAMPLES: Final = examples(
+    "revledger status",
+    "revledger status --data ./books --format json",
+)
+
+
+def status(data: Data = None, form: StatusForm = "table") -> None:
+    """Show where the books stand.
+
+    How far ledger and views are, what waits, what was refused, whether a service runs.
+    """
+    settings = settings_of(data)
+    state = run(_state(settings))
+    if form == "json":
+        import msgspec
+
+        sys.stdout.write(msgspec.json.encode(state).decode() + "\n")
+    else:
+        _print(state)
+
+
+class _Stores(Struct, frozen=True):
+    ledger: "Ledger"
+    reports: "Reports"
+
+
+async def _state(settings: "Settings") -> dict[str, Any]:
+    """The status in the shape of the JSON; nothing is made where there is nothing."""
+    from services.compose import LEDGER_FILE, owner_of
+
+    directory = settings.data
+    state: dict[str, Any] = {"data": str(directory), "exists": (directory / LEDGER_FILE).is_file()}
+    if not state["exists"]:
+        return state
+    owner = owner_of(directory)
+    state["service"] = None if owner is None else {"pid": owner.pid, "url": owner.url or None}
+    with waiting("reading the books"):
+        async with _stores(settings, owner) as stores:
+            state |= await _positions(stores)
+    state["dead_letters"] = _dead_letters(directory)
+    state["files_bytes"] = {name: _size_bytes(directory / name) for name in _FILES}
+    return state
+
+
+@asynccontextmanager
+async def _stores(settings: "Settings", owner: "Owner | None") -> AsyncIterator[_Stores]:
+    """Ledger and reports beside the process that owns them, or held alone meanwhile."""
+    from services.compose import LEDGER_FILE, owned_books
+    from services.ledgers.sqlite import sqlite_ledger
+    from services.reports import Reports
+    from services.views.redis import redis_views
+    from services.views.valkey import running_socket
+
+    socket = running_socket(settings.data) if owner is not None else None
+    async with AsyncExitStack() as stack:
+        if socket is None:
+            books = await stack.enter_async_context(owned_books(settings))
+            yield _Stores(books.ledger, books.reports)
+            return
+        ledger = await sqlite_ledger(settings.data / LEDGER_FILE)
+        stack.push_async_callback(ledger.close)
+        views = redis_views(socket)
+        stack.push_async_callback(views.close)
+        yield _Stores(ledger, Reports(ledger, views, ""))
+
+
+async def _positions(stores: _Stores) -> dict[str, Any]:
+    from events import block as blocks
+    from services.questions import Question
+
+    book = await stores.reports.book()
+    counts = book.counts()
+    currencies = sorted({name.split("|")[1] for name in counts if name.startswith("names|")})
+    accounts: dict[str, int] = {}
+    for currency in currencies:
+        question = Question(currency=currency, figures=("accounts",))
+        accounts[currency] = (await stores.reports.figures(question))["rows"][0]["figures"]["accounts"]
+    tail = await stores.ledger.tail(0)
+    head = -1 if tail is None else tail.height
+    return {
+        "as_of": book.as_of.shown(),
+        "policy": None if tail is None else blocks.block_of(tail.data).header.policy,
+        "ledger": {"0": head},
+        "lag_blocks": max(0, head - book.as_of.heights["0"]),
+        "entries": 0 if tail is None else tail.end_seq,
+        **{name: counts.get(name, 0) for name in ("postings", "unmatched")},
+        "accounts": accounts,
+    }
+
+
+def _dead_letters(directory: Path) -> dict[str, int]:
+    from services.deadletters import FILE_NAME, DeadLetters
+
+    if not (directory / FILE_NAME).is_file():
+        return {}
+    letters = DeadLetters(directory)
+    try:
+        return letters.count()
+    finally:
+        letters.close()
+
+
+def _size_bytes(path: Path) -> int:
+    """The size of a file with what SQLite keeps beside it, or of all files in a directory."""
+    paths = path.rglob("*") if path.is_dir() else path.parent.glob(path.name + "*")
+    return sum(one.lstat().st_size for one in paths if one.is_file())
+
+
+def _print(state: dict[str, Any]) -> None:
+    if not state["exists"]:
+        print(f"There is no ledger in {state['data']} yet: `revledger load` or `revledger up` makes one.")
+        return
+    as_of, service = state["as_of"], state["service"]
+    lag = state["lag_blocks"]
+    rows = [
+        ("data directory", state["data"]),
+        ("service", _service(service)),
+        ("ledger", f"{shown.heights(state['ledger'])}, {state['entries']:,} entries"),
+        ("views", shown.heights(as_of["position"]) + (f", {lag:,} blocks behind" if lag else ", up to date")),
+        ("newest event", as_of["newest_event"] or shown.NOTHING),
+        ("last recorded", f"{shown.age(as_of['age_seconds'])} ago" if as_of["age_seconds"] is not None else "-"),
+        ("policy", state["policy"] or shown.NOTHING),
+        ("accounts", _counts(state["accounts"]) + " with revenue" if state["accounts"] else "none with revenue"),
+        ("postings", f"{state['postings']:,}"),
+        ("unmatched", _unmatched(state["unmatched"])),
+        ("dead letters", _counts(state["dead_letters"]) or "none"),
+        ("files", ", ".join(f"{name} {shown.size(size)}" for name, size in state["files_bytes"].items())),
+    ]
+    for name, text in rows:
+        print(f"{name:<16}{text}")
+
+
+def _service(service: dict[str, Any] | None) -> str:
+    if service is None:
+        return "not running"
+    return f"process {service['pid']}" + (f", {service['url']}" if service["url"] else ", without HTTP")
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {number:,}" for name, number in counts.items())
+
+
+def _unmatched(number: int) -> str:
+    return f"{number:,} facts wait for their contract or target" if number else "none"

@@ -1,0 +1,214 @@
+"""Answers as tables for people: aligned, in decimal money, never wider than the terminal."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from events.money import MINOR_DIGITS
+from events.movements import BRIDGE_MOVEMENTS
+from projections.figures import CATALOGUE
+from services.cli import shown
+
+if TYPE_CHECKING:
+    from services.reports import Answer
+
+WIDTH: Final = 100
+"""Characters a line may have where no terminal says otherwise."""
+GROUP_WIDTH_MAX: Final = 24
+HEADERS: Final = {
+    "reactivation": "reactiv.",
+    "contraction": "contract.",
+    "scheduled_churn_minor": "sched. churn",
+    "committed_mrr_minor": "committed",
+    "customer_churn_rate": "cust. churn",
+    "gross_mrr_churn_rate": "gross churn",
+    "net_mrr_churn_rate": "net churn",
+    "quick_ratio": "quick",
+}
+"""Columns whose own name is too long for a table."""
+_UPPER: Final = frozenset({"mrr", "arr", "arpa", "asp", "nrr", "grr"})
+
+
+class Column(Struct, frozen=True):
+    """A column of numbers: its header and its cells, one a row."""
+
+    header: str
+    cells: list[str]
+
+
+def print_answer(answer: "Answer", by: str | None) -> None:
+    """Prints an answer with its title, and below it what it is as of."""
+    console = console_for_output()
+    columns = _bridge_columns if answer["report"] == "bridge" else _figure_columns
+    labels = list(_labels(answer, by))
+    if answer["report"] == "figures" and by is None:
+        tables, note = [_one_by_one(answer)], ""
+    else:
+        tables, note = _fitting(console, answer, labels, columns)
+    _line(console, Text(_title(answer, by) + note, style="bold"))
+    for table in tables:
+        console.print(table)
+    for line in _footer(answer, console.width):
+        _line(console, Text(line, style="dim"))
+
+
+def console_for_output() -> Console:
+    """Standard output, as wide as its terminal; wide enough for a report where there is none."""
+    is_terminal = sys.stdout.isatty()
+    width = max(60, shutil.get_terminal_size((WIDTH, 24)).columns) if is_terminal else WIDTH
+    return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
+
+
+def new_table(labels: Sequence[str], columns: Sequence[str]) -> Table:
+    """A table without frames: labels to the left, numbers to the right, nothing wrapped."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for label in labels:
+        table.add_column(Text(label), no_wrap=True, overflow="ellipsis")
+    for column in columns:
+        table.add_column(Text(column), justify="right", no_wrap=True, overflow="ellipsis")
+    return table
+
+
+def _line(console: Console, text: Text) -> None:
+    console.print(text, no_wrap=True, overflow="ellipsis")
+
+
+def _title(answer: "Answer", by: str | None) -> str:
+    rows = answer["rows"]
+    name = "MRR bridge" if answer["report"] == "bridge" else "Figures"
+    grouped = f" by {by}" if by else ""
+    if not rows:
+        return f"{name}{grouped}, {answer['currency']}: nothing in this period"
+    if "at" in rows[0]:
+        return f"{name}{grouped} as {rows[0]['at']} begins, {answer['currency']}"
+    return f"{name}{grouped} from {rows[0]['from']} until {rows[-1]['until']}, {answer['currency']}"
+
+
+def _footer(answer: "Answer", width: int) -> list[str]:
+    as_of = answer["as_of"]
+    final = "final" if as_of["final"] else "not final: more may be recorded"
+    parts = [f"as of {shown.heights(as_of['position'])}, {final}"]
+    if as_of["newest_event"] is not None:
+        parts.append(f"newest event {as_of['newest_event']}")
+    if as_of["age_seconds"] is not None:
+        parts.append(f"recorded {shown.age(as_of['age_seconds'])} ago")
+    if "known_at" in as_of:
+        parts.append(f"as known at {as_of['known_at']}")
+    return shown.wrapped([*parts, f"policy {answer['policy']}"], width)
+
+
+def _labels(answer: "Answer", by: str | None) -> Iterator[list[str]]:
+    """What a row is about, in the columns `_label_headers` names."""
+    for row in answer["rows"]:
+        span = [shown.period(row["from"], row["until"])] if answer["report"] == "bridge" else []
+        group = [] if by is None else [shown.clipped(str(row["group"][by] or "-"), GROUP_WIDTH_MAX)]
+        yield [*span, *group]
+
+
+def _label_headers(answer: "Answer") -> list[str]:
+    span = ["period"] if answer["report"] == "bridge" else []
+    return [*span, *[*answer["rows"][0].get("group", {})]] if answer["rows"] else span
+
+
+def _bridge_columns(answer: "Answer", cut_digits: int, *, lean: bool) -> list[Column]:
+    """The columns of a bridge; a lean one leaves out movements that there are none of."""
+    columns: list[Column] = []
+    for name in ("opening", *BRIDGE_MOVEMENTS, "closing"):
+        amounts: list[int] = [row["mrr_minor"][name] for row in answer["rows"]]
+        if not lean or any(amounts) or name in ("opening", "closing"):
+            cells = [shown.money(amount, answer["currency"], cut_digits) for amount in amounts]
+            columns.append(Column(HEADERS.get(name, name), cells))
+    accounts = [shown.count(row["accounts"]["closing"]) for row in answer["rows"]]
+    return [*columns, Column("accounts", accounts)]
+
+
+def _figure_columns(answer: "Answer", cut_digits: int, *, lean: bool) -> list[Column]:
+    """The columns of figures by group; none is left out."""
+    del lean
+    names = [*answer["rows"][0]["figures"]] if answer["rows"] else []
+    return [
+        Column(
+            HEADERS.get(name, _name(name)),
+            [_value(name, row["figures"][name], answer["currency"], cut_digits) for row in answer["rows"]],
+        )
+        for name in names
+    ]
+
+
+def _value(name: str, value: Any, currency: str, cut_digits: int = 0) -> str:
+    unit = CATALOGUE[name].unit
+    if unit == "minor":
+        return shown.money(value, currency, cut_digits)
+    if unit == "accounts":
+        return shown.count(value)
+    return shown.times(value) if name == "quick_ratio" else shown.percent(value)
+
+
+def _name(figure: str) -> str:
+    words = figure.removesuffix("_minor").split("_")
+    return " ".join(word.upper() if word in _UPPER else word for word in words)
+
+
+def _one_by_one(answer: "Answer") -> Table:
+    """Figures of the whole: one a line, with its name in the JSON."""
+    table = new_table(["figure"], [answer["currency"]])
+    table.add_column(Text("name"), no_wrap=True, overflow="ellipsis", style="dim")
+    for row in answer["rows"]:
+        for name, value in row["figures"].items():
+            table.add_row(_name(name), _value(name, value, answer["currency"]), name)
+    return table
+
+
+def _fitting(
+    console: Console,
+    answer: "Answer",
+    labels: list[list[str]],
+    columns_of: Callable[..., list[Column]],
+) -> tuple[list[Table], str]:
+    """The fullest form that is not too wide, and what to say of it in the title.
+
+    First all there is; then without empty movements; then in whole units, thousands, millions; at last one
+    table below the other.
+    """
+    headers = _label_headers(answer)
+    digits = MINOR_DIGITS[answer["currency"]]
+    columns = columns_of(answer, 0, lean=False)
+    for cut_digits, lean in ((0, False), (0, True), *((digits + scale, True) for scale in shown.SCALES)):
+        if answer["report"] == "figures" and cut_digits:
+            break
+        columns = columns_of(answer, cut_digits, lean=lean)
+        table = _table(headers, labels, columns)
+        if Measurement.get(console, console.options.update(width=10_000), table).maximum <= console.width:
+            return [table], _scaled(answer["currency"], cut_digits, digits)
+    return list(_stacked(console, headers, labels, columns)), ""
+
+
+def _scaled(currency: str, cut_digits: int, digits: int) -> str:
+    return f", in {shown.SCALES[cut_digits - digits] or 'whole '}{currency}" if cut_digits else ""
+
+
+def _table(headers: list[str], labels: list[list[str]], columns: Sequence[Column]) -> Table:
+    table = new_table(headers, [column.header for column in columns])
+    for index, label in enumerate(labels):
+        table.add_row(*map(Text, label), *(Text(column.cells[index]) for column in columns))
+    return table
+
+
+def _stacked(console: Console, headers: list[str], labels: list[list[str]], columns: list[Column]) -> Iterator[Table]:
+    """As many columns as fit beside the labels, then the next ones below."""
+    begun: list[Column] = []
+    for column in columns:
+        wider = _table(headers, labels, [*begun, column])
+        width = Measurement.get(console, console.options.update(width=10_000), wider).maximum
+        if begun and width > console.width:
+            yield _table(headers, labels, begun)
+            begun = []
+        begun.append(column)
+    yield _table(headers, labels, begun)

@@ -1,0 +1,68 @@
+"""The application: all routes of the HTTP service over one set of books."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, cast
+
+from litestar import Litestar, Response, get
+from litestar.datastructures import State as Shared
+from litestar.types import Message, Scope
+
+from services.compose import Books
+from services.gateway.answering import answering
+from services.gateway.assets import SECURITY_HEADERS, assets
+from services.gateway.health import health
+from services.gateway.openapi import openapi_document
+from services.gateway.problems import HANDLERS, json_response
+from services.gateway.receiving import receiving
+from services.gateway.state import State
+from services.gateway.streaming import streaming
+from services.intake import Intake
+from services.settings import Settings
+
+_SECURITY: Final = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+
+
+def application(books: Books, intake: Intake, settings: Settings, projection: asyncio.Task[None]) -> Litestar:
+    """The ASGI application; `state.stopping` (an asyncio.Event) ends the streams that are open."""
+    stopping = asyncio.Event()
+    state = State(books, intake, projection)
+    document = openapi_document(settings.body_bytes_max)
+
+    @get("/openapi.json")
+    async def openapi() -> Response[bytes]:
+        return json_response(document)
+
+    return Litestar(
+        [
+            *receiving(intake, books.dead_letters, settings),
+            *answering(books),
+            *streaming(state, stopping),
+            *health(state),
+            openapi,
+            *assets(),
+        ],
+        exception_handlers=HANDLERS,
+        before_send=[_before_send(state)],
+        logging_config=None,
+        openapi_config=None,
+        request_max_body_size=None,  # bodies are measured by `body_of`, inflated ones too
+        state=Shared({"stopping": stopping}),
+    )
+
+
+def _before_send(state: State) -> Callable[[Message, Scope], Awaitable[None]]:
+    """Counts every answer, whoever gave it, and puts the security headers on it."""
+
+    async def counted(message: Message, scope: Scope) -> None:
+        if message["type"] == "http.response.start":
+            started = cast("dict[str, Any]", message)
+            started["headers"] = [*started.get("headers", ()), *_SECURITY]
+            method = str(scope.get("method", ""))
+            state.requests[method if method in _METHODS else "other", started["status"]] += 1
+
+    return counted
+
+
+_METHODS: Final = frozenset({"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
+"""Counted by name; whatever else a request may call itself shares one count."""

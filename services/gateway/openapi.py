@@ -1,0 +1,272 @@
+"""The OpenAPI document of the HTTP service, made from the vocabulary, the catalogue of figures and the problems."""
+
+from typing import Any, Final, get_args
+
+from events.catalogue import EXAMPLES, schema_components
+from events.envelope import BATCH, EVENT_BYTES_MAX, STRUCTURED
+from events.movements import BRIDGE_MOVEMENTS
+from events.refusals import REASONS
+from events.vocabulary import EVENT_TYPES
+from projections.figures import FIGURES
+from projections.periods import Every
+from services.gateway.answering import PARAMETERS_OF
+from services.gateway.problems import CODES, MEDIA_TYPE, STATUS_OF_REFUSAL
+from services.gateway.receiving import EVENTS_MAX
+
+Json = dict[str, Any]
+
+_REF: Final = "#/components/schemas/{name}"
+_INTEGER: Final[Json] = {"type": "integer"}
+_STRING: Final[Json] = {"type": "string"}
+_DAY: Final[Json] = {"type": "string", "format": "date"}
+
+_PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
+    "from": ("First day of the window; by default twelve months before its end.", _DAY),
+    "until": ("First day after the window; by default the month of the newest event is its last.", _DAY),
+    "at": ("A day, at its start.", _DAY),
+    "on": ("A day, at its end.", _DAY),
+    "every": ("The length of a period.", {"enum": list(get_args(Every)), "default": "month"}),
+    "currency": ("ISO 4217; may be left out where the books hold one currency.", _STRING),
+    "by": ("A row for each value of a name: plan, product, owner, any attribute; see /v1/names.", _STRING),
+    "where": ("Only revenue with NAME=VALUE, such as plan=pro; several must all hold.", _STRING),
+    "known_at": ("As the books were known at a time, or at a position such as 0:41.", _STRING),
+    "figures": (
+        "Names of figures; by default all that the day or the window can answer.",
+        {"enum": [figure.name for figure in FIGURES]},
+    ),
+}
+_REPEATED: Final = ("where", "figures")
+
+
+def openapi_document(body_bytes_max: int) -> Json:
+    """OpenAPI 3.1 of all routes; `body_bytes_max` is the largest body in force."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "revledger",
+            "version": "1",
+            "summary": "An event-sourced revenue ledger.",
+            "description": "Events in, bridges and figures out. Money is whole minor units, ratios are decimal"
+            " strings, falls are negative; every answer says in `as_of` which position of the ledger it reflects.",
+        },
+        "paths": _paths(body_bytes_max),
+        "components": {"schemas": _schemas(), "responses": {"Problem": _content(MEDIA_TYPE, "Problem", "A problem.")}},
+    }
+
+
+def _paths(body_bytes_max: int) -> Json:
+    bridge = _get("The MRR bridge of each period.", "Bridge", (400, 503), _parameters("bridge"))
+    bridge["parameters"].insert(0, {"name": "name", "in": "path", "required": True, "schema": {"const": "bridge"}})
+    bridge["responses"]["404"] = _PROBLEM
+    return {
+        "/v1/events": {"post": _post_events(body_bytes_max)},
+        "/v1/reports/{name}": {"get": bridge},
+        "/v1/figures": {"get": _get("Figures of a day or a window.", "Figures", (400, 503), _parameters("figures"))},
+        "/v1/names": {"get": _get("Currencies, and what revenue can be broken down by.", "Names", (503,))},
+        "/v1/status": {"get": _get("Position, lag and counts.", "Status", (503,))},
+        "/v1/stream": {"get": _get_stream()},
+        "/health/live": {"get": _get("Whether the service still moves; else start it again.", "Health", (503,))},
+        "/health/ready": {"get": _get("Whether the service can answer.", "Health", (503,))},
+        "/metrics": {"get": _get_text("Measures for Prometheus.", "text/plain")},
+        "/openapi.json": {"get": _get_text("This document.", "application/json", {"type": "object"})},
+    }
+
+
+def _post_events(body_bytes_max: int) -> Json:
+    accepted = {
+        "description": "One event, or a batch of which none is refused: it is durable in the ledger.",
+        "content": {"application/json": {"schema": {"oneOf": [_ref("Accepted"), _ref("Batch")]}}},
+    }
+    statuses = sorted({status for status, _ in CODES.values() if status not in (404, 405, 500)})
+    refused = sorted({*statuses, *STATUS_OF_REFUSAL.values(), 422})
+    return {
+        "summary": "Books events.",
+        "description": "CloudEvents 1.0: one (structured), a batch, or binary mode with ce-* headers. What was sent"
+        f" before counts as a duplicate, so sending again is safe. A body has at most {body_bytes_max} bytes, also"
+        f" after gzip; an event {EVENT_BYTES_MAX}; a batch {EVENTS_MAX} events. Refused events are kept whole as dead"
+        " letters.",
+        "parameters": [
+            {"name": name, "in": "header", "description": "In binary mode.", "schema": _STRING}
+            for name in ("ce-specversion", "ce-id", "ce-source", "ce-type", "ce-subject", "ce-time")
+        ]
+        + [{"name": "content-encoding", "in": "header", "schema": {"enum": ["gzip", "identity"]}}],
+        "requestBody": {"required": True, "content": _request_content()},
+        "responses": {
+            "200": accepted,
+            "207": _content("application/json", "Batch", "A batch with refused events; the others are durable."),
+            **{str(status): _PROBLEM for status in refused},
+        },
+    }
+
+
+def _request_content() -> Json:
+    examples = {name: {"value": event} for name, event in EXAMPLES.items()}
+    batch = {"two": {"value": list(EXAMPLES.values())[:2]}}
+    either: Json = {"anyOf": [_ref("Event"), _ref("EventBatch"), {"description": "`data`, in binary mode."}]}
+    return {
+        STRUCTURED: {"schema": _ref("Event"), "examples": examples},
+        BATCH: {"schema": _ref("EventBatch"), "examples": batch},
+        "application/json": {"schema": either},
+    }
+
+
+def _parameters(report: str) -> list[Json]:
+    return [_parameter(name) for name in _PARAMETERS if name in PARAMETERS_OF[report]]
+
+
+def _parameter(name: str) -> Json:
+    meaning, schema = _PARAMETERS[name]
+    repeated = {"explode": True, "schema": {"type": "array", "items": schema}}
+    shape = repeated if name in _REPEATED else {"schema": schema}
+    return {"name": name, "in": "query", "description": meaning, **shape}
+
+
+def _get(summary: str, schema: str, problems: tuple[int, ...], parameters: list[Json] | None = None) -> Json:
+    return {
+        "summary": summary,
+        "parameters": parameters or [],
+        "responses": {
+            "200": _content("application/json", schema, "The answer."),
+            **{str(status): _PROBLEM for status in problems},
+        },
+    }
+
+
+def _get_text(summary: str, media_type: str, schema: Json = _STRING) -> Json:
+    response = {"description": "The text.", "content": {media_type: {"schema": schema}}}
+    return {"summary": summary, "responses": {"200": response}}
+
+
+def _get_stream() -> Json:
+    meaning = "Server-sent events `position`, each with an AsOf as data: one now, and one whenever the views moved."
+    return _get_text(meaning, "text/event-stream")
+
+
+def _schemas() -> Json:
+    events = schema_components(EVENT_TYPES.values(), _REF)
+    own: Json = {
+        "Event": {"oneOf": [_ref(kind.__name__) for kind in EVENT_TYPES.values()]},
+        "EventBatch": {"type": "array", "items": _ref("Event"), "maxItems": EVENTS_MAX},
+        **_acknowledgements(),
+        **_answers(),
+        **_states(),
+    }
+    assert not own.keys() & events.keys(), "a schema of the service has the name of one of the vocabulary"
+    return {**own, **events}
+
+
+def _acknowledgements() -> Json:
+    codes = {"enum": [*REASONS, *CODES]}
+    refused = {"code": codes, "message": _STRING, "field": _STRING, "dead_letter": _INTEGER}
+    return {
+        "Problem": _object(
+            {"type": _STRING, "title": _STRING, "status": _INTEGER, "detail": _STRING, "code": codes},
+            {
+                "field": {"type": "string", "description": "What to mend in a refused event."},
+                "parameter": {"type": "string", "description": "What to mend in a question."},
+                "dead_letter": {"type": "integer", "description": "The number the refused event is kept under."},
+            },
+        ),
+        "Place": _object({"partition": _INTEGER, "height": _INTEGER, "seq": _INTEGER}),
+        "Accepted": _object(
+            {
+                "status": {"enum": ["accepted", "duplicate"]},
+                "position": _ref("Place"),
+                "unmatched": {"type": "boolean", "description": "It waits for its contract or its target."},
+            }
+        ),
+        "Result": _object(
+            {"status": {"enum": ["accepted", "duplicate", "refused"]}}, {"position": _ref("Place"), **refused}
+        ),
+        "Batch": _object(
+            {
+                **dict.fromkeys(("accepted", "duplicates", "refused", "unmatched"), _INTEGER),
+                "position": _ref("Position"),
+                "results": {"type": "array", "items": _ref("Result")},
+            }
+        ),
+    }
+
+
+def _answers() -> Json:
+    amounts = _object(dict.fromkeys(("opening", *BRIDGE_MOVEMENTS, "closing"), _INTEGER))
+    accounts = dict.fromkeys(("opening", "new", "reactivated", "churned", "transferred", "closing"), _INTEGER)
+    group = {"type": "object", "additionalProperties": {"type": ["string", "null"]}}
+    row = {"from": _DAY, "until": _DAY, "mrr_minor": amounts, "annual_e4": amounts, "accounts": _object(accounts)}
+    values = {
+        figure.name: {
+            "type": ["string" if figure.unit == "ratio" else "integer", "null"],
+            "description": f"{figure.definition} {figure.formula}",
+        }
+        for figure in FIGURES
+    }
+    figures = _object({"figures": _object({}, values)}, {"at": _DAY, "from": _DAY, "until": _DAY, "group": group})
+    names = {"type": "array", "items": _STRING}
+    return {
+        "Bridge": _report("bridge", _object(row, {"group": group})),
+        "Figures": _report("figures", figures),
+        "Names": _object(
+            {
+                "currencies": names,
+                "names": {"type": "object", "additionalProperties": names},
+                "minor_digits": {"type": "object", "additionalProperties": _INTEGER},
+            }
+        ),
+    }
+
+
+def _states() -> Json:
+    counts = ("lag_blocks", "lag_seconds", "entries", "unmatched", "postings", "waiting")
+    return {
+        "Position": {
+            "type": "object",
+            "description": "Partition -> height of the last block.",
+            "additionalProperties": _INTEGER,
+        },
+        "AsOf": _object(
+            {
+                "position": _ref("Position"),
+                "newest_event": {"type": ["string", "null"], "format": "date-time"},
+                "age_seconds": {"type": ["integer", "null"]},
+                "final": {"type": "boolean"},
+            },
+            {"known_at": _STRING},
+        ),
+        "Status": _object(
+            {
+                "as_of": _ref("AsOf"),
+                "policy": _STRING,
+                "ledger": _ref("Position"),
+                "dead_letters": {"type": "object", "additionalProperties": _INTEGER},
+                **dict.fromkeys(counts, _INTEGER),
+            }
+        ),
+        "Health": _object({"status": {"enum": ["live", "ready"]}}),
+    }
+
+
+def _report(name: str, row: Json) -> Json:
+    return _object(
+        {
+            "report": {"const": name},
+            "currency": _STRING,
+            "policy": _STRING,
+            "as_of": _ref("AsOf"),
+            "rows": {"type": "array", "items": row},
+        }
+    )
+
+
+def _object(required: Json, optional: Json | None = None) -> Json:
+    return {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
+
+
+def _ref(name: str) -> Json:
+    return {"$ref": _REF.format(name=name)}
+
+
+def _content(media_type: str, schema: str, description: str) -> Json:
+    return {"description": description, "content": {media_type: {"schema": _ref(schema)}}}
+
+
+_PROBLEM: Final[Json] = {"$ref": "#/components/responses/Problem"}

@@ -1,0 +1,182 @@
+"""The model's answers to questions with groups and filters: bridges and all figures, as integers and texts.
+
+Built on the model's levels and movements alone. Groups are the values of one name, "" for cells that have none;
+a filter lets through the cells that have a value. Amounts in annual_e4 unless the name ends in `_minor`.
+"""
+
+from collections.abc import Iterable
+from fractions import Fraction
+from typing import NamedTuple
+
+from tests.model.books import Cell, Movement, movements
+from tests.model.days import Event
+from tests.model.figures import (
+    COUNTED,
+    MOVEMENTS,
+    account_days,
+    arr_minor,
+    committed_cells,
+    group_of,
+    half_up,
+    levels_at,
+    mrr_minor,
+    periods,
+)
+
+Held = dict[str, dict[str, int]]
+"""Group -> account -> what it is worth, above zero."""
+
+Value = int | str | None
+RATIO_DIGITS = 8
+
+
+class Asked(NamedTuple):
+    """What is asked of the books: one currency, grouped by a name or not, of cells that fit a filter."""
+
+    currency: str
+    by: str | None = None
+    where: tuple[tuple[str, str], ...] = ()
+
+    def group(self, account: str, cell: Cell) -> str | None:
+        """The group of a cell, None if it does not count."""
+        fits = cell.currency == self.currency and all(
+            (label(account, cell, name) or "") == value for name, value in self.where
+        )
+        if not fits:
+            return None
+        return "" if self.by is None else label(account, cell, self.by) or ""
+
+
+class Period(NamedTuple):
+    """One period of a bridge of one group."""
+
+    start: int
+    until: int
+    amounts: dict[str, int]
+    accounts: dict[str, int]
+
+
+def label(account: str, cell: Cell, name: str) -> str | None:
+    """The value of a cell under a name; a term of no whole month is no term."""
+    value = group_of(account, cell, name)
+    return None if name == "term_months" and value == "0" else value
+
+
+def held(events: list[Event], day: int, asked: Asked) -> Held:
+    """What each account is worth at the start of a day, by group."""
+    cells = (
+        (account, cell, amount)
+        for account, level in levels_at(events, day).items()
+        for cell, amount in level.items()
+    )
+    return _summed(cells, asked)
+
+
+def _summed(cells: Iterable[tuple[str, Cell, int]], asked: Asked) -> Held:
+    sums: Held = {}
+    for account, cell, amount in cells:
+        group = asked.group(account, cell)
+        if group is not None:
+            own = sums.setdefault(group, {})
+            own[account] = own.get(account, 0) + amount
+    return sums
+
+
+class Books:
+    """The movements of a list of events, worked out once and asked often."""
+
+    def __init__(self, events: list[Event]) -> None:
+        self.events = events
+        self.movements = movements(events)
+
+    def moved(self, asked: Asked, start: int, until: int) -> dict[str, list[Movement]]:
+        """The movements of a window by group."""
+        found: dict[str, list[Movement]] = {}
+        for one in self.movements:
+            group = asked.group(one.account, one.cell)
+            if group is not None and start <= one.day < until:
+                found.setdefault(group, []).append(one)
+        return found
+
+    def bridge(self, asked: Asked, start: int, until: int, every: str) -> dict[str, list[Period]]:
+        """Every period of every group that holds or moves anything in the window; the whole is group ""."""
+        cuts = periods(start, until, every)
+        levels = [held(self.events, day, asked) for day in (start, *(end for _, end in cuts))]
+        moved = [self.moved(asked, first, end) for first, end in cuts]
+        groups = {group for found in (*levels, *moved) for group in found} | ({""} if asked.by is None else set())
+        return {
+            group: [
+                _period(cut, levels[index].get(group, {}), levels[index + 1].get(group, {}), moved[index].get(group, []))
+                for index, cut in enumerate(cuts)
+            ]
+            for group in groups
+        }
+
+    def figures(self, asked: Asked, start: int | None, until: int) -> dict[str, dict[str, Value]]:
+        """All figures at a day (`start` None) or of a window, of every group with anything to tell."""
+        closing = held(self.events, until, asked)
+        opening = {} if start is None else held(self.events, start, asked)
+        moved = {} if start is None else self.moved(asked, start, until)
+        ahead = self.moved(asked, until, 10**9)
+        committed = _summed(
+            ((name, cell, amount) for (name, cell), amount in committed_cells(self.events, until).items()), asked
+        )
+        groups = {*closing, *opening, *moved, *ahead, *committed} | ({""} if asked.by is None else set())
+        found: dict[str, dict[str, Value]] = {}
+        for group in groups:
+            found[group] = _at(closing.get(group, {}), committed.get(group, {}), ahead.get(group, []))
+            if start is not None:
+                found[group] |= _within(opening.get(group, {}), closing.get(group, {}), moved.get(group, []))
+        return found
+
+
+def ratio_text(numerator: int, denominator: int) -> str | None:
+    """A ratio to eight decimals, half up; None over zero."""
+    if not denominator:
+        return None
+    scaled = half_up(Fraction(numerator, denominator) * 10**RATIO_DIGITS)
+    whole, rest = divmod(abs(scaled), 10**RATIO_DIGITS)
+    return f"{'-' if scaled < 0 else ''}{whole}.{rest:08}"
+
+
+def _period(
+    cut: tuple[int, int], opening: dict[str, int], closing: dict[str, int], moved: list[Movement]
+) -> Period:
+    amounts = {name: sum(one.amount_e4 for one in moved if one.movement == name) for name in MOVEMENTS}
+    counts = {
+        column: account_days([one for one in moved if one.movement == name]) for name, column in COUNTED.items()
+    }
+    change = len(closing) - len(opening)
+    transferred = change - counts["new"] - counts["reactivated"] + counts["churned"]
+    return Period(
+        *cut,
+        {"opening": sum(opening.values()), **amounts, "closing": sum(closing.values())},
+        {"opening": len(opening), **counts, "transferred": transferred, "closing": len(closing)},
+    )
+
+
+def _at(closing: dict[str, int], committed: dict[str, int], ahead: list[Movement]) -> dict[str, Value]:
+    level, accounts = sum(closing.values()), len(closing)
+    falls = sum(one.amount_e4 for one in ahead if one.movement in ("churn", "contraction"))
+    return {
+        "mrr_minor": mrr_minor(level),
+        "arr_minor": arr_minor(level),
+        "committed_mrr_minor": mrr_minor(sum(committed.values())),
+        "scheduled_churn_minor": mrr_minor(falls),
+        "accounts": accounts,
+        "arpa_minor": mrr_minor(Fraction(level, accounts)) if accounts else None,
+    }
+
+
+def _within(opening: dict[str, int], closing: dict[str, int], moved: list[Movement]) -> dict[str, Value]:
+    sums = {name: sum(one.amount_e4 for one in moved if one.movement == name) for name in MOVEMENTS}
+    level = sum(opening.values())
+    lost = -(sums["churn"] + sums["contraction"])
+    return {
+        "nrr": ratio_text(sum(closing.get(account, 0) for account in opening), level),
+        "grr": ratio_text(sum(min(amount, closing.get(name, 0)) for name, amount in opening.items()), level),
+        "customer_churn_rate": ratio_text(len(opening.keys() - closing.keys()), len(opening)),
+        "gross_mrr_churn_rate": ratio_text(lost, level),
+        "net_mrr_churn_rate": ratio_text(lost - sums["expansion"] - sums["reactivation"], level),
+        "quick_ratio": ratio_text(sums["new"] + sums["reactivation"] + sums["expansion"], lost),
+    }
