@@ -22,12 +22,12 @@ Sums = dict[tuple[int, Movement, Cell, str, str], int]
 class Frontier(Struct, frozen=True, gc=False):
     """Where the books of an account stand: enough to book the next fact in order without the earlier ones.
 
-    `standing` is after all facts, `before` after those earlier than `day`, the latest effective day;
+    `standing` is after all facts; `day` is the latest effective day, `before` the level of the day before it;
     `moment` is the latest time of an event and `moment_day` the latest day of one, which is not always its
     day: clocks may go back over midnight. `was_active` tells whether there was revenue before `day`.
     """
 
-    before: Standing = NOTHING
+    before: Level = {}
     standing: Standing = NOTHING
     day: int = FIRST_DAY
     moment: int = -(2**63)
@@ -40,7 +40,8 @@ def frontier_of(facts: Iterable[Fact]) -> Frontier:
     frontier = Frontier()
     for fact in sorted(facts, key=_order):
         if fact.kind != "payment":
-            frontier = _advanced(frontier, fact, after(frontier.standing, fact))
+            new = after(frontier.standing, fact)
+            frontier = _advanced(frontier, fact, new, _level_before(frontier, fact))
     return frontier
 
 
@@ -55,9 +56,8 @@ def book_next(frontier: Frontier, fact: Fact) -> tuple[Frontier, list[Posting]]:
     """The postings of a fact for which `is_next` holds, and the frontier after it."""
     old = frontier.standing
     new = after(old, fact)
-    advanced = _advanced(frontier, fact, new)
-    base = frontier.before if fact.day == frontier.day else old
-    level = base.level_on(fact.day - 1)
+    level = _level_before(frontier, fact)
+    advanced = _advanced(frontier, fact, new, level)
     if _is_steady(frontier, fact, new):
         return advanced, _step(fact, level, new, advanced.was_active)
     sums = _sums(_path(new, fact.day, level, advanced.was_active))
@@ -93,18 +93,23 @@ def _day(fact: Fact) -> int:
     return fact.day
 
 
-def _advanced(frontier: Frontier, fact: Fact, standing: Standing) -> Frontier:
+def _level_before(frontier: Frontier, fact: Fact) -> Level:
+    """The level of the day before a fact whose day is not earlier than the latest."""
+    return frontier.before if fact.day == frontier.day else frontier.standing.level_on(fact.day - 1)
+
+
+def _advanced(frontier: Frontier, fact: Fact, standing: Standing, level: Level) -> Frontier:
     moment = fact.moment if fact.moment > frontier.moment else frontier.moment
     moment_day = fact.moment_day if fact.moment_day > frontier.moment_day else frontier.moment_day
     if fact.day == frontier.day:
-        return Frontier(frontier.before, standing, fact.day, moment, moment_day, frontier.was_active)
+        return Frontier(level, standing, fact.day, moment, moment_day, frontier.was_active)
     old = frontier.standing
     was_active = frontier.was_active or bool(
         old.settled
         if not old.turns
         else any(old.level_on(day) for day in (frontier.day, *old.turns_between(frontier.day, fact.day)))
     )
-    return Frontier(old, standing, fact.day, moment, moment_day, was_active)
+    return Frontier(level, standing, fact.day, moment, moment_day, was_active)
 
 
 def _is_steady(frontier: Frontier, fact: Fact, new: Standing) -> bool:

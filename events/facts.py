@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -119,7 +120,6 @@ def _signed(event: v.ContractSigned, seq: int, zone: tzinfo | None) -> Fact:
     day, moment, moment_day = _when(event, data.effective_at, zone)
     expires, term_months = (NEVER, 0) if data.term is None else _term(data.term, day, zone)
     trial_end = FIRST_DAY if data.trial_end is None else day_named(data.trial_end, zone, "data.trial_end")
-    sellers = (("campaign", data.campaign), ("channel", data.channel), ("owner", data.owner))
     return Fact(
         "signed",
         seq,
@@ -132,9 +132,16 @@ def _signed(event: v.ContractSigned, seq: int, zone: tzinfo | None) -> Fact:
         expires,
         term_months,
         trial_end,
-        tuple([(name, value) for name, value in sellers if value is not None]),
+        _seller(data.campaign, data.channel, data.owner),
         _attributes(data.attributes) if data.attributes else (),
     )
+
+
+@lru_cache(maxsize=10_000)
+def _seller(campaign: str | None, channel: str | None, owner: str | None) -> Pairs:
+    """Who sold a contract and how, in order of name; remembered, because many contracts share it."""
+    named = (("campaign", campaign), ("channel", channel), ("owner", owner))
+    return tuple([(name, value) for name, value in named if value is not None])
 
 
 def _amended(event: v.ContractUpgraded | v.ContractDowngraded, seq: int, zone: tzinfo | None) -> Fact:

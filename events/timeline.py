@@ -100,6 +100,8 @@ def _labels(attributes: Pairs, own: Pairs) -> Pairs:
     return tuple(sorted(attributes + own))
 
 
+@lru_cache(maxsize=10_000)
 def _merged(attributes: Pairs, changes: tuple[tuple[str, str | None], ...]) -> Pairs:
+    """The attributes after changes; remembered, because many accounts share them."""
     merged: dict[str, str | None] = {**dict(attributes), **dict(changes)}
     return tuple(sorted((name, value) for name, value in merged.items() if value is not None))

@@ -7,7 +7,7 @@ from msgspec import Struct
 from events.account import Booking
 from events.movements import Posting
 from projections.groups import standing_groups
-from projections.pages import PageChanges, add_tally
+from projections.pages import PageChanges, add_shared
 from projections.records import Record, merged
 from projections.tally import tally_changes
 
@@ -41,19 +41,18 @@ def fold(records: Mapping[str, Record], bookings: Iterable[Booking]) -> Folded:
     bookings = list(bookings)
     changed: dict[str, Record] = {}
     pages: PageChanges = {}
+    names: set[tuple[str, str]] = set()
     for account, postings in postings_by_account(bookings).items():
         old = records.get(account, {})
         new = changed[account] = merged(old, postings)
-        add_tally(pages, tally_changes(account, old, new, postings, standing_groups))
+        for shared in tally_changes(account, old, new, postings, standing_groups):
+            add_shared(pages, shared)
+            if not shared.counts:
+                names.update((shared.currency, name) for name, _ in shared.groups)
+    names.update((currency, name) for (currency, _), groups in pages.items() for name, _ in groups)
     counts = {
         "entries": len(bookings),
         "unmatched": sum(booking.unmatched for booking in bookings),
         "postings": sum(len(booking.postings) for booking in bookings),
     }
-    return Folded(changed, pages, counts, names_posted_to(bookings))
-
-
-def names_posted_to(bookings: Iterable[Booking]) -> set[tuple[str, str]]:
-    """(currency, name) of every group that is posted to; of a posting alone, whatever becomes of its amount."""
-    cells = {one.cell for booking in bookings for one in booking.postings}
-    return {(cell.currency, name) for cell in cells for name, _ in standing_groups("", cell)}
+    return Folded(changed, pages, counts, names)

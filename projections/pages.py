@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from events.days import month_of_day
-from projections.tally import Tally
+from projections.groups import Group
+from projections.tally import Counts, Shared, Tally
 
 ACCOUNTS: Final = "accounts"
 """Key of the view that holds the record of every account."""
@@ -53,8 +54,8 @@ class PageName(NamedTuple):
 Page = dict[str, dict[int, int]]
 """kind -> day -> annual_e4 or number of accounts, without zeros."""
 
-PageChanges = dict[tuple[str, str, str, int], dict[tuple[str, int], int]]
-"""The fields of a PageName -> (kind, day) -> what to add."""
+PageChanges = dict[tuple[str, int], dict[Group, Counts]]
+"""(currency, month) -> group -> (kind, day) -> what to add."""
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _PAGE: Final[msgspec.json.Decoder[Page]] = msgspec.json.Decoder(Page)
@@ -72,14 +73,19 @@ def days_key(currency: str, name: str, month: int) -> str:
     return f"days:{currency}:{name}:{month}"
 
 
-def add_tally(changes: PageChanges, tally: Tally) -> None:
-    """Adds a tally to what is to be added to the pages."""
-    for (currency, (name, value), day, kind), amount in tally.items():
-        key = (currency, name, value, _month_of(day))
-        page = changes.get(key)
-        if page is None:
-            page = changes[key] = {}
-        page[kind, day] = page.get((kind, day), 0) + amount
+def add_shared(changes: PageChanges, shared: Shared) -> None:
+    """Adds the counts of groups that count the same to what is to be added to the pages."""
+    months: dict[int, list[tuple[tuple[str, int], int]]] = {}
+    for item in shared.counts.items():
+        months.setdefault(_month_of(item[0][1]), []).append(item)
+    for month, items in months.items():
+        pages = changes.setdefault((shared.currency, month), {})
+        for group in shared.groups:
+            page = pages.get(group)
+            if page is None:
+                page = pages[group] = {}
+            for key, amount in items:
+                page[key] = page.get(key, 0) + amount
 
 
 def changed_page(
@@ -90,12 +96,18 @@ def changed_page(
     Kinds and days are written in order, so that the bytes tell nothing of the batches that led to them.
     """
     page: Page = {} if old is None else _PAGE.decode(old)
+    grown: set[str] = set()
     for (kind, day), change in changes.items():
         days = page.setdefault(kind, {})
-        days[day] = days.get(day, 0) + change
+        amount = days.get(day)
+        if amount is None:
+            grown.add(kind)
+        days[day] = (amount or 0) + change
         if not days[day]:
             del days[day]
-    page = {kind: dict(sorted(page[kind].items())) for kind in sorted(page) if page[kind]}
+    for kind in grown:
+        page[kind] = dict(sorted(page[kind].items()))
+    page = {kind: page[kind] for kind in sorted(page) if page[kind]}
     if not page:
         return None, None
     return _ENCODE(page), _ENCODE({kind: sum(days.values()) for kind, days in page.items()})

@@ -11,7 +11,7 @@ from events.timeline import Cell
 Record = dict[tuple[int, Movement, Cell], int]
 """(day, movement, cell) -> annual_e4, without zeros."""
 
-_Wire = list[tuple[int, Movement, int, Cell]]
+_Wire = tuple[list[Cell], list[tuple[int, Movement, int, int]]]
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final[msgspec.msgpack.Decoder[_Wire]] = msgspec.msgpack.Decoder(_Wire)
 
@@ -30,12 +30,16 @@ def merged(record: Mapping[tuple[int, Movement, Cell], int], postings: Iterable[
 
 
 def bytes_of_record(record: Record) -> bytes:
-    """The record in msgpack: an array of (day, movement, annual_e4, cell)."""
-    return _ENCODER.encode(
-        [(day, movement, amount, cell) for (day, movement, cell), amount in record.items()]
-    )
+    """The record in msgpack: the array of its cells, and that of (day, movement, annual_e4, index of the cell)."""
+    places: dict[Cell, int] = {}
+    sums = [
+        (day, movement, amount, places.setdefault(cell, len(places)))
+        for (day, movement, cell), amount in record.items()
+    ]
+    return _ENCODER.encode((list(places), sums))
 
 
 def record_of_bytes(data: bytes) -> Record:
     """A record from its bytes."""
-    return {(day, movement, cell): amount for day, movement, amount, cell in _DECODER.decode(data)}
+    cells, sums = _DECODER.decode(data)
+    return {(day, movement, cells[place]): amount for day, movement, amount, place in sums}

@@ -59,13 +59,18 @@ class Intake:
         ]
 
     async def run(self) -> None:
-        """Writes what arrives, for ever."""
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            while batch := self._waiting[:BATCH_EVENTS_MAX]:
-                del self._waiting[:BATCH_EVENTS_MAX]
-                await self._write(batch)
+        """Writes what arrives, for ever; whoever still waits when it ends is cancelled."""
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                while batch := self._waiting[:BATCH_EVENTS_MAX]:
+                    del self._waiting[:BATCH_EVENTS_MAX]
+                    await self._write(batch)
+        finally:
+            for _, future in self._waiting:
+                future.cancel()
+            self._waiting.clear()
 
     async def _write(self, batch: Sequence[tuple[Submitted, asyncio.Future[Outcome]]]) -> None:
         try:

@@ -17,7 +17,7 @@ from services.views.port import START, Field, Gap, Position, Value, Views
 BATCH_ENTRIES_MAX: Final = 20_000
 CHECK_SECONDS: Final = 1.0
 """How often an idle projector looks whether the views are still where it left them."""
-RECORDS_MAX: Final = 150_000
+RECORDS_MAX: Final = 20_000
 PAGES_MAX: Final = 50_000
 
 
@@ -143,12 +143,16 @@ class Projector:
 
     async def _writes(self, folded: Folded) -> dict[str, dict[Field, Value | None]]:
         """The absolute values after the changes; also remembered, so whoever fails to commit has to reload."""
-        names = [PageName(*key) for key in folded.pages]
-        await self._load(names)
+        pages = {
+            PageName(currency, name, value, month): changes
+            for (currency, month), groups in folded.pages.items()
+            for (name, value), changes in groups.items()
+        }
+        await self._load(pages)
         writes: dict[str, dict[Field, Value | None]] = {BOOK: {}}
         writes[BOOK].update(self._counted(folded))
         writes[BOOK].update({f"names|{currency}|{name}": 1 for currency, name in folded.names})
-        for name, changes in zip(names, folded.pages.values(), strict=True):
+        for name, changes in pages.items():
             page, totals = changed_page(self._pages.get(name), changes)
             self._pages[name] = page
             writes.setdefault(name.days_key, {})[name.value] = page
@@ -163,7 +167,7 @@ class Projector:
         self._book = {name: self._book.get(name, 0) + count for name, count in folded.book.items()}
         return self._book
 
-    async def _load(self, names: Sequence[PageName]) -> None:
+    async def _load(self, names: Iterable[PageName]) -> None:
         """Brings the pages that are not in memory there."""
         missing: dict[str, list[PageName]] = {}
         for name in names:
@@ -171,9 +175,10 @@ class Projector:
                 self._pages.move_to_end(name)
             elif self._position.next_height:
                 missing.setdefault(name.days_key, []).append(name)
-        for key, wanted in missing.items():
-            values = await self._views.read_fields(self._partition, key, [name.value for name in wanted])
-            self._pages.update(zip(wanted, values, strict=True))
+        if missing:
+            wanted = {key: [name.value for name in names] for key, names in missing.items()}
+            for key, values in (await self._views.read_each(self._partition, wanted)).items():
+                self._pages.update(zip(missing[key], values, strict=True))
 
     async def _reload(self) -> None:
         """Drops what is in memory and begins where the views stand; views of another ledger are cleared."""

@@ -153,7 +153,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 def _moment(text: str) -> Moment:
-    if re.fullmatch(r"\d+:\d+(,\d+:\d+)*", text):
+    if re.fullmatch(r"[0-9]{1,9}:[0-9]{1,18}(,[0-9]{1,9}:[0-9]{1,18})*", text):
         pairs = [pair.split(":") for pair in text.split(",")]
         return Moment(text, None, tuple((int(partition), int(height)) for partition, height in pairs))
     try:

@@ -97,6 +97,8 @@ class Writer:
             LedgerError: the ledger could not be written; no event of the call is acknowledged.
             ClockRunsBackwards: a given recorded time lies before the one already in the ledger.
         """
+        if not items:
+            return []
         events = [_decoded(item.raw) for item in items]
         async with self._turn:
             while True:
@@ -207,8 +209,12 @@ class Writer:
 
     async def _keep(self) -> None:
         assert self._head is not None, "there is nothing to keep before the first block"
-        head = self._head
-        await asyncio.to_thread(self._accounts.keep, Reached(head.header.height, head.hash))
+        reached = Reached(self._head.header.height, self._head.hash)
+        keeping = asyncio.ensure_future(asyncio.to_thread(self._accounts.keep, reached))
+        try:
+            await asyncio.shield(keeping)
+        finally:
+            await asyncio.wait([keeping])  # whoever is cancelled leaves no thread alone with the accounts
         self._unkept = 0
 
 

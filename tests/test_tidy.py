@@ -33,12 +33,19 @@ TEXT_SUFFIXES: Final = frozenset(
         ".yml",
     }
 )
-TEXT_NAMES: Final = frozenset(
-    {"Makefile", "Dockerfile", "run", ".gitignore", ".gitattributes", ".editorconfig"}
-)
+TEXT_NAMES: Final = frozenset({"Makefile", "Dockerfile", "run", ".gitignore", ".gitattributes", ".editorconfig"})
 
 # Modules whose test has another name than theirs: module -> the test that covers it.
-COVERED_BY: Final[dict[str, str]] = {}
+COVERED_BY: Final[dict[str, str]] = {
+    "services/cli/doors.py": "tests/services/cli/test_load.py",
+    "services/cli/failures.py": "tests/services/cli/test_main.py",
+    "services/cli/lines.py": "tests/services/cli/test_load.py",
+    "services/cli/options.py": "tests/services/cli/test_main.py",
+    "services/cli/progress.py": "tests/services/cli/test_running.py",
+    "services/cli/separated.py": "tests/services/cli/test_report.py",
+    "services/cli/serving.py": "tests/services/cli/test_up.py",
+    "services/cli/shown.py": "tests/services/cli/test_tables.py",
+}
 
 
 def sources(*folders: str) -> list[Source]:
@@ -124,9 +131,7 @@ def test_makefile_lists_every_target() -> None:
 
 def test_project_is_private_and_has_three_folders() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    assert "Private :: Do Not Upload" in project["project"]["classifiers"], (
-        "it is an application: keep it off indexes"
-    )
+    assert "Private :: Do Not Upload" in project["project"]["classifiers"], "it is an application: keep it off indexes"
     assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == list(tidy.LAYERS)
 
 
@@ -137,9 +142,7 @@ def test_constraints_pin_every_dependency() -> None:
     assert not complaints, say(complaints)
 
 
-TIDY: Final = (
-    '"""One sentence."""\n\n\ndef total_minor(amounts: list[int]) -> int:\n    return sum(amounts) // 1\n'
-)
+TIDY: Final = '"""One sentence."""\n\n\ndef total_minor(amounts: list[int]) -> int:\n    return sum(amounts) // 1\n'
 UNTIDY: Final[list[tuple[tidy.Rule, str, str]]] = [
     (tidy.imports_point_down, "events/money.py", "from projections.cells import Cell"),
     (tidy.imports_point_down, "events/money.py", "def late() -> None:\n    import services.settings"),
@@ -222,9 +225,7 @@ def test_modules_without_a_test_are_found() -> None:
     assert tidy.mirrored([ledger], ["tests/services/test_ledgers.py"], {}) == []
     assert tidy.mirrored([ledger], ["tests/test_x.py"], {ledger: "tests/test_x.py"}) == []
     assert tidy.mirrored([ledger], [], {ledger: "tests/test_x.py"}), "the test named is not there"
-    assert tidy.mirrored([], ["tests/test_x.py"], {ledger: "tests/test_x.py"}), (
-        "the module named is not there"
-    )
+    assert tidy.mirrored([], ["tests/test_x.py"], {ledger: "tests/test_x.py"}), "the module named is not there"
 
 
 def test_foreign_owners_are_found() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 START_CHARACTERS = 120
 """How much of a refused event a list shows."""
 _AT_ONCE = 200
+_INDENT = "    "
 
 dead_letters = typer.Typer(
     help="See what was refused and why, and submit it again.",
@@ -158,13 +160,15 @@ def _print(rows: Sequence[dict[str, Any]], waiting: int) -> None:
         return
     from services.cli.tables import console_for_output
 
-    width = console_for_output().width
+    width = console_for_output().width - len(_INDENT)
     for row in rows:
         times = "once" if row["times"] == 1 else f"{row['times']:,} times since {row['first_at'][:19]}Z, last"
-        head = f"{row['id']}  {row['code']}  {times} {row['last_at'][:19]}Z from {row['source']}"
-        about = f"{row['message']}" + (f" ({row['field']})" if row["field"] else "")
-        for line in (head, f"    {about}", f"    {row['event']}"):
-            print(line[:4] + shown.clipped(line[4:], width - 4) if line[:4] == "    " else shown.clipped(line, width))
+        print(f"{row['id']} {row['code']} {times} {row['last_at'][:19]}Z")
+        about = row["message"] + (f" ({row['field']})" if row["field"] else "")
+        source = f"from {row['source']}"
+        start = source if len(source) <= width else f"…{source[1 - width :]}"
+        for line in (*textwrap.wrap(about, width), start, shown.clipped(row["event"], width)):
+            print(_INDENT + line)
     if waiting > len(rows):
         print(f"{waiting - len(rows):,} more wait: raise --limit to see them.")
 

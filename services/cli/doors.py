@@ -87,7 +87,6 @@ class BooksDoor:
 
     async def finish(self) -> dict[str, int]:
         await self._project()
-        await self._project()
         if self._projecting is not None:
             await self._projecting
         tail = await self._books.ledger.tail(0)
@@ -113,7 +112,10 @@ class BooksDoor:
         if self._projecting is not None:
             await self._projecting
         self._unprojected = 0
-        self._projecting = asyncio.create_task(self._books.projector.catch_up(), name="projector")
+        tail = await self._books.ledger.tail(0)
+        if tail is not None:
+            step = self._books.projector.catch_up(tail.height + 1)
+            self._projecting = asyncio.create_task(step, name="projector")
 
 
 class _ServiceDoor:

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import sys
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -129,8 +130,7 @@ async def _loaded(settings: "Settings", reading: "Reading", tally: Tally, *, as_
             f"A service runs on {settings.data} (process {owner.pid}, {owner.url}) and goes by its own clock: stop it"
             " first, or load without --as-recorded."
         )
-    _spare_garbage_collection()
-    with Bar("loading", reading.total_bytes) as bar:
+    with _garbage_spared(), Bar("loading", reading.total_bytes) as bar:
         async with open_door(settings, as_recorded=as_recorded) as door:
             await _delivered(door, reading, tally, bar)
             tally.position = await door.finish()
@@ -156,11 +156,17 @@ async def _next(batches: "Iterator[Batch]") -> "Batch | None":
     return await asyncio.to_thread(next, batches, None)
 
 
-def _spare_garbage_collection() -> None:
+@contextmanager
+def _garbage_spared() -> "Iterator[None]":
     """What is loaded lives on or dies without cycles: looking for them all the time takes a third of the time."""
-    gc.collect()
+    thresholds = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(200_000, 50, 1_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
 
 
 def _end(tally: Tally, settings: "Settings") -> None:

@@ -49,21 +49,29 @@ def status_of(arguments: Sequence[str]) -> int:
     """Runs a command; its exit status. Whatever goes wrong is told on stderr."""
     try:
         ended = app(args=[*arguments] or ["--help"], prog_name=NAME, standalone_mode=False)
-    except BrokenPipeError:
-        _drop_output()
-        return DONE
+    except (BrokenPipeError, SystemExit) as error:
+        return _dropped_status(error)
     except TyperException as error:
         told(_usage(error))
         return WRONG_USAGE
     except (KeyboardInterrupt, Abort):
-        told("Interrupted.")
-        return INTERRUPTED
+        ended = INTERRUPTED
     except Terminated:
         told("Ended by SIGTERM.")
         return TERMINATED
     except Exception as error:  # noqa: BLE001 - told, never swallowed: this is where every error ends
         return _told_status(error)
+    if ended == INTERRUPTED:
+        told("Interrupted.")
     return ended if isinstance(ended, int) else DONE
+
+
+def _dropped_status(error: BrokenPipeError | SystemExit) -> int:
+    """Done, if whoever read our output has had enough, which typer turns into an exit; silently."""
+    if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+        raise error
+    _drop_output()
+    return DONE
 
 
 def _told_status(error: Exception) -> int:

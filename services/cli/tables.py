@@ -23,8 +23,8 @@ WIDTH: Final = 100
 """Characters a line may have where no terminal says otherwise."""
 GROUP_WIDTH_MAX: Final = 24
 HEADERS: Final = {
-    "reactivation": "reactiv.",
-    "contraction": "contract.",
+    "reactivation": "react.",
+    "contraction": "contr.",
     "scheduled_churn_minor": "sched. churn",
     "committed_mrr_minor": "committed",
     "customer_churn_rate": "cust. churn",
@@ -52,7 +52,7 @@ def print_answer(answer: "Answer", by: str | None) -> None:
         tables, note = [_one_by_one(answer)], ""
     else:
         tables, note = _fitting(console, answer, labels, columns)
-    _line(console, Text(_title(answer, by) + note, style="bold"))
+    _line(console, Text(_title(answer, by, note), style="bold"))
     for table in tables:
         console.print(table)
     for line in _footer(answer, console.width):
@@ -80,15 +80,15 @@ def _line(console: Console, text: Text) -> None:
     console.print(text, no_wrap=True, overflow="ellipsis")
 
 
-def _title(answer: "Answer", by: str | None) -> str:
-    rows = answer["rows"]
+def _title(answer: "Answer", by: str | None, scaled: str) -> str:
+    rows, currency = answer["rows"], scaled or f", {answer['currency']}"
     name = "MRR bridge" if answer["report"] == "bridge" else "Figures"
     grouped = f" by {by}" if by else ""
     if not rows:
-        return f"{name}{grouped}, {answer['currency']}: nothing in this period"
+        return f"{name}{grouped}{currency}: nothing in this period"
     if "at" in rows[0]:
-        return f"{name}{grouped} as {rows[0]['at']} begins, {answer['currency']}"
-    return f"{name}{grouped} from {rows[0]['from']} until {rows[-1]['until']}, {answer['currency']}"
+        return f"{name}{grouped} as {rows[0]['at']} begins{currency}"
+    return f"{name}{grouped} from {rows[0]['from']} until {rows[-1]['until']}{currency}"
 
 
 def _footer(answer: "Answer", width: int) -> list[str]:
@@ -174,24 +174,38 @@ def _fitting(
 ) -> tuple[list[Table], str]:
     """The fullest form that is not too wide, and what to say of it in the title.
 
-    First all there is; then without empty movements; then in whole units, thousands, millions; at last one
-    table below the other.
+    First all there is; then without empty movements; then in whole units, thousands, millions, as long as the
+    largest has four digits; at last one table below the other.
     """
     headers = _label_headers(answer)
+    for cut_digits, lean in _forms(answer):
+        table = _table(headers, labels, columns_of(answer, cut_digits, lean=lean))
+        if _width(console, table) <= console.width:
+            return [table], _scaled(answer["currency"], cut_digits)
+    return list(_stacked(console, headers, labels, columns_of(answer, 0, lean=True))), ""
+
+
+def _forms(answer: "Answer") -> Iterator[tuple[int, bool]]:
+    """How many digits to round away and whether to leave out empty movements, the fullest form first."""
+    yield 0, False
+    if answer["report"] != "bridge":
+        return
+    yield 0, True
     digits = MINOR_DIGITS[answer["currency"]]
-    columns = columns_of(answer, 0, lean=False)
-    for cut_digits, lean in ((0, False), (0, True), *((digits + scale, True) for scale in shown.SCALES)):
-        if answer["report"] == "figures" and cut_digits:
-            break
-        columns = columns_of(answer, cut_digits, lean=lean)
-        table = _table(headers, labels, columns)
-        if Measurement.get(console, console.options.update(width=10_000), table).maximum <= console.width:
-            return [table], _scaled(answer["currency"], cut_digits, digits)
-    return list(_stacked(console, headers, labels, columns)), ""
+    largest = max((abs(amount) for row in answer["rows"] for amount in row["mrr_minor"].values()), default=0)
+    for scale in shown.SCALES:
+        if digits + scale and largest >= 10 ** (digits + scale + 3):
+            yield digits + scale, True
 
 
-def _scaled(currency: str, cut_digits: int, digits: int) -> str:
-    return f", in {shown.SCALES[cut_digits - digits] or 'whole '}{currency}" if cut_digits else ""
+def _width(console: Console, table: Table) -> int:
+    """How wide a table would like to be."""
+    return Measurement.get(console, console.options.update(width=10_000), table).maximum
+
+
+def _scaled(currency: str, cut_digits: int) -> str:
+    scale = shown.SCALES[cut_digits - MINOR_DIGITS[currency]] if cut_digits else ""
+    return f", in {scale or 'whole '}{currency}" if cut_digits else ""
 
 
 def _table(headers: list[str], labels: list[list[str]], columns: Sequence[Column]) -> Table:
@@ -206,8 +220,7 @@ def _stacked(console: Console, headers: list[str], labels: list[list[str]], colu
     begun: list[Column] = []
     for column in columns:
         wider = _table(headers, labels, [*begun, column])
-        width = Measurement.get(console, console.options.update(width=10_000), wider).maximum
-        if begun and width > console.width:
+        if begun and _width(console, wider) > console.width:
             yield _table(headers, labels, begun)
             begun = []
         begun.append(column)

@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from events.money import MINOR_DIGITS
 from services import clock
@@ -84,7 +85,7 @@ def answering(books: Books) -> list[HTTPRouteHandler]:
     answers = Answers(books.reports, lambda: books.projector.position.next_height)
 
     @get("/v1/reports/{name:str}")
-    async def report(request: Request[Any, Any, Any], name: str) -> Response[bytes]:
+    async def report(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
         if name != "bridge":
             raise Problem("not_found", f"there is no report {name!r}: bridge is at /v1/reports/bridge")
         return json_response(await answers.answer("bridge", question_asked("bridge", request)))

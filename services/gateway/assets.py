@@ -4,16 +4,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from litestar import Request, Response, get
+from litestar import HttpMethod, Request, Response, route
 from litestar.handlers import HTTPRouteHandler
 
 FOLDER: Final = Path(__file__).with_name("page")
 FILES: Final = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/app.js": ("app.js", "text/javascript; charset=utf-8"),
-    "/chart.js": ("chart.js", "text/javascript; charset=utf-8"),
-    "/money.js": ("money.js", "text/javascript; charset=utf-8"),
-    "/style.css": ("style.css", "text/css; charset=utf-8"),
+    "/": ("index.html", "text/html"),
+    "/app.js": ("app.js", "text/javascript"),
+    "/chart.js": ("chart.js", "text/javascript"),
+    "/money.js": ("money.js", "text/javascript"),
+    "/style.css": ("style.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """Path -> file of the folder and its media type."""
@@ -36,7 +36,7 @@ def _asset(path: str, file: Path, media_type: str) -> HTTPRouteHandler:
     content = file.read_bytes()
     tag = f'"{sha256(content).hexdigest()[:16]}"'
 
-    @get(path, sync_to_thread=False)
+    @route(path, http_method=[HttpMethod.GET, HttpMethod.HEAD], sync_to_thread=False)
     def asset(request: Request[Any, Any, Any]) -> Response[bytes]:
         known = request.headers.get("if-none-match") == tag
         headers = {"etag": tag, "cache-control": "no-cache"}

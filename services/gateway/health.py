@@ -3,23 +3,24 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from litestar import Response, get
+from litestar import HttpMethod, Response, get, route
 from litestar.handlers import HTTPRouteHandler
 
 from services.gateway.problems import Problem, json_response
 from services.gateway.state import State, Status
 
-METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+_GET_OR_HEAD: Final = [HttpMethod.GET, HttpMethod.HEAD]  # some schedulers ask with HEAD
+METRICS_TYPE: Final = "text/plain; version=0.0.4"
 
 
 def health(state: State) -> list[HTTPRouteHandler]:
     """The routes of health, status and metrics."""
 
-    @get("/health/live")
+    @route("/health/live", http_method=_GET_OR_HEAD)
     async def live() -> Response[bytes]:
         return _healthy("live", "not_live", await state.not_live())
 
-    @get("/health/ready")
+    @route("/health/ready", http_method=_GET_OR_HEAD)
     async def ready() -> Response[bytes]:
         return _healthy("ready", "not_ready", await state.not_ready())
 

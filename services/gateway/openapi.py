@@ -56,7 +56,7 @@ def openapi_document(body_bytes_max: int) -> Json:
 
 def _paths(body_bytes_max: int) -> Json:
     bridge = _get("The MRR bridge of each period.", "Bridge", (400, 503), _parameters("bridge"))
-    bridge["parameters"].insert(0, {"name": "name", "in": "path", "required": True, "schema": {"const": "bridge"}})
+    bridge["parameters"].insert(0, {"name": "name", "in": "path", "required": True, "schema": {"enum": ["bridge"]}})
     bridge["responses"]["404"] = _PROBLEM
     return {
         "/v1/events": {"post": _post_events(body_bytes_max)},
@@ -191,11 +191,11 @@ def _acknowledgements() -> Json:
 def _answers() -> Json:
     amounts = _object(dict.fromkeys(("opening", *BRIDGE_MOVEMENTS, "closing"), _INTEGER))
     accounts = dict.fromkeys(("opening", "new", "reactivated", "churned", "transferred", "closing"), _INTEGER)
-    group = {"type": "object", "additionalProperties": {"type": ["string", "null"]}}
+    group = {"type": "object", "additionalProperties": _or_null(_STRING)}
     row = {"from": _DAY, "until": _DAY, "mrr_minor": amounts, "annual_e4": amounts, "accounts": _object(accounts)}
     values = {
         figure.name: {
-            "type": ["string" if figure.unit == "ratio" else "integer", "null"],
+            **_or_null(_STRING if figure.unit == "ratio" else _INTEGER),
             "description": f"{figure.definition} {figure.formula}",
         }
         for figure in FIGURES
@@ -226,8 +226,8 @@ def _states() -> Json:
         "AsOf": _object(
             {
                 "position": _ref("Position"),
-                "newest_event": {"type": ["string", "null"], "format": "date-time"},
-                "age_seconds": {"type": ["integer", "null"]},
+                "newest_event": _or_null({"type": "string", "format": "date-time"}),
+                "age_seconds": _or_null(_INTEGER),
                 "final": {"type": "boolean"},
             },
             {"known_at": _STRING},
@@ -248,7 +248,7 @@ def _states() -> Json:
 def _report(name: str, row: Json) -> Json:
     return _object(
         {
-            "report": {"const": name},
+            "report": {"enum": [name]},
             "currency": _STRING,
             "policy": _STRING,
             "as_of": _ref("AsOf"),
@@ -259,6 +259,10 @@ def _report(name: str, row: Json) -> Json:
 
 def _object(required: Json, optional: Json | None = None) -> Json:
     return {"type": "object", "properties": {**required, **(optional or {})}, "required": list(required)}
+
+
+def _or_null(schema: Json) -> Json:
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def _ref(name: str) -> Json:

@@ -1,6 +1,6 @@
 """The views in memory: the twin of the ones on a server, for tests and throw-away runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from services.views.port import Fenced, Field, Gap, Position, Views, Writes, stored_form
 
@@ -53,6 +53,11 @@ class _MemoryViews:
     async def read_fields(self, partition: int, key: str, fields: Sequence[Field]) -> list[bytes | None]:
         content = self._hashes.get((partition, key), {})
         return [content.get(stored_form(field)) for field in fields]
+
+    async def read_each(
+        self, partition: int, wanted: Mapping[str, Sequence[Field]]
+    ) -> dict[str, list[bytes | None]]:
+        return {key: await self.read_fields(partition, key, fields) for key, fields in wanted.items()}
 
     async def snapshot(
         self, partition: int, keys: Sequence[str]

@@ -115,6 +115,12 @@ class Views(Protocol):
         """The values of the fields, in their order; None for those that are not there."""
         ...
 
+    async def read_each(
+        self, partition: int, wanted: Mapping[str, Sequence[Field]]
+    ) -> dict[str, list[bytes | None]]:
+        """For every key the values of its fields, as `read_fields`; in one round trip, not of one instant."""
+        ...
+
     async def snapshot(
         self, partition: int, keys: Sequence[str]
     ) -> tuple[Position | None, list[dict[bytes, bytes]]]:

@@ -168,10 +168,18 @@ class _RedisViews:
             return list(await pipeline.execute())
 
     async def read_fields(self, partition: int, key: str, fields: Sequence[Field]) -> list[bytes | None]:
-        if not fields:
-            return []
+        return (await self.read_each(partition, {key: fields}))[key]
+
+    async def read_each(
+        self, partition: int, wanted: Mapping[str, Sequence[Field]]
+    ) -> dict[str, list[bytes | None]]:
+        asked = {key: list(fields) for key, fields in wanted.items() if fields}
+        pipeline = self._client.pipeline(transaction=False)
+        for key, fields in asked.items():
+            pipeline.hmget(self._key(partition, key), fields)
         with _explained():
-            return list(await _answer(self._client.hmget(self._key(partition, key), list(fields))))
+            found = dict(zip(asked, await pipeline.execute(), strict=True))
+        return {key: list(found.get(key, ())) for key in wanted}
 
     async def snapshot(
         self, partition: int, keys: Sequence[str]

@@ -77,11 +77,7 @@ def _figures(expectations: Sequence[Expectation], ledger: Path) -> dict[Question
 
 
 def _figure_question(expected: Figure) -> Question:
-    when = (
-        ("--at", expected["at"])
-        if "at" in expected
-        else ("--from", expected["from"], "--until", expected["until"])
-    )
+    when = ("--at", expected["at"]) if "at" in expected else ("--from", expected["from"], "--until", expected["until"])
     currency = ("--currency", expected["currency"]) if "currency" in expected else ()
     known_at = ("--known-at", expected["known_at"]) if "known_at" in expected else ()
     return (*when, *currency, *_where(expected["where"]), *known_at)

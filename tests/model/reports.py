@@ -65,9 +65,7 @@ def label(account: str, cell: Cell, name: str) -> str | None:
 def held(events: list[Event], day: int, asked: Asked) -> Held:
     """What each account is worth at the start of a day, by group."""
     cells = (
-        (account, cell, amount)
-        for account, level in levels_at(events, day).items()
-        for cell, amount in level.items()
+        (account, cell, amount) for account, level in levels_at(events, day).items() for cell, amount in level.items()
     )
     return _summed(cells, asked)
 
@@ -103,10 +101,13 @@ class Books:
         cuts = periods(start, until, every)
         levels = [held(self.events, day, asked) for day in (start, *(end for _, end in cuts))]
         moved = [self.moved(asked, first, end) for first, end in cuts]
-        groups = {group for found in (*levels, *moved) for group in found} | ({""} if asked.by is None else set())
+        groups = {group for sums in levels for group in sums} | {group for sums in moved for group in sums}
+        groups |= {""} if asked.by is None else set()
         return {
             group: [
-                _period(cut, levels[index].get(group, {}), levels[index + 1].get(group, {}), moved[index].get(group, []))
+                _period(
+                    cut, levels[index].get(group, {}), levels[index + 1].get(group, {}), moved[index].get(group, [])
+                )
                 for index, cut in enumerate(cuts)
             ]
             for group in groups
@@ -139,13 +140,9 @@ def ratio_text(numerator: int, denominator: int) -> str | None:
     return f"{'-' if scaled < 0 else ''}{whole}.{rest:08}"
 
 
-def _period(
-    cut: tuple[int, int], opening: dict[str, int], closing: dict[str, int], moved: list[Movement]
-) -> Period:
+def _period(cut: tuple[int, int], opening: dict[str, int], closing: dict[str, int], moved: list[Movement]) -> Period:
     amounts = {name: sum(one.amount_e4 for one in moved if one.movement == name) for name in MOVEMENTS}
-    counts = {
-        column: account_days([one for one in moved if one.movement == name]) for name, column in COUNTED.items()
-    }
+    counts = {column: account_days([one for one in moved if one.movement == name]) for name, column in COUNTED.items()}
     change = len(closing) - len(opening)
     transferred = change - counts["new"] - counts["reactivated"] + counts["churned"]
     return Period(
@@ -172,7 +169,9 @@ def _within(opening: dict[str, int], closing: dict[str, int], moved: list[Moveme
     sums = {name: sum(one.amount_e4 for one in moved if one.movement == name) for name in MOVEMENTS}
     level = sum(opening.values())
     lost = -(sums["churn"] + sums["contraction"])
+    won = account_days([one for one in moved if one.movement == "new"])
     return {
+        "asp_minor": mrr_minor(Fraction(sums["new"], won)) if won else None,
         "nrr": ratio_text(sum(closing.get(account, 0) for account in opening), level),
         "grr": ratio_text(sum(min(amount, closing.get(name, 0)) for name, amount in opening.items()), level),
         "customer_churn_rate": ratio_text(len(opening.keys() - closing.keys()), len(opening)),

@@ -67,9 +67,7 @@ async def books_of(events: Iterable[Event]) -> MemoryBooks:
 def parameters(asked: Mapping[str, str | Sequence[str]]) -> dict[str, list[str]]:
     """Named texts as a query has them; `from` is a keyword of Python, so it comes as `start`."""
     names = {"start": "from"}
-    return {
-        names.get(name, name): [texts] if isinstance(texts, str) else list(texts) for name, texts in asked.items()
-    }
+    return {names.get(name, name): [texts] if isinstance(texts, str) else list(texts) for name, texts in asked.items()}
 
 
 def text(day: int) -> str:

@@ -110,7 +110,7 @@ async def test_figures_are_those_of_the_model(events: list[Event], asked: Asked,
     check_figures(answer, model, asked, start, until)
     for row in answer["rows"]:
         kept = row["figures"]["grr"], row["figures"]["nrr"]
-        assert kept == (None, None) or (kept[0] <= kept[1] or kept[0] == "1.00000000") and kept[0] <= "1.00000000"
+        assert kept == (None, None) or ((kept[0] <= kept[1] or kept[0] == "1.00000000") and kept[0] <= "1.00000000")
     check_figures(await books.figures(at=text(until), **asked_texts(asked)), model, asked, None, until)
     on = await books.figures(on=text(until - 1), **asked_texts(asked))
     check_figures(on, model, asked, None, until)
@@ -216,11 +216,14 @@ async def test_the_default_window_ends_with_the_month_of_the_newest_event() -> N
 
 @asynchronous
 async def test_events_at_the_end_of_time_are_answered_too() -> None:
-    """The latest time an event may have, and a contract for ever after."""
+    """The latest time an event may have, and a contract for ever after; nobody's default window goes there."""
     last = fact("signed", "a1", "9998-12-31T23:59:59Z", lines=[line(1000)], effective_at="9999-12-31")
     books = await books_of([last])
-    assert (await books.bridge())["rows"][-1]["until"] == "9999-01-01"
-    assert (await books.figures())["rows"][0]["figures"]["committed_mrr_minor"] == 1000
+    rows = (await books.bridge(start="9998-01-01", until="9999-12-30", every="year"))["rows"]
+    assert [(row["until"], row["annual_e4"]["closing"]) for row in rows] == [("9999-01-01", 0), ("9999-12-30", 0)]
+    assert (await books.figures(at="9999-01-01"))["rows"][0]["figures"]["committed_mrr_minor"] == 1000
+    assert len((await books.bridge())["rows"]) == 12
+    assert (await books.bridge())["rows"][-1]["until"] < "9000"
 
 
 @asynchronous

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from random import Random
 from typing import Any
 
 from events import block as blocks
@@ -9,12 +10,17 @@ from events.block import Block
 from events.movements import Posting
 from services.ledgers.port import Ledger
 from services.projector import Projector
+from services.questions import question_of
+from services.reports import Reports
 from services.views.memory import memory_views
 from services.views.port import Position
 from tests.events.booked import model_sums, posted_sums
 from tests.model.days import Event
+from tests.model.histories import CURRENCIES, FIRST_DAY
+from tests.model.reports import Asked, Books
+from tests.services.books import asked_texts, check_bridge, check_figures, parameters, text
 from tests.simulation.arrivals import identity_of, raw_of
-from tests.simulation.world import World
+from tests.simulation.world import POLICY, World
 
 Content = dict[tuple[int, str], dict[bytes, bytes]]
 
@@ -41,9 +47,7 @@ def check_promises(world: World, chain: list[Block]) -> list[Event]:
     found = Counter(identity_of(raw) for raw in entries)
     assert found == Counter({identity_of(raw_of(event)): 1 for event in world.events})
     heights = {
-        block.header.first_seq + index: block.header.height
-        for block in chain
-        for index in range(len(block.entries))
+        block.header.first_seq + index: block.header.height for block in chain for index in range(len(block.entries))
     }
     assert set(world.promises.places) == {raw_of(event) for event in world.events}, "not all acknowledged"
     for raw, place in world.promises.places.items():
@@ -71,6 +75,19 @@ async def check_views(ledger: Ledger, views: Any) -> None:
     expected: Position | None = await scratch.position(0)
     assert (position or None) == expected
     assert content_of(views) == content_of(scratch)
+
+
+async def check_reports(views: Any, ledger: Ledger, events: list[Event], dice: Random) -> None:
+    """A bridge and the figures of some window in every currency are the model's."""
+    reports = Reports(ledger, views, POLICY.stamp)
+    model = Books(events)
+    start = FIRST_DAY + dice.randrange(-30, 400)
+    until = start + dice.randrange(1, 400)
+    for currency in CURRENCIES:
+        asked = Asked(currency, dice.choice((None, "plan")) if model.moved(Asked(currency), -(10**6), 10**6) else None)
+        question = question_of(parameters({"start": text(start), "until": text(until), **asked_texts(asked)}))
+        check_bridge(await reports.bridge(question), model, asked, start, until, "month")
+        check_figures(await reports.figures(question), model, asked, start, until)
 
 
 async def folded(ledger: Ledger, until_height: int) -> Any:

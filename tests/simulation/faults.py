@@ -1,15 +1,19 @@
 """Faults: a seeded dice decides at every touch of a store whether the process dies or the store is away."""
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from random import Random
+from typing import Final
 
 from msgspec import Struct
 
-import asyncio
 from services.accounts import Accounts, Reached
 from services.ledgers.port import Ledger, LedgerUnavailable, StoredBlock
 from services.views.port import Field, Position, Views, ViewsUnavailable, Writes
+
+TELLING: Final = {"append": 4, "commit": 8}
+"""Touches that decide most are made to fail more often than reads, by these factors."""
 
 
 class Crash(BaseException):
@@ -41,7 +45,7 @@ class Fuse:
         """Dies here, perhaps."""
         if self.blown.is_set():
             raise Crash(point)
-        if self.dice.randrange(10_000) < self.rates.crash:
+        if self.dice.randrange(10_000) < self.rates.crash * _weight(point):
             self.counts[f"crash {point}"] += 1
             self.blown.set()
             raise Crash(point)
@@ -54,7 +58,7 @@ class Fuse:
 
     def is_away(self, point: str) -> bool:
         """Whether the store does not answer this time."""
-        if self.dice.randrange(10_000) >= self.rates.away:
+        if self.dice.randrange(10_000) >= self.rates.away * _weight(point):
             return False
         self.counts[f"away {point}"] += 1
         return True
@@ -65,6 +69,10 @@ class Fuse:
             return False
         self.counts["answer lost"] += 1
         return True
+
+
+def _weight(point: str) -> int:
+    return TELLING.get(point.rpartition(" ")[2], 1)
 
 
 class UnreliableLedger:
@@ -126,9 +134,7 @@ class UnreliableViews:
         await self._reached("position")
         return await self._inner.position(partition)
 
-    async def commit(
-        self, partition: int, epoch: int, expected_next: int, position: Position, writes: Writes
-    ) -> None:
+    async def commit(self, partition: int, epoch: int, expected_next: int, position: Position, writes: Writes) -> None:
         await self._reached("before commit")
         await self._inner.commit(partition, epoch, expected_next, position, writes)
         await self._reached("after commit")
@@ -145,9 +151,11 @@ class UnreliableViews:
         await self._reached("read_fields")
         return await self._inner.read_fields(partition, key, fields)
 
-    async def snapshot(
-        self, partition: int, keys: Sequence[str]
-    ) -> tuple[Position | None, list[dict[bytes, bytes]]]:
+    async def read_each(self, partition: int, wanted: Mapping[str, Sequence[Field]]) -> dict[str, list[bytes | None]]:
+        await self._reached("read_each")
+        return await self._inner.read_each(partition, wanted)
+
+    async def snapshot(self, partition: int, keys: Sequence[str]) -> tuple[Position | None, list[dict[bytes, bytes]]]:
         await self._reached("snapshot")
         return await self._inner.snapshot(partition, keys)
 

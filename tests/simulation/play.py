@@ -7,9 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 from services.projector import Projector
-from services.reports import Reports
-from tests.simulation.checks import chain_of, check_postings, check_promises, check_views
-from tests.simulation.world import POLICY, Parts, Process, World, run_alone
+from tests.simulation.checks import chain_of, check_postings, check_promises, check_reports, check_views
+from tests.simulation.world import Parts, Process, World, run_alone
 
 LIVES_MAX = 400
 LIVES_AT_FULL_RATE = 12
@@ -49,9 +48,7 @@ async def _live(world: World, life: int) -> None:
         return
     world.counts["rivals"] += 1
     half = len(clients) // 2
-    await asyncio.gather(
-        Process(world, "accounts").live(clients[:half]), Process(world, "others").live(clients[half:])
-    )
+    await asyncio.gather(Process(world, "accounts").live(clients[:half]), Process(world, "others").live(clients[half:]))
 
 
 async def _check(world: World) -> None:
@@ -63,7 +60,7 @@ async def _check(world: World) -> None:
     await projector.catch_up()
     assert projector.position.next_height == len(chain)
     await check_views(world.ledger, world.views)
-    Reports(world.ledger, world.views, POLICY.stamp)
+    await check_reports(world.views, world.ledger, events, world.dice)
 
 
 if __name__ == "__main__":

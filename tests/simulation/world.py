@@ -12,7 +12,6 @@ from unittest.mock import patch
 
 from events.policy import Policy
 from services import clock, compose
-from services.accounts import Accounts
 from services.deadletters import DeadLetters, Refusal
 from services.intake import Intake
 from services.ledgers.memory import memory_ledger
@@ -40,9 +39,15 @@ POLICY = Policy()
 class Parts:
     """The classes under test; a broken one takes a place to prove that it is found out."""
 
-    def __init__(self, writer: type[Writer] = Writer, projector: type[Projector] = Projector) -> None:
+    def __init__(
+        self,
+        writer: type[Writer] = Writer,
+        projector: type[Projector] = Projector,
+        accounts: type[UnreliableAccounts] = UnreliableAccounts,
+    ) -> None:
         self.writer = writer
         self.projector = projector
+        self.accounts = accounts
 
 
 class World:
@@ -120,17 +125,15 @@ class Process:
     async def _serve(self, clients: Sequence[Client]) -> None:
         world, fuse = self._world, self._fuse
         path = world.directory / f"{self._name}.db" if world.number % 3 else None
-        self._accounts = UnreliableAccounts(path, 0, world.dice.choice((1, 5, 1_000)))
+        self._accounts = world.parts.accounts(path, 0, world.dice.choice((1, 5, 1_000)))
         self._accounts.fuse = fuse
         ledger: Ledger = UnreliableLedger(world.ledger, fuse)
         views: Views = UnreliableViews(world.views, fuse)
-        writer = world.parts.writer(
-            ledger, cast(Accounts, self._accounts), POLICY, None, keep_every=world.dice.choice((1, 10, 1_000))
-        )
+        writer = world.parts.writer(ledger, self._accounts, POLICY, None, keep_every=world.dice.choice((1, 10, 1_000)))
         await writer.start()
         projector = world.parts.projector(ledger, views)
         await projector.start()
-        intake = Intake(writer, cast(DeadLetters, Letters()), world.dice.choice((5, 1_000)))
+        intake = Intake(writer, cast("DeadLetters", Letters()), world.dice.choice((5, 1_000)))
         sending = [asyncio.create_task(client.send(intake, fuse)) for client in clients]
         others = [
             asyncio.create_task(intake.run()),

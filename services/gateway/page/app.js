@@ -5,6 +5,7 @@ import { MOVEMENTS, movementsChart, movementsIn, waterfallChart } from "/chart.j
 
 const GROUPS_MAX = 50;
 const PAUSE_MS = 1_000;
+const TROUBLE_PAUSE_MS = 5_000;
 const LEVELS = [
   ["mrr_minor", "MRR", "Monthly recurring revenue: what the contracts in force are worth a month, discounts deducted."],
   ["arr_minor", "ARR", "Annual recurring revenue: twelve times MRR."],
@@ -48,6 +49,7 @@ async function refresh() {
       trouble("");
     } catch (error) {
       trouble(`The figures cannot be shown now: ${error.message}`);
+      setTimeout(refreshSoon, TROUBLE_PAUSE_MS);
     }
   } while (again);
   asking = false;
@@ -138,7 +140,7 @@ function showFigures() {
 
 function changeOf(now, before) {
   const changed = now === null || before === null ? null : text.change(now, before);
-  return changed ? `${changed} in 12 months` : "no year before to compare with";
+  return changed ? `${changed} in 12 months` : "nothing a year ago";
 }
 
 function figure(title, meaning, value, exact, note) {
@@ -215,16 +217,15 @@ function table(holder, caption, heads, rows, foot) {
     if (value.kind) made.className = value.kind;
     return made;
   };
-  const line = ({ head, cells, picked, onPick, title }) => {
+  const line = ({ head, cells, picked, onPick }) => {
     const first = element("th", { scope: "row" });
     if (onPick) {
-      const button = element("button", { type: "button", textContent: head, onclick: onPick });
+      const button = element("button", { type: "button", textContent: head, title: head, onclick: onPick });
       button.setAttribute("aria-pressed", String(picked));
       first.append(button);
     } else {
       first.textContent = head;
     }
-    if (title) first.title = title;
     return element("tr", { className: picked ? "is-picked" : "" }, first, ...cells.map(cell));
   };
   const focused = [...holder.querySelectorAll("button")].indexOf(document.activeElement);

@@ -118,7 +118,7 @@ export function waterfallChart(holder, { sums, money }) {
   const width = Math.max(260, holder.clientWidth), row = 39, labelWidth = 98;
   const steps = [["opening", "Opening"], ...movementsIn([{ mrr_minor: sums }]), ["closing", "Closing"]];
   const texts = steps.map(([key]) => (key === "opening" || key === "closing" ? money.exact : money.signed)(sums[key]));
-  const valueWidth = Math.max(...texts.map((one) => one.length)) * 7.6 + 10;
+  const valueWidth = Math.max(...texts.map((one) => one.length)) * 8 + 10;
   const plot = Math.max(40, width - labelWidth - valueWidth);
   const bars = [];
   let level = Number(sums.opening);

@@ -1,0 +1,105 @@
+"""The OpenAPI document: complete, sound in itself, and true of what the service answers."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from events.catalogue import EXAMPLES
+from events.envelope import STRUCTURED
+from projections.figures import CATALOGUE
+from services.gateway.assets import FILES
+from services.gateway.openapi import openapi_document
+from services.questions import PARAMETERS
+from tests.events.json_schema import is_valid
+from tests.services.gateway.served import Service, signed
+
+DOCUMENT: Final[dict[str, Any]] = openapi_document(1_000_000)
+METHODS: Final = {"get", "post"}
+_LOCAL: Final = json.loads(json.dumps(DOCUMENT["components"]["schemas"]).replace("#/components/schemas/", "#/$defs/"))
+
+
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """All objects of a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from nodes(one)
+
+
+def conforms(schema: str, value: Any) -> bool:
+    return is_valid(_LOCAL[schema], value, _LOCAL)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    references = {node["$ref"] for node in nodes(DOCUMENT) if isinstance(node.get("$ref"), str)}
+    for reference in references:
+        found: Any = DOCUMENT
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]
+    used = {reference.rpartition("/")[2] for reference in references}
+    assert set(DOCUMENT["components"]["schemas"]) <= used, "a schema nothing refers to"
+
+
+def test_it_has_what_openapi_requires() -> None:
+    assert DOCUMENT["openapi"] == "3.1.0"
+    assert {"title", "version"} <= set(DOCUMENT["info"])
+    for path, item in DOCUMENT["paths"].items():
+        assert set(item) <= METHODS
+        for operation in item.values():
+            assert operation["summary"].endswith("."), path
+            for status, response in operation["responses"].items():
+                assert status.isdigit()
+                assert response.keys() == {"$ref"} or response["description"]
+            for parameter in operation.get("parameters", ()):
+                assert {"name", "in", "schema"} <= set(parameter)
+            names = [parameter["name"] for parameter in operation.get("parameters", ())]
+            assert len(names) == len(set(names))
+            assert {part[1:-1] for part in path.split("/") if part.startswith("{")} <= set(names)
+
+
+def test_it_has_all_routes_and_no_other(service: Service) -> None:
+    app = service.server.config.app
+    routes = {
+        (str(route.path_format), method.lower())
+        for route in app.routes  # type: ignore[union-attr]
+        for method in getattr(route, "methods", ())
+        if method not in ("OPTIONS", "HEAD")
+    }
+    documented = {(path, method) for path, item in DOCUMENT["paths"].items() for method in item}
+    assert documented == {(path, method) for path, method in routes if path not in FILES}
+
+
+def test_it_knows_all_parameters_and_figures() -> None:
+    gets = [item["get"] for item in DOCUMENT["paths"].values() if "get" in item]
+    named = {parameter["name"] for get in gets for parameter in get.get("parameters", ())}
+    assert named - {"name"} == set(PARAMETERS)
+    figures = DOCUMENT["components"]["schemas"]["Figures"]["properties"]["rows"]["items"]["properties"]["figures"]
+    assert set(figures["properties"]) == set(CATALOGUE)
+
+
+@pytest.mark.parametrize("event", EXAMPLES.values(), ids=EXAMPLES)
+def test_its_schemas_hold_for_the_vocabulary(event: dict[str, Any]) -> None:
+    assert conforms("Event", event)
+    assert not conforms("Event", {**event, "data": {**event["data"], "colour": "red"}})
+
+
+def test_its_schemas_hold_for_answers(client: httpx.Client) -> None:
+    assert client.get("/openapi.json").json()["paths"] == json.loads(json.dumps(openapi_document(1024 * 1024)))["paths"]
+    event = signed(1)
+    assert conforms("Accepted", client.post("/v1/events", json=event).json())
+    assert conforms("Batch", client.post("/v1/events", json=[event, {}]).json())
+    refused = client.post("/v1/events", content=b"{", headers={"content-type": STRUCTURED})
+    assert conforms("Problem", refused.json())
+    for schema, path in {
+        "Bridge": "/v1/reports/bridge?by=plan&currency=USD",
+        "Figures": "/v1/figures?from=2024-01-01&until=2025-01-01&currency=USD&known_at=0:1&by=plan",
+        "Names": "/v1/names",
+        "Status": "/v1/status",
+        "Health": "/health/live",
+        "Problem": "/v1/figures?currency=X",
+    }.items():
+        answer = client.get(path).json()
+        assert conforms(schema, answer), (schema, answer)

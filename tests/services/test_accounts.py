@@ -1,0 +1,157 @@
+"""The writer's accounts: in memory as far as hot, the rest in a file that is written all or nothing."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from events.account import Account, AccountState, book
+from events.envelope import event_of
+from services.accounts import SCHEMA_VERSION, Accounts, Reached
+from tests.model.notation import fact, line
+from tests.services.books import raw_of
+
+HEAD = Reached(7, b"hash")
+
+
+def touched(accounts: Accounts, *names: str) -> None:
+    """A contract booked for each account."""
+    found = accounts.get_many(names)
+    for seq, name in enumerate(names):
+        said = fact("signed", f"{name}1", "2024-01-10", lines=[line(1000)]) | {"subject": name}
+        book(found[name], event_of(raw_of(said)), seq, None)
+    accounts.changed(names, {f"/examples\n{name}": name for name in names})
+
+
+def facts_of(account: Account) -> int:
+    """How many facts an account holds."""
+    return len(account.facts)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the file is."""
+    return tmp_path / "accounts.db"
+
+
+@pytest.fixture
+def kept(path: Path) -> Iterator[Accounts]:
+    """Accounts a, b and c, kept."""
+    accounts = Accounts(path, 0, 10)
+    touched(accounts, "a", "b", "c")
+    accounts.keep(HEAD)
+    yield accounts
+    accounts.close()
+
+
+def test_what_was_kept_is_there_again(kept: Accounts, path: Path) -> None:
+    again = Accounts(path, 0, 10)
+    assert again.reached == HEAD
+    found = again.get_many(["a", "b", "nobody"])
+    assert {name: facts_of(account) for name, account in found.items()} == {"a": 1, "b": 1, "nobody": 0}
+    assert found["a"].state() == kept.get_many(["a"])["a"].state()
+    assert found["a"].frontier == kept.get_many(["a"])["a"].frontier
+    assert again.owners(["/examples\na", "/examples\nz"]) == {"/examples\na": "a"}
+    again.close()
+
+
+def test_what_was_not_kept_is_not(kept: Accounts, path: Path) -> None:
+    """Until it is kept, only this process knows of it."""
+    touched(kept, "d")
+    assert kept.owners(["/examples\nd"]) == {"/examples\nd": "d"}
+    again = Accounts(path, 0, 10)
+    assert facts_of(again.get_many(["d"])["d"]) == 0
+    assert again.owners(["/examples\nd"]) == {}
+    again.close()
+
+
+def test_keeping_is_all_or_nothing(kept: Accounts, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A failure half-way leaves the file as it was, and all is kept the next time."""
+    touched(kept, "d", "e")
+
+    def state(_: Account) -> AccountState:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Account, "state", state)
+        with pytest.raises(sqlite3.OperationalError):
+            kept.keep(Reached(9, b"later"))
+    assert kept.reached == HEAD
+    kept.keep(Reached(9, b"later"))
+    again = Accounts(path, 0, 10)
+    assert again.reached == Reached(9, b"later")
+    assert [facts_of(account) for account in again.get_many(["d", "e"]).values()] == [1, 1]
+    again.close()
+
+
+def test_forgetting_starts_over(kept: Accounts, path: Path) -> None:
+    touched(kept, "d")
+    kept.forget()
+    for accounts in (kept, Accounts(path, 0, 10)):
+        assert accounts.reached == Reached()
+        assert [facts_of(account) for account in accounts.get_many("abcd").values()] == [0] * 4
+        assert accounts.owners(["/examples\na", "/examples\nd"]) == {}
+    accounts.close()
+
+
+def test_cooling_lets_go_of_what_is_kept_and_longest_unused(path: Path) -> None:
+    """What is ahead of the file stays in memory, however long nobody used it."""
+    accounts = Accounts(path, 0, 4)
+    touched(accounts, *"abcdef")
+    assert accounts.is_full
+    accounts.cool()
+    assert len(accounts._hot) == 6, "none of them is in the file yet"
+    accounts.keep(HEAD)
+    accounts.get_many("a")
+    touched(accounts, "b")
+    accounts.cool()
+    assert set(accounts._hot) == {"a", "b", "f"}
+    assert [facts_of(account) for account in accounts.get_many("abcdef").values()] == [1] * 6
+    accounts.close()
+
+
+def test_partitions_share_a_file(kept: Accounts, path: Path) -> None:
+    other = Accounts(path, 1, 10)
+    assert other.reached == Reached()
+    assert facts_of(other.get_many(["a"])["a"]) == 0
+    touched(other, "a", "z")
+    other.keep(Reached(3, b"other"))
+    other.forget()
+    other.close()
+    again = Accounts(path, 0, 10)
+    assert again.reached == HEAD
+    assert facts_of(again.get_many(["a"])["a"]) == 1
+    again.close()
+
+
+def test_many_accounts_are_read_at_once(path: Path) -> None:
+    names = [f"account {number}" for number in range(1_203)]
+    accounts = Accounts(path, 0, 10_000)
+    touched(accounts, *names)
+    accounts.keep(HEAD)
+    accounts.close()
+    again = Accounts(path, 0, 10_000)
+    assert {facts_of(account) for account in again.get_many(names).values()} == {1}
+    assert len(again.owners([f"/examples\n{name}" for name in names])) == len(names)
+    again.close()
+
+
+def test_a_file_of_another_version_is_emptied(kept: Accounts, path: Path) -> None:
+    """It is a cache: what another version wrote into it is read again from the ledger."""
+    with sqlite3.connect(path) as file:
+        file.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    file.close()
+    again = Accounts(path, 0, 10)
+    assert again.reached == Reached()
+    assert facts_of(again.get_many(["a"])["a"]) == 0
+    again.close()
+
+
+def test_without_a_path_all_is_in_memory() -> None:
+    accounts = Accounts(None, 0, 10)
+    touched(accounts, "a")
+    accounts.keep(HEAD)
+    accounts.cool()
+    assert accounts.reached == HEAD
+    accounts.close()
