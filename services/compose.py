@@ -42,9 +42,7 @@ class DataInUse(Exception):
 
     def __init__(self, directory: Path, owner: "Owner") -> None:
         where = f", which listens on {owner.url}" if owner.url else ""
-        super().__init__(
-            f"{directory} is in use by process {owner.pid}{where}: stop it, or use another --data"
-        )
+        super().__init__(f"{directory} is in use by process {owner.pid}{where}: stop it, or use another --data")
         self.owner = owner
 
 
@@ -93,7 +91,13 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
         dead_letters = DeadLetters(directory)
         stack.callback(dead_letters.close)
         yield Books(
-            ledger, views, writer, projector, dead_letters, Reports(ledger, views, policy.stamp), policy
+            ledger,
+            views,
+            writer,
+            projector,
+            dead_letters,
+            Reports(ledger, views, policy.stamp, zone_of(policy)),
+            policy,
         )
 
 
@@ -112,7 +116,7 @@ async def reports_of(settings: Settings) -> AsyncIterator[Reports]:
         views = redis_views(socket)
         stack.push_async_callback(views.close)
         policy = await _policy_of(ledger) or Policy(zone=settings.zone)
-        yield Reports(ledger, views, policy.stamp)
+        yield Reports(ledger, views, policy.stamp, zone_of(policy))
 
 
 @asynccontextmanager
@@ -189,9 +193,16 @@ async def _project(projector: Projector) -> None:
             await projector.run()
         except (ViewsUnavailable, LedgerUnavailable) as error:
             _log.warning("projection waits: %s", error)
-            await asyncio.sleep(RETRY_SECONDS)
-            with suppress(ViewsUnavailable, LedgerUnavailable):
-                await projector.start()
+            await _started_again(projector)
+
+
+async def _started_again(projector: Projector) -> None:
+    """Returns once the projector has started: a claim whose answer was lost fences off whoever goes on without it."""
+    while True:
+        await asyncio.sleep(RETRY_SECONDS)
+        with suppress(ViewsUnavailable, LedgerUnavailable):
+            await projector.start()
+            return
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from datetime import tzinfo
 from typing import Any, Final
 
 from events.days import day_of_moment, text_of_day
@@ -30,10 +31,18 @@ KNOWN_MAX: Final = 2
 class Reports:
     """Answers questions about the books of one ledger."""
 
-    def __init__(self, ledger: Ledger, views: Views, policy: str, partitions: Sequence[int] = (0,)) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        views: Views,
+        policy: str,
+        zone: tzinfo | None = None,
+        partitions: Sequence[int] = (0,),
+    ) -> None:
         self._ledger = ledger
         self._views = views
         self._policy = policy
+        self._zone = zone
         self._partitions = partitions
         self._known: OrderedDict[tuple[int, ...], Views] = OrderedDict()
         self._folding = asyncio.Lock()
@@ -42,8 +51,9 @@ class Reports:
         """The bridge of every period; raises QuestionError."""
         views, known = await self._known_at(question.known_at)
         book = await evidence_of(views, self._partitions, [BOOK])
-        currency = _checked(question, book if known is None else await self.book())
-        bounds = bounds_for(question, *window_of(question, _newest_day(book.as_of)))
+        _check_names(question, book if known is None else await self.book())
+        currency = _currency_of(question, book)
+        bounds = bounds_for(question, *window_of(question, _newest_day(book.as_of, self._zone)))
         keys = keys_for(question, currency, bounds, accounts=False)
         evidence = await evidence_of(views, self._partitions, keys)
         rows = await asyncio.to_thread(_bridge_rows, evidence, question, currency, bounds)
@@ -53,8 +63,9 @@ class Reports:
         """Figures of a day or a window, all of the catalogue or those named; raises QuestionError."""
         views, known = await self._known_at(question.known_at)
         book = await evidence_of(views, self._partitions, [BOOK])
-        currency = _checked(question, book if known is None else await self.book())
-        bounds = _bounds(question, _newest_day(book.as_of))
+        _check_names(question, book if known is None else await self.book())
+        currency = _currency_of(question, book)
+        bounds = _bounds(question, _newest_day(book.as_of, self._zone))
         chosen = _chosen(question)
         keys = keys_for(question, currency, bounds, accounts=any(one.needs == "accounts" for one in chosen))
         evidence = await evidence_of(views, self._partitions, keys)
@@ -65,9 +76,7 @@ class Reports:
         """What is counted over the whole book, now."""
         return await evidence_of(self._views, self._partitions, [BOOK])
 
-    def _answer(
-        self, report: str, currency: str, as_of: AsOf, known: AsOf | None, rows: list[Answer]
-    ) -> Answer:
+    def _answer(self, report: str, currency: str, as_of: AsOf, known: AsOf | None, rows: list[Answer]) -> Answer:
         shown = as_of if known is None else known
         return {
             "report": report,
@@ -128,27 +137,34 @@ class Reports:
         return low - 1, True
 
 
-def _newest_day(as_of: AsOf) -> int:
+def _newest_day(as_of: AsOf, zone: tzinfo | None) -> int:
     """The day up to which a question without dates is answered; a time in the future moves nobody's report."""
-    return day_of_moment(min(as_of.newest_event_at, clock.now()))
+    return day_of_moment(min(as_of.newest_event_at, clock.now()), zone)
 
 
-def _checked(question: Question, book: Evidence) -> str:
-    """The currency of the answer; raises QuestionError for one or a name that cannot be answered."""
-    names = [field.split("|", 2)[1:] for field in book.counts() if field.startswith("names|")]
-    currencies = sorted({currency for currency, _ in names})
-    known = {name for _, name in names if name} | set(CELL_NAMES)
+def _check_names(question: Question, book: Evidence) -> None:
+    """Raises QuestionError for a name that nothing is labelled with, not even by later events."""
+    known = {name for _, name in _names(book) if name} | set(CELL_NAMES)
     for parameter, name in (("by", question.by), *(("where", name) for name, _ in question.where)):
-        if name is not None and names and name not in known:
+        if name is not None and _names(book) and name not in known:
             raise QuestionError(parameter, f"nothing is labelled {name!r}{nearest(name, known)}")
+
+
+def _currency_of(question: Question, book: Evidence) -> str:
+    """The currency asked for, or the only one in the books; raises QuestionError if there are several."""
     if question.currency is not None:
         return question.currency
+    currencies = sorted({currency for currency, _ in _names(book)})
     if len(currencies) > 1:
-        sentence = (
-            f"the books hold {', '.join(currencies)}, which are never added up: choose one with currency"
-        )
+        sentence = f"the books hold {', '.join(currencies)}, which are never added up: choose one with currency"
         raise QuestionError("currency", sentence)
     return currencies[0] if currencies else "USD"
+
+
+def _names(book: Evidence) -> list[tuple[str, str]]:
+    """The names in use, as (currency, name)."""
+    fields = (field.split("|", 2) for field in book.counts() if field.startswith("names|"))
+    return [(currency, name) for _, currency, name in fields]
 
 
 def _bounds(question: Question, newest_day: int) -> list[int]:

@@ -45,6 +45,11 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/cli/separated.py": "tests/services/cli/test_report.py",
     "services/cli/serving.py": "tests/services/cli/test_up.py",
     "services/cli/shown.py": "tests/services/cli/test_tables.py",
+    "services/clock.py": "tests/services/test_evidence.py",
+    "services/ledgers/memory.py": "tests/services/ledgers/test_port.py",
+    "services/ledgers/sqlite_file.py": "tests/services/ledgers/test_sqlite.py",
+    "services/views/memory.py": "tests/services/views/test_port.py",
+    "services/views/tether.py": "tests/services/views/test_valkey.py",
 }
 
 

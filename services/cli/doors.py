@@ -1,9 +1,11 @@
 """The two ways in: straight to the writer, or over HTTP to the service that runs on the data directory."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Final, Protocol
 
 import msgspec
@@ -13,6 +15,7 @@ from events.days import moment_of
 from events.envelope import EVENT_BYTES_MAX, event_of
 from events.refusals import Refused
 from services import clock
+from services.cli.beside import LOOK_SECONDS, STEP_ENTRIES, Beside
 from services.cli.service import Service
 from services.compose import LEDGER_FILE, Books, Owner, owned_books, owner_of
 from services.deadletters import DeadLetters, Refusal
@@ -27,8 +30,9 @@ SourceOf = Callable[[int], str]
 
 KEEP_EVERY: Final = 200_000
 """Entries between two writes of the accounts' file: a load that is cut off books at most these again."""
-LAG_EVENTS_MAX: Final = 20_000
-"""How far the views may fall behind while much is loaded: few large steps cost less than many small ones."""
+BESIDE_EVENTS_MIN: Final = 50_000
+"""From how many events on a process beside this one is worth its start."""
+CORES: Final = os.cpu_count() or 1
 VIEWS_SECONDS: Final = 60.0
 """How long the views of a running service are waited for."""
 
@@ -56,12 +60,12 @@ async def open_door(settings: Settings, *, as_recorded: bool = False) -> AsyncIt
             yield _ServiceDoor(settings, owner, dead_letters)
             return
         books = await stack.enter_async_context(owned_books(settings, keep_every=KEEP_EVERY))
-        yield await stack.enter_async_context(_own_door(books, as_recorded=as_recorded))
+        yield await stack.enter_async_context(_own_door(books, settings.data, as_recorded=as_recorded))
 
 
 @asynccontextmanager
-async def _own_door(books: Books, *, as_recorded: bool) -> AsyncIterator[Door]:
-    door = BooksDoor(books, as_recorded=as_recorded)
+async def _own_door(books: Books, data: Path, *, as_recorded: bool) -> AsyncIterator[Door]:
+    door = BooksDoor(books, data, as_recorded=as_recorded)
     try:
         yield door
     finally:
@@ -69,28 +73,43 @@ async def _own_door(books: Books, *, as_recorded: bool) -> AsyncIterator[Door]:
 
 
 class BooksDoor:
-    """The way straight to the writer of the books this process holds."""
+    """The way straight to the writer of the books this process holds.
 
-    def __init__(self, books: Books, *, as_recorded: bool = False) -> None:
+    The views catch up meanwhile, in large steps; of a load that goes on for long, in a process beside it.
+    """
+
+    def __init__(self, books: Books, data: Path, *, as_recorded: bool = False) -> None:
         self._books = books
+        self._data = data
         self._as_recorded = as_recorded
+        self._delivered = 0
         self._unprojected = 0
         self._projecting: asyncio.Task[None] | None = None
+        self._beside: Beside | None = None
+        self._was_beside = False
 
     async def deliver(self, events: Sequence[bytes], source: SourceOf) -> list[Outcome]:
         outcomes = await self._written(events)
         await _keep_refused(self._books.dead_letters, events, dict(enumerate(outcomes)), source)
+        self._delivered += len(events)
         self._unprojected += len(events)
-        if self._unprojected >= LAG_EVENTS_MAX:
+        if self._unprojected >= STEP_ENTRIES:
             await self._project()
         return outcomes
 
     async def finish(self) -> dict[str, int]:
-        await self._project()
-        if self._projecting is not None:
-            await self._projecting
+        await self._projected()
         tail = await self._books.ledger.tail(0)
-        return {"0": -1 if tail is None else tail.height}
+        if tail is None:
+            return {"0": -1}
+        while self._beside is not None and self._beside.is_running:
+            reached = await self._books.views.position(0)
+            if reached is not None and tail.end_seq - reached.last_seq <= STEP_ENTRIES + 1:
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+        await self._take_back()
+        await self._books.projector.catch_up()
+        return {"0": tail.height}
 
     async def close(self) -> None:
         """Ends what still runs; what was written and not projected is projected the next time."""
@@ -98,6 +117,8 @@ class BooksDoor:
             self._projecting.cancel()
             with suppress(asyncio.CancelledError):
                 await self._projecting
+        if self._beside is not None:
+            await self._beside.stop()
 
     async def _written(self, events: Sequence[bytes]) -> list[Outcome]:
         if not self._as_recorded:
@@ -108,14 +129,31 @@ class BooksDoor:
         return [_refusal(at) if isinstance(at, Refused) else next(written) for at in times]
 
     async def _project(self) -> None:
-        """Lets the views catch up beside the writing, one turn at a time."""
-        if self._projecting is not None:
-            await self._projecting
+        """Lets the views catch up beside the writing, one step at a time."""
+        await self._projected()
         self._unprojected = 0
+        if self._beside is not None and self._beside.is_running:
+            return
+        await self._take_back()
+        if self._delivered >= BESIDE_EVENTS_MIN and not self._was_beside and CORES > 1:
+            self._was_beside = True
+            self._beside = Beside(self._data)
+            return
         tail = await self._books.ledger.tail(0)
         if tail is not None:
             step = self._books.projector.catch_up(tail.height + 1)
             self._projecting = asyncio.create_task(step, name="projector")
+
+    async def _projected(self) -> None:
+        if self._projecting is not None:
+            await self._projecting
+
+    async def _take_back(self) -> None:
+        """Makes this process's projector the one that holds the views again."""
+        if self._beside is not None:
+            await self._beside.stop()
+            self._beside = None
+            await self._books.projector.start()
 
 
 class _ServiceDoor:

@@ -14,6 +14,8 @@ from services.cli.options import Data, examples, settings_of
 from services.cli.running import log_to_stderr, run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from services.compose import Books
     from services.gateway import Server
     from services.settings import Settings
@@ -104,7 +106,7 @@ class _Service:
             _say("The ledger is not empty: it stays as it is, without the made-up company.")
             return
         _say("Filling the empty ledger with a made-up company.")
-        await _fill(books)
+        await _fill(books, self._settings.data)
 
     async def _served(self, books: "Books", listener: socket.socket, url: str) -> None:
         from services.cli.serving import announced_server
@@ -154,13 +156,13 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-async def _fill(books: "Books") -> None:
+async def _fill(books: "Books", data: "Path") -> None:
     from itertools import islice
 
     from services.cli.doors import BooksDoor
     from services.demo import demo_events
 
-    door = BooksDoor(books, as_recorded=True)
+    door = BooksDoor(books, data, as_recorded=True)
     events = demo_events()
     while some := list(islice(events, 5_000)):
         await door.deliver(some, lambda index: f"demo:{index + 1}")

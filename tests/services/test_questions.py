@@ -36,7 +36,7 @@ WRONG: list[tuple[dict[str, list[str]], str, str]] = [
     ({"every": ["week"]}, "every", "choose one of"),
     ({"every": ["moth"]}, "every", "did you mean month"),
     ({"currency": ["usd"]}, "currency", "did you mean USD"),
-    ({"currency": ["XXX"]}, "currency", "not an ISO 4217"),
+    ({"currency": ["ABC"]}, "currency", "not an ISO 4217"),
     ({"figures": ["mrr"]}, "figures", "did you mean"),
     ({"figures": ["nrr,ggrr"]}, "figures", "did you mean"),
     ({"where": ["plan"]}, "where", "not NAME=VALUE"),

@@ -48,7 +48,10 @@ async def _live(world: World, life: int) -> None:
         return
     world.counts["rivals"] += 1
     half = len(clients) // 2
-    await asyncio.gather(Process(world, "accounts").live(clients[:half]), Process(world, "others").live(clients[half:]))
+    await asyncio.gather(
+        Process(world, "accounts", is_alone=False).live(clients[:half]),
+        Process(world, "others", is_alone=False).live(clients[half:]),
+    )
 
 
 async def _check(world: World) -> None:

@@ -4,15 +4,17 @@ import logging
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import pytest
 
 from events.account import Account
 from events.block import BlockDamaged
+from services import compose
 from services.accounts import Reached
 from services.ledgers.port import Ledger, LedgerUnavailable, StoredBlock
 from services.projector import Projector
-from services.views.port import START
+from services.views.port import START, ViewsUnavailable
 from services.writer import BooksDiffer, Writer
 from tests.simulation.faults import UnreliableAccounts, UnreliableLedger
 from tests.simulation.play import play
@@ -149,8 +151,24 @@ class CarelessProjector(Projector):
         """Never."""
 
 
-def test_simulation_catches_a_projector_that_never_doubts() -> None:
+async def tried_once(projector: Projector) -> None:
+    """Lets a projector run again whether or not it could start again."""
+    with suppress(ViewsUnavailable, LedgerUnavailable):
+        await projector.start()
+
+
+def test_simulation_catches_a_projector_that_never_doubts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody starts it again after a failure, it has to know by itself that it must not go on."""
+    monkeypatch.setattr(compose, "_started_again", tried_once)
     assert_caught(Parts(projector=CarelessProjector))
+
+
+def test_simulation_catches_a_projector_that_fences_itself_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Running again after a claim that took effect without an answer."""
+    monkeypatch.setattr(compose, "_started_again", tried_once)
+    with pytest.raises(AssertionError, match="fenced by nobody but itself"):
+        for number in range(SEEDS_UNTIL_CAUGHT):
+            play(number)
 
 
 def test_simulation_catches_two_orders_of_one_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,10 +105,11 @@ class World:
 class Process:
     """One run of the service on the stores of a world, from its start to its death."""
 
-    def __init__(self, world: World, name: str) -> None:
+    def __init__(self, world: World, name: str, *, is_alone: bool = True) -> None:
         self._world = world
         self._fuse = Fuse(world.dice, world.rates, world.counts)
         self._name = name
+        self._is_alone = is_alone
         self._accounts: UnreliableAccounts | None = None
 
     async def live(self, clients: Sequence[Client]) -> None:
@@ -140,7 +141,21 @@ class Process:
             asyncio.create_task(compose._project(projector)),
             asyncio.create_task(fuse.blown.wait()),
         ]
-        await _until_done(sending, others)
+        await self._until_done(sending, others)
+
+    async def _until_done(self, sending: list[asyncio.Task[None]], others: list[asyncio.Task[Any]]) -> None:
+        """Waits for the clients or for the death of the process; what else ends a task is a bug."""
+        blown = others[-1]
+        waiting: set[asyncio.Task[Any]] = {*sending, blown}
+        while waiting - {blown} and not blown.done():
+            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for task in (*sending, *others):
+            task.cancel()
+        for end in await asyncio.gather(*sending, *others, return_exceptions=True):
+            if isinstance(end, Fenced):
+                assert not self._is_alone, "fenced by nobody but itself"
+            elif isinstance(end, BaseException) and not isinstance(end, Crash | asyncio.CancelledError):
+                raise end
 
 
 class Letters:
@@ -148,19 +163,6 @@ class Letters:
 
     def put_many(self, refusals: Sequence[Refusal]) -> list[int]:
         return [0 for _ in refusals]
-
-
-async def _until_done(sending: list[asyncio.Task[None]], others: list[asyncio.Task[Any]]) -> None:
-    """Waits for the clients or for the death of the process; what else ends a task is a bug."""
-    blown = others[-1]
-    waiting: set[asyncio.Task[Any]] = {*sending, blown}
-    while waiting - {blown} and not blown.done():
-        _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    for task in (*sending, *others):
-        task.cancel()
-    for end in await asyncio.gather(*sending, *others, return_exceptions=True):
-        if isinstance(end, BaseException) and not isinstance(end, Crash | asyncio.CancelledError | Fenced):
-            raise end
 
 
 class _Inline(ThreadPoolExecutor):

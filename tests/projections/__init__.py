@@ -1,0 +1,1 @@
+"""Tests of the sums over postings and of the formulas over sums."""

@@ -1,0 +1,65 @@
+"""The catalogue of figures: each with its definition, and worked examples of each."""
+
+import re
+
+import pytest
+
+from projections.figures import CATALOGUE, FIGURES, Basis, Value
+from projections.retention import Retention
+
+E4 = 120_000
+"""One minor unit a month, as annual_e4."""
+
+EMPTY = Basis({}, {}, {})
+WORKED = Basis(
+    before={"new": 1_000 * E4, "expansion": 100 * E4, "churn": -200 * E4, "ahead": -50 * E4, "active": 7, "n_new": 9},
+    after={"churn": -30 * E4, "contraction": -20 * E4, "expansion": 500 * E4},
+    within={
+        "new": 90 * E4,
+        "expansion": 60 * E4,
+        "reactivation": 15 * E4,
+        "contraction": -20 * E4,
+        "churn": -100 * E4,
+        "n_new": 4,
+    },
+    opening=800 * E4,
+    retention=Retention(opening=800 * E4, closing=760 * E4, kept=680 * E4, accounts=8, lost=3),
+)
+VALUES: dict[str, Value] = {
+    "mrr_minor": 900,
+    "arr_minor": 10_800,
+    "committed_mrr_minor": 850,
+    "scheduled_churn_minor": -50,
+    "accounts": 7,
+    "arpa_minor": 129,
+    "asp_minor": 23,
+    "nrr": "0.95000000",
+    "grr": "0.85000000",
+    "customer_churn_rate": "0.37500000",
+    "gross_mrr_churn_rate": "0.15000000",
+    "net_mrr_churn_rate": "0.05625000",
+    "quick_ratio": "1.37500000",
+}
+
+
+@pytest.mark.parametrize("name", list(CATALOGUE))
+def test_worked_examples(name: str) -> None:
+    """By hand; without anything to divide by there is no answer, and sums of nothing are zero."""
+    assert CATALOGUE[name].value(WORKED) == VALUES[name]
+    assert CATALOGUE[name].value(EMPTY) in ((None,) if "/" in CATALOGUE[name].formula.replace("ARR / 12", "") else (0,))
+
+
+def test_every_figure_is_described_once() -> None:
+    assert len(CATALOGUE) == len(FIGURES)
+    for figure in FIGURES:
+        assert re.fullmatch(r"[a-z][a-z0-9_]*", figure.name)
+        assert figure.name.endswith("_minor") == (figure.unit == "minor")
+        assert figure.definition.endswith(".")
+        assert figure.formula
+
+
+def test_amounts_of_any_size_are_exact() -> None:
+    """Beyond 64 bits, and beyond what a floating-point number tells apart."""
+    huge = Basis({"new": (2**80 + 1) * E4, "active": 3}, {}, {})
+    assert CATALOGUE["mrr_minor"].value(huge) == 2**80 + 1
+    assert CATALOGUE["arpa_minor"].value(huge) == (2 * (2**80 + 1) + 3) // 6

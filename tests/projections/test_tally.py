@@ -1,0 +1,131 @@
+"""Tallies against their definition: group by group, day by day, each on its own."""
+
+from collections.abc import Iterable, Mapping
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events.movements import Movement, Posting
+from events.timeline import Cell
+from projections.groups import Group, selected_groups, standing_groups
+from projections.records import Record, merged
+from projections.tally import ACTIVE, COUNTED, Tally, tally_changes, tally_of
+
+SHORTER = settings(max_examples=200, deadline=None)
+ACCOUNT = "acme"
+MOVEMENTS: tuple[Movement, ...] = ("new", "reactivation", "expansion", "contraction", "churn", "transfer", "ahead")
+
+
+@st.composite
+def cells(draw: st.DrawFn) -> Cell:
+    """A cell that shares some of its groups with others."""
+    labels = [("owner", draw(st.sampled_from(("kim", "lee"))))] if draw(st.booleans()) else []
+    labels += [("segment", draw(st.sampled_from(("smb", "enterprise"))))] if draw(st.booleans()) else []
+    currency, line, plan = (draw(st.sampled_from(names)) for names in (("USD", "KRW"), ("l1", "l2"), ("pro", "team")))
+    return Cell(currency, "k1", line, plan, "", tuple(labels))
+
+
+@st.composite
+def postings(draw: st.DrawFn) -> Posting:
+    """Any posting of the first days of 1970: sums need not make sense to be counted."""
+    amount = draw(st.integers(-3, 3).filter(bool))
+    return Posting(draw(st.integers(0, 5)), draw(st.sampled_from(MOVEMENTS)), amount, draw(cells()))
+
+
+SOME = st.lists(postings(), max_size=12)
+
+
+def group_amounts(record: Record, currency: str, group: Group) -> dict[tuple[str, int], int]:
+    """What a record holds for one group, by kind and day."""
+    sums: dict[tuple[str, int], int] = {}
+    for (day, movement, cell), amount in record.items():
+        if cell.currency == currency and group in standing_groups(ACCOUNT, cell):
+            sums[movement, day] = sums.get((movement, day), 0) + amount
+    return sums
+
+
+def defined(record: Record) -> Tally:
+    """The tally of an account as it is defined."""
+    groups = {(cell.currency, group) for _, _, cell in record for group in standing_groups(ACCOUNT, cell)}
+    tally: Tally = {}
+    for currency, group in groups:
+        sums = group_amounts(record, currency, group)
+        for (kind, day), amount in sums.items():
+            tally[currency, group, day, kind] = amount
+            if kind in COUNTED and amount:
+                tally[currency, group, day, COUNTED[kind]] = 1
+        was_active = False
+        for end in range(6):
+            level = sum(amount for (kind, day), amount in sums.items() if day <= end and kind != "ahead")
+            if was_active != (level > 0):
+                tally[currency, group, end, ACTIVE] = -1 if was_active else 1
+            was_active = level > 0
+    return {key: amount for key, amount in tally.items() if amount}
+
+
+def without_zeros(tally: Mapping[tuple[str, Group, int, str], int]) -> Tally:
+    return {key: amount for key, amount in tally.items() if amount}
+
+
+def added(tally: Tally, old: Record, more: Iterable[Posting]) -> Tally:
+    """A tally after the changes that more postings make."""
+    sums = dict(tally)
+    more = list(more)
+    for currency, groups, counts in tally_changes(ACCOUNT, old, merged(old, more), more, standing_groups):
+        for group in groups:
+            for (kind, day), amount in counts.items():
+                assert amount
+                key = (currency, group, day, kind)
+                sums[key] = sums.get(key, 0) + amount
+    return sums
+
+
+@SHORTER
+@given(SOME)
+def test_a_tally_is_what_it_is_defined_as(posted: list[Posting]) -> None:
+    record = merged({}, posted)
+    assert without_zeros(tally_of(ACCOUNT, record.items(), standing_groups, {})) == defined(record)
+
+
+@SHORTER
+@given(SOME, SOME.filter(bool))
+def test_changes_lead_from_one_tally_to_the_next(posted: list[Posting], more: list[Posting]) -> None:
+    """Also where postings come late, cancel out, or take back what was there."""
+    old = merged({}, posted)
+    assert without_zeros(added(defined(old), old, more)) == defined(merged(old, more))
+
+
+@SHORTER
+@given(SOME, SOME.filter(bool))
+def test_changes_tell_every_group_once(posted: list[Posting], more: list[Posting]) -> None:
+    """Those posted to are all there, so that a group without any sum is known by its name."""
+    old = merged({}, posted)
+    told = [
+        (currency, group)
+        for currency, groups, _ in tally_changes(ACCOUNT, old, merged(old, more), more, standing_groups)
+        for group in groups
+    ]
+    assert len(told) == len(set(told))
+    assert {(one.cell.currency, group) for one in more for group in standing_groups(ACCOUNT, one.cell)} <= set(told)
+
+
+def test_an_account_counts_once_a_day_in_a_group_however_many_lines_it_has() -> None:
+    first, second = (Cell("USD", "k1", line, "pro", "", ()) for line in ("l1", "l2"))
+    record: Record = {(1, "new", first): 5, (1, "new", second): 7, (3, "churn", first): -5, (3, "churn", second): -7}
+    whole = tally_of(ACCOUNT, record.items(), selected_groups(None, {}), {})
+    assert {(day, kind): amount for (_, _, day, kind), amount in whole.items()} == {
+        (1, "new"): 12,
+        (1, "n_new"): 1,
+        (1, "active"): 1,
+        (3, "churn"): -12,
+        (3, "n_churned"): 1,
+        (3, "active"): -1,
+    }
+
+
+def test_what_was_there_before_keeps_an_account_active() -> None:
+    """A loss from an opening level ends the activity only if nothing is left."""
+    cell = Cell("USD", "k1", "l1", "pro", "", ())
+    record: Record = {(2, "contraction", cell): -3, (4, "churn", cell): -2}
+    tally = tally_of(ACCOUNT, record.items(), selected_groups(None, {}), {cell: 5})
+    assert [(day, amount) for (_, _, day, kind), amount in tally.items() if kind == ACTIVE] == [(4, -1)]

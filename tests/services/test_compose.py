@@ -1,0 +1,192 @@
+"""The composition: one process owns a data directory, comes back to what is there, and lets go in order."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from msgspec.structs import replace
+
+from events.policy import Policy
+from services import compose
+from services.compose import (
+    Books,
+    DataInUse,
+    Owner,
+    owned_books,
+    owner_of,
+    projecting,
+    reports_of,
+    taking_in,
+    zone_of,
+)
+from services.ledgers.port import LedgerUnavailable
+from services.projector import Projector
+from services.questions import question_of
+from services.settings import Settings, settings_from
+from services.views.port import Fenced, ViewsUnavailable
+from services.writer import Submitted
+from tests.model.notation import fact, line
+from tests.services.books import parameters, raw_of
+from tests.services.running import asynchronous
+
+SIGNED = raw_of(fact("signed", "a1", "2024-01-10T23:00:00Z", lines=[line(1000)]))
+QUESTION = question_of(parameters({"at": "2024-02-01"}))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings for a directory that does not exist yet."""
+    return settings_from({"REVLEDGER_DATA": str(tmp_path / "new" / "books")})
+
+
+async def reached(books: Books, height: int) -> None:
+    """Waits for the views, for a bounded time."""
+    async with asyncio.timeout(20):
+        await books.projector.reached(height)
+
+
+@asynchronous
+async def test_books_are_there_again(settings: Settings) -> None:
+    """Written through the intake, projected beside it, and asked in the next process."""
+    async with owned_books(settings) as books, projecting(books), taking_in(books, 100) as intake:
+        (outcome,) = await intake.submit([SIGNED], "test")
+        assert outcome.status == "accepted"
+        await reached(books, 1)
+    async with reports_of(settings) as reports:
+        answer = await reports.figures(QUESTION)
+    assert (answer["as_of"]["position"], answer["rows"][0]["figures"]["mrr_minor"]) == ({"0": 1}, 1000)
+
+
+@asynchronous
+async def test_reports_are_brought_up_to_the_ledger(settings: Settings) -> None:
+    """Whoever wrote last may not have projected."""
+    async with owned_books(settings) as books:
+        await books.writer.write([Submitted(SIGNED)])
+    async with reports_of(settings) as reports:
+        assert (await reports.figures(QUESTION))["rows"][0]["figures"]["mrr_minor"] == 1000
+
+
+@asynchronous
+async def test_reports_beside_a_service_are_of_its_views(settings: Settings) -> None:
+    async with owned_books(settings, "http://127.0.0.1:1") as books, projecting(books):
+        await books.writer.write([Submitted(SIGNED)])
+        await reached(books, 1)
+        async with reports_of(settings) as reports:
+            assert (await reports.figures(QUESTION))["as_of"]["position"] == {"0": 1}
+
+
+@asynchronous
+async def test_a_directory_has_one_owner(settings: Settings) -> None:
+    """Told by its number and its address; one that serves is not waited for."""
+    assert owner_of(settings.data) is None
+    async with owned_books(settings, "http://127.0.0.1:8000"):
+        assert owner_of(settings.data) == Owner(os.getpid(), "http://127.0.0.1:8000")
+        with pytest.raises(DataInUse, match="listens on http"):
+            async with owned_books(settings):
+                pass
+    assert owner_of(settings.data) is None
+
+
+@asynchronous
+async def test_an_owner_on_its_way_out_is_waited_for(settings: Settings) -> None:
+    """One that does not serve, such as a load; but not for ever."""
+    inside = asyncio.Event()
+
+    async def second() -> None:
+        async with owned_books(settings):
+            inside.set()
+
+    async with owned_books(settings):
+        with patch.object(compose, "PATIENCE_SECONDS", 0.1), pytest.raises(DataInUse, match=str(os.getpid())):
+            async with owned_books(settings):
+                pass
+        waiting = asyncio.create_task(second())
+        await asyncio.sleep(0.2)
+        assert not inside.is_set()
+    await waiting
+    assert inside.is_set()
+
+
+@asynchronous
+async def test_what_a_killed_owner_left_is_no_owner(settings: Settings) -> None:
+    settings.data.mkdir(parents=True)
+    text = f'open({str(settings.data / "service.lock")!r}, \'w\').write(\'{{"pid": 1, "url": "http://x"}}\')'
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", text], check=True)
+    assert owner_of(settings.data) is None
+    async with owned_books(settings):
+        assert owner_of(settings.data) == Owner(os.getpid())
+
+
+@asynchronous
+async def test_the_policy_of_the_ledger_stays(tmp_path: Path) -> None:
+    """A zone set later does not change books that have begun."""
+    place = {"REVLEDGER_DATA": str(tmp_path / "books")}
+    async with owned_books(settings_from({**place, "REVLEDGER_ZONE": "Asia/Seoul"})) as books:
+        assert books.policy == Policy(zone="Asia/Seoul")
+        await books.writer.write([Submitted(SIGNED)])
+    async with owned_books(settings_from(place)) as books:
+        assert books.policy == Policy(zone="Asia/Seoul")
+        await books.projector.catch_up()
+        bridge = question_of(parameters({"start": "2024-01-11", "until": "2024-01-12"}))
+        row = (await books.reports.bridge(bridge))["rows"][0]
+        assert row["mrr_minor"]["new"] == 1000, "23:00 in UTC is the next day in Seoul"
+    async with reports_of(settings_from(place)) as reports:
+        assert (await reports.bridge(bridge))["policy"] == Policy(zone="Asia/Seoul").stamp
+
+
+def test_utc_is_no_zone() -> None:
+    assert zone_of(Policy()) is None
+    assert str(zone_of(Policy(zone="Asia/Seoul"))) == "Asia/Seoul"
+
+
+class FlakyProjector(Projector):
+    """A projector whose stores are away for some calls."""
+
+    away = 0
+
+    async def start(self) -> None:
+        self._touch()
+        await super().start()
+
+    async def catch_up(self, until_height: int | None = None) -> None:
+        self._touch()
+        await super().catch_up(until_height)
+
+    def _touch(self) -> None:
+        self.away -= 1
+        if self.away >= 0:
+            error = LedgerUnavailable if self.away % 2 else ViewsUnavailable
+            raise error("It is away.", "Wait.")
+
+
+@asynchronous
+async def test_projection_goes_on_once_the_stores_are_back(settings: Settings) -> None:
+    """Whichever was away, and also if it still is when the projector starts again."""
+    async with owned_books(settings) as books:
+        flaky = FlakyProjector(books.ledger, books.views)
+        await flaky.start()
+        flaky.away = 6
+        with patch.object(compose, "RETRY_SECONDS", 0):
+            async with projecting(replace(books, projector=flaky)) as task:
+                await books.writer.write([Submitted(SIGNED)])
+                async with asyncio.timeout(20):
+                    await flaky.reached(1)
+                assert not task.done()
+        assert flaky.away < 0
+
+
+@asynchronous
+async def test_a_projector_that_is_fenced_ends(settings: Settings) -> None:
+    """Another one is at work: this one says so instead of trying again."""
+    async with owned_books(settings) as books:
+        fenced = projecting(books)
+        task = await fenced.__aenter__()
+        await Projector(books.ledger, books.views).start()
+        await books.writer.write([Submitted(SIGNED)])
+        await asyncio.wait([task])
+        with pytest.raises(Fenced):
+            await fenced.__aexit__(None, None, None)
