@@ -11,11 +11,13 @@ from hashlib import sha256
 from typing import Final
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from events.account import Booking
 from events.merkle import LEAF, merkle_root
+from events.movements import Movement, Posting
 from events.policy import Policy
+from events.timeline import cell_of_bytes
 
 FORMAT: Final = 1
 NO_HASH: Final = bytes(32)
@@ -75,10 +77,27 @@ class _Wire(Struct, array_like=True, frozen=True):
     entries: list[Entry]
 
 
+class _WirePosting(Struct, array_like=True, frozen=True, gc=False):
+    day: int
+    movement: Movement
+    amount: int
+    cell: Raw
+    reason: str = ""
+    initiative: str = ""
+
+
+class _WireBooking(Struct, array_like=True, frozen=True, gc=False):
+    seq: int
+    account: str
+    moment: int
+    unmatched: int
+    postings: list[_WirePosting]
+
+
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _WIRE: Final = msgspec.msgpack.Decoder(_Wire)
 _HEADER: Final = msgspec.msgpack.Decoder(Header)
-_BOOKING: Final = msgspec.msgpack.Decoder(Booking)
+_BOOKING: Final = msgspec.msgpack.Decoder(_WireBooking)
 
 
 def entry_leaf(entry: Entry) -> bytes:
@@ -99,9 +118,14 @@ def entry_of(event: bytes, booking: Booking) -> Entry:
 def booking_of(entry: Entry) -> Booking:
     """What an entry did; raises BlockDamaged."""
     try:
-        return _BOOKING.decode(entry.booking)
+        wire = _BOOKING.decode(entry.booking)
+        postings = [
+            Posting(one.day, one.movement, one.amount, cell_of_bytes(bytes(one.cell)), one.reason, one.initiative)
+            for one in wire.postings
+        ]
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BlockDamaged(f"a booking cannot be read: {error}") from error
+    return Booking(wire.seq, wire.account, wire.moment, wire.unmatched, postings)
 
 
 def seal(

@@ -59,9 +59,9 @@ def book_next(frontier: Frontier, fact: Fact) -> tuple[Frontier, list[Posting]]:
     level = _level_before(frontier, fact)
     advanced = _advanced(frontier, fact, new, level)
     if _is_steady(frontier, fact, new):
-        return advanced, _step(fact, level, new, advanced.was_active)
-    sums = _sums(_path(new, fact.day, level, advanced.was_active))
-    _subtract(sums, _path(old, fact.day, level, advanced.was_active))
+        return advanced, _step(fact, level, new, was_active=advanced.was_active)
+    sums = _sums(_path(new, fact.day, level, was_active=advanced.was_active))
+    _subtract(sums, _path(old, fact.day, level, was_active=advanced.was_active))
     committed = {
         (fact.moment_day, cell): value for cell, value in _difference(old.settled, new.settled).items()
     }
@@ -99,8 +99,8 @@ def _level_before(frontier: Frontier, fact: Fact) -> Level:
 
 
 def _advanced(frontier: Frontier, fact: Fact, standing: Standing, level: Level) -> Frontier:
-    moment = fact.moment if fact.moment > frontier.moment else frontier.moment
-    moment_day = fact.moment_day if fact.moment_day > frontier.moment_day else frontier.moment_day
+    moment = max(frontier.moment, fact.moment)
+    moment_day = max(frontier.moment_day, fact.moment_day)
     if fact.day == frontier.day:
         return Frontier(level, standing, fact.day, moment, moment_day, frontier.was_active)
     old = frontier.standing
@@ -122,11 +122,11 @@ def _is_steady(frontier: Frontier, fact: Fact, new: Standing) -> bool:
     )
 
 
-def _step(fact: Fact, level: Level, new: Standing, was_active: bool) -> list[Posting]:
+def _step(fact: Fact, level: Level, new: Standing, *, was_active: bool) -> list[Posting]:
     """The postings of a steady fact: from one level to another on its day, agreed on the day of its time."""
     if level == new.settled:
         return []
-    posted = movements(fact.day, level, new.settled, was_active, new.cause_on)
+    posted = movements(fact.day, level, new.settled, new.cause_on, was_active=was_active)
     if fact.moment_day != fact.day:
         for cell, change in _difference(level, new.settled).items():
             posted.append(Posting(fact.moment_day, "ahead", change, cell))
@@ -134,16 +134,16 @@ def _step(fact: Fact, level: Level, new: Standing, was_active: bool) -> list[Pos
     return posted if len(posted) == 1 else in_order(posted)
 
 
-def _path(standing: Standing, start: int, level: Level, was_active: bool) -> Iterator[Posting]:
+def _path(standing: Standing, start: int, level: Level, *, was_active: bool) -> Iterator[Posting]:
     """The postings from a day on, if no more facts come."""
-    return _walk(standing, start, LAST_DAY + 1, level, was_active)
+    return _walk(standing, start, LAST_DAY + 1, level, was_active=was_active)
 
 
-def _walk(standing: Standing, start: int, until: int, level: Level, was_active: bool) -> Iterator[Posting]:
+def _walk(standing: Standing, start: int, until: int, level: Level, *, was_active: bool) -> Iterator[Posting]:
     for day in (start, *standing.turns_between(start, until)):
         now = standing.level_on(day)
         if now != level:
-            yield from movements(day, level, now, was_active, standing.cause_on)
+            yield from movements(day, level, now, standing.cause_on, was_active=was_active)
         level = now
         was_active = was_active or bool(level)
 
@@ -155,7 +155,7 @@ def _whole(ordered: Sequence[Fact]) -> Iterator[Posting]:
     for (start, group), until in zip(groups, ends, strict=False):
         for fact in group:
             standing = after(standing, fact)
-        yield from _walk(standing, start, until, level, was_active)
+        yield from _walk(standing, start, until, level, was_active=was_active)
         days = (start, *standing.turns_between(start, until))
         was_active = was_active or any(standing.level_on(day) for day in days)
         level = standing.level_on(days[-1])

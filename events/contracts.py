@@ -41,9 +41,13 @@ class Contract(Struct, frozen=True, gc=False):
 
     def values_on(self, day: int) -> list[tuple[PricedLine, int]]:
         """The lines worth something on a day, with their annual_e4."""
-        if not self.counts_on(day):
-            return []
-        return [(line, value) for line in self.lines if (value := value_on(line.steps, day))]
+        values: list[tuple[PricedLine, int]] = []
+        if self.counts_on(day):
+            for line in self.lines:
+                value = value_on(line.steps, day)
+                if value:
+                    values.append((line, value))
+        return values
 
     def turns(self) -> set[int]:
         """The days on which its value may change without a further fact."""
@@ -102,11 +106,11 @@ def _cancelled(contract: Contract, fact: Fact) -> Contract:
     )
 
 
-def _paused(contract: Contract, fact: Fact) -> Contract:
+def _paused(contract: Contract, _fact: Fact) -> Contract:
     return contract if contract.closed else replace(contract, paused=True)
 
 
-def _resumed(contract: Contract, fact: Fact) -> Contract:
+def _resumed(contract: Contract, _fact: Fact) -> Contract:
     return contract if contract.closed else replace(contract, paused=False)
 
 

@@ -32,7 +32,7 @@ Causes = Callable[[str, int], Cause]
 """(contract id, day) -> why the contract is worth nothing on that day."""
 
 
-def movements(day: int, before: Level, after: Level, was_active: bool, causes: Causes) -> list[Posting]:
+def movements(day: int, before: Level, after: Level, causes: Causes, *, was_active: bool) -> list[Posting]:
     """The movements of a day; `was_active`: whether the account had revenue on any earlier day."""
     if not before:
         rise: Movement = "reactivation" if was_active else "new"

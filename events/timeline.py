@@ -1,7 +1,9 @@
 """Facts to level: what an account is worth on every day, cell by cell, given the facts so far."""
 
 from functools import lru_cache
+from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from events.contracts import NO_CAUSE, Cause, Contract, after_fact
@@ -22,6 +24,15 @@ class Cell(Struct, frozen=True, array_like=True, gc=False, cache_hash=True):
     plan: str
     product: str
     labels: Pairs
+
+
+_CELLS: Final = msgspec.msgpack.Decoder(Cell)
+
+
+@lru_cache(maxsize=50_000)
+def cell_of_bytes(data: bytes) -> Cell:
+    """A cell from its msgpack; remembered, because an account posts to the same few again and again."""
+    return _CELLS.decode(data)
 
 
 Level = dict[Cell, int]

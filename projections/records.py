@@ -6,12 +6,12 @@ from typing import Final
 import msgspec
 
 from events.movements import Movement, Posting
-from events.timeline import Cell
+from events.timeline import Cell, cell_of_bytes
 
 Record = dict[tuple[int, Movement, Cell], int]
 """(day, movement, cell) -> annual_e4, without zeros."""
 
-_Wire = tuple[list[Cell], list[tuple[int, Movement, int, int]]]
+_Wire = tuple[list[msgspec.Raw], list[tuple[int, Movement, int, int]]]
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final[msgspec.msgpack.Decoder[_Wire]] = msgspec.msgpack.Decoder(_Wire)
 
@@ -41,5 +41,6 @@ def bytes_of_record(record: Record) -> bytes:
 
 def record_of_bytes(data: bytes) -> Record:
     """A record from its bytes."""
-    cells, sums = _DECODER.decode(data)
+    raws, sums = _DECODER.decode(data)
+    cells = [cell_of_bytes(bytes(raw)) for raw in raws]
     return {(day, movement, cells[place]): amount for day, movement, amount, place in sums}

@@ -13,7 +13,6 @@ from projections.figures import CATALOGUE, FALLS, FIGURES, Basis, Figure
 from projections.groups import CELL_NAMES
 from projections.pages import BOOK
 from projections.retention import NOBODY, Retention, retention_of
-from services import clock
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, keys_for
 from services.ledgers.port import Ledger
 from services.projector import Projector
@@ -138,8 +137,8 @@ class Reports:
 
 
 def _newest_day(as_of: AsOf, zone: tzinfo | None) -> int:
-    """The day up to which a question without dates is answered; a time in the future moves nobody's report."""
-    return day_of_moment(min(as_of.newest_event_at, clock.now()), zone)
+    """The day up to which a question without dates is answered; what claims to come from the future moves it not."""
+    return day_of_moment(min(as_of.newest_event_at, as_of.recorded_at), zone)
 
 
 def _check_names(question: Question, book: Evidence) -> None:

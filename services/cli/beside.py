@@ -18,18 +18,19 @@ from services.projector import Projector
 from services.views.redis import redis_views
 from services.views.valkey import running_socket
 
-STEP_ENTRIES: Final = 20_000
-"""How much there has to be to project: few large steps cost less than many small ones."""
 LOOK_SECONDS: Final = 0.05
 END_SECONDS: Final = 10.0
 
 
 class Beside:
-    """The process that projects the books of a data directory meanwhile; `stop` it before the views server ends."""
+    """The process that projects the books of a data directory meanwhile, in steps of more than `step_entries`.
 
-    def __init__(self, data: Path) -> None:
+    `stop` it before the views server ends.
+    """
+
+    def __init__(self, data: Path, step_entries: int) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - the command is ours
-            [sys.executable, "-m", "services.cli.beside", str(data)],
+            [sys.executable, "-m", "services.cli.beside", str(data), str(step_entries)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -55,7 +56,7 @@ def main() -> None:
     threading.Thread(target=_end_with_input, daemon=True).start()
     gc.freeze()
     gc.set_threshold(200_000, 50, 1_000)
-    asyncio.run(_project(Path(sys.argv[1])))
+    asyncio.run(_project(Path(sys.argv[1]), int(sys.argv[2])))
 
 
 def _end_with_input() -> None:
@@ -63,7 +64,7 @@ def _end_with_input() -> None:
     os._exit(0)
 
 
-async def _project(data: Path) -> None:
+async def _project(data: Path, step_entries: int) -> None:
     socket = running_socket(data)
     if socket is None:
         raise SystemExit("No views server runs: this process is started by `revledger load` alone.")
@@ -72,7 +73,7 @@ async def _project(data: Path) -> None:
     await projector.start()
     while True:
         tail = await ledger.tail(0)
-        if tail is not None and tail.end_seq - projector.position.last_seq > STEP_ENTRIES:
+        if tail is not None and tail.end_seq - projector.position.last_seq > step_entries:
             await projector.catch_up(tail.height + 1)
         else:
             await asyncio.sleep(LOOK_SECONDS)

@@ -15,7 +15,7 @@ from events.days import moment_of
 from events.envelope import EVENT_BYTES_MAX, event_of
 from events.refusals import Refused
 from services import clock
-from services.cli.beside import LOOK_SECONDS, STEP_ENTRIES, Beside
+from services.cli.beside import LOOK_SECONDS, Beside
 from services.cli.service import Service
 from services.compose import LEDGER_FILE, Books, Owner, owned_books, owner_of
 from services.deadletters import DeadLetters, Refusal
@@ -30,8 +30,12 @@ SourceOf = Callable[[int], str]
 
 KEEP_EVERY: Final = 200_000
 """Entries between two writes of the accounts' file: a load that is cut off books at most these again."""
+STEP_ENTRIES: Final = 20_000
+"""How far the views may fall behind while much is loaded: few large steps cost less than many small ones."""
 BESIDE_EVENTS_MIN: Final = 50_000
 """From how many events on a process beside this one is worth its start."""
+STILL_SECONDS_MAX: Final = 30.0
+"""How long that process may stand still before this one does its work."""
 CORES: Final = os.cpu_count() or 1
 VIEWS_SECONDS: Final = 60.0
 """How long the views of a running service are waited for."""
@@ -102,11 +106,7 @@ class BooksDoor:
         tail = await self._books.ledger.tail(0)
         if tail is None:
             return {"0": -1}
-        while self._beside is not None and self._beside.is_running:
-            reached = await self._books.views.position(0)
-            if reached is not None and tail.end_seq - reached.last_seq <= STEP_ENTRIES + 1:
-                break
-            await asyncio.sleep(LOOK_SECONDS)
+        await self._beside_is_near(tail.end_seq)
         await self._take_back()
         await self._books.projector.catch_up()
         return {"0": tail.height}
@@ -137,7 +137,7 @@ class BooksDoor:
         await self._take_back()
         if self._delivered >= BESIDE_EVENTS_MIN and not self._was_beside and CORES > 1:
             self._was_beside = True
-            self._beside = Beside(self._data)
+            self._beside = Beside(self._data, STEP_ENTRIES)
             return
         tail = await self._books.ledger.tail(0)
         if tail is not None:
@@ -147,6 +147,18 @@ class BooksDoor:
     async def _projected(self) -> None:
         if self._projecting is not None:
             await self._projecting
+
+    async def _beside_is_near(self, end_seq: int) -> None:
+        """Waits for the process beside this one to do all but its last step, as long as it gets on."""
+        last_seq, still_seconds = -1, 0.0
+        while self._beside is not None and self._beside.is_running and still_seconds < STILL_SECONDS_MAX:
+            position = await self._books.views.position(0)
+            reached = -1 if position is None else position.last_seq
+            if end_seq - reached <= STEP_ENTRIES:
+                return
+            still_seconds = still_seconds + LOOK_SECONDS if reached == last_seq else 0.0
+            last_seq = reached
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _take_back(self) -> None:
         """Makes this process's projector the one that holds the views again."""

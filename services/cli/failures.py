@@ -1,6 +1,5 @@
 """What can go wrong, in words: every error a command ends with becomes a sentence and an exit status."""
 
-from collections.abc import Callable
 from typing import Final
 
 from msgspec import Struct
@@ -79,7 +78,3 @@ def _system_error(error: BaseException) -> Ending | None:
 def _sentence(text: str) -> str:
     text = text[:1].upper() + text[1:] if text[:1].isalpha() else text
     return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-Told = Callable[[str], None]
-"""Where sentences for the person at the terminal go."""

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from services.ledgers.sqlite import sqlite_ledger
 from services.questions import question_of
 from services.reports import Reports
 from tests.crash.books import check_books, identity_of
-from tests.crash.processes import children_of, is_alive, killed, started, url_in
+from tests.crash.processes import PATIENCE_SECONDS, children_of, is_alive, killed, started, url_in
 from tests.simulation.checks import folded
 
 CLIENTS = 4
@@ -34,6 +35,7 @@ class Service:
         self.data = directory / "books"
         self._directory = directory
         self._starts = 0
+        self.gone: list[int] = []
         self._start()
 
     def _start(self) -> None:
@@ -47,17 +49,22 @@ class Service:
         killed(self.process)
         self._start()
 
-    def kill_views(self) -> int:
-        """Kills the server of its views; the number of the process that was killed."""
-        (child,) = children_of(self.process.pid)
-        os.kill(child, signal.SIGKILL)
-        return child
+    def kill_views(self) -> None:
+        """Kills the server of its views, one it has not killed yet, and sees it die."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (alive := [pid for pid in children_of(self.process.pid) if pid not in self.gone and is_alive(pid)]):
+            assert time.monotonic() < deadline, "its views were not started again"
+            time.sleep(0.01)
+        self.gone += alive
+        for pid in alive:
+            os.kill(pid, signal.SIGKILL)
+            while is_alive(pid):
+                time.sleep(0.001)
 
-    def lose_views(self) -> int:
+    def lose_views(self) -> None:
         """Kills the server of its views and deletes what it had stored."""
-        child = self.kill_views()
+        self.kill_views()
         shutil.rmtree(self.data / "views" / "appendonlydir")
-        return child
 
     async def answer(self) -> dict[str, Any]:
         """A bridge from the live views."""
@@ -182,24 +189,16 @@ def test_what_was_acknowledged_survives_in_the_long_run(tmp_path: Path, seed: in
 async def check_views_recover(directory: Path, lines: list[bytes], kills: int, seed: int) -> None:
     """Kills the views under load and at rest: the service goes on, and the live answer is right again."""
     service = await asyncio.to_thread(Service, directory)
-    gone: list[int] = []
-
-    def harm() -> None:
-        (child,) = children_of(service.process.pid) or [0]
-        if child and child not in gone:
-            gone.append(service.kill_views())
-
     try:
         async with asyncio.timeout(LIMIT_SECONDS):
-            await sent_while(service, lines, seed, kills, harm)
+            await sent_while(service, lines, seed, kills, service.kill_views)
             await _recovered(service)
             for harm_at_rest in (service.kill_views, service.lose_views):
-                gone.append(harm_at_rest())
+                await asyncio.to_thread(harm_at_rest)
                 await _recovered(service)
     finally:
         killed(service.process)
-    assert len(gone) >= 3
-    assert not any(is_alive(pid) for pid in gone)
+    assert len(service.gone) == kills + 2
     await check_books(service.data, {identity_of(line) for line in lines})
 
 

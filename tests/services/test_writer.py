@@ -173,13 +173,14 @@ async def test_two_writers_race_on_one_file(tmp_path: Path) -> None:
     ledgers = [await sqlite_ledger(tmp_path / "ledger.db") for _ in range(2)]
     writers = [await writer_of(ledger, tmp_path / f"{index}.db") for index, ledger in enumerate(ledgers)]
 
-    async def send(writer: Writer, order: list[Event], size: int) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        for start in range(0, len(order), size):
-            outcomes += await writer.write(submitted(*order[start : start + size]))
-        return outcomes
-
-    first, second = await asyncio.gather(send(writers[0], events, 7), send(writers[1], events[::-1], 5))
+    first: list[Outcome] = []
+    second: list[Outcome] = []
+    for start in range(0, len(events), 6):
+        end = len(events) - start
+        ours, theirs = submitted(*events[start : start + 6]), submitted(*events[end - 6 : end][::-1])
+        some, others = await asyncio.gather(writers[0].write(ours), writers[1].write(theirs))
+        first += some
+        second += others
     second.reverse()
     assert [one.place for one in first] == [one.place for one in second]
     statuses = [(one.status, other.status) for one, other in zip(first, second, strict=True)]

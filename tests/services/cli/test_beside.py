@@ -31,8 +31,8 @@ def test_the_books_are_the_same(
 ) -> None:
     begun: list[beside.Beside] = []
 
-    def beginning(data: Path) -> beside.Beside:
-        begun.append(beside.Beside(data))
+    def beginning(data: Path, step_entries: int) -> beside.Beside:
+        begun.append(beside.Beside(data, step_entries))
         return begun[-1]
 
     monkeypatch.setattr(doors, "Beside", beginning)
@@ -49,8 +49,8 @@ def test_a_load_goes_on_without_it(
     class Ending(beside.Beside):
         """One that ends as soon as it has begun."""
 
-        def __init__(self, data: Path) -> None:
-            super().__init__(data)
+        def __init__(self, data: Path, step_entries: int) -> None:
+            super().__init__(data, step_entries)
             self._process.kill()
             self._process.wait()
 

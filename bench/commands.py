@@ -1,0 +1,61 @@
+"""The real command in processes of its own, timed from outside."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec import Struct
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+COMMAND: Final = (sys.executable, "-m", "services.cli.main")
+
+
+class Load(Struct, frozen=True):
+    """A load: how long, the most memory its process held, and what it said."""
+
+    seconds: float
+    rss_mib: float
+    answer: dict[str, Any]
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="revledger-bench-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def load(events: Path, data: Path) -> Load:
+    """Loads a file into a data directory; the memory is that of the process without its children."""
+    began = time.perf_counter()
+    process = popen("load", str(events), "--data", str(data), stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    answer = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    seconds = time.perf_counter() - began
+    assert process.returncode == 0, answer
+    return Load(seconds, usage.ru_maxrss / 1024, json.loads(answer))
+
+
+def popen(*arguments: str, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    """Starts a command of ours; what it tells people goes nowhere."""
+    return subprocess.Popen([*COMMAND, *arguments], cwd=ROOT, stdout=stdout, stderr=subprocess.DEVNULL)
+
+
+def is_ready(url: str) -> bool:
+    """Whether a service says that it is ready."""
+    try:
+        with urllib.request.urlopen(f"{url}/health/ready", timeout=1) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, TimeoutError, ConnectionError):
+        return False
