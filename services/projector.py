@@ -9,12 +9,13 @@ from events import block as blocks
 from events.account import Booking
 from events.block import Block
 from projections.fold import Folded, fold, postings_by_account
-from projections.pages import ACCOUNTS, BOOK, BOOK_COUNTS, PageName, changed_page
+from projections.pages import ACCOUNTS, BOOK, BOOK_COUNTS, FORMAT, PageName, changed_page
 from projections.records import Record, bytes_of_record, record_of_bytes
 from services.ledgers.port import Ledger, StoredBlock
 from services.views.port import START, Field, Gap, Position, Value, Views
 
 BATCH_ENTRIES_MAX: Final = 20_000
+BATCH_BYTES_MAX: Final = 64 * 1024 * 1024
 CHECK_SECONDS: Final = 1.0
 """How often an idle projector looks whether the views are still where it left them."""
 RECORDS_MAX: Final = 20_000
@@ -86,15 +87,16 @@ class Projector:
         if self._doubtful:
             await self._reload()
         batch: list[StoredBlock] = []
-        entries = 0
+        entries = size = 0
         start = self._position.next_height
         try:
             async for stored in self._ledger.read(self._partition, start, until_height):
                 batch.append(stored)
                 entries += stored.entries
-                if entries >= BATCH_ENTRIES_MAX:
+                size += len(stored.data)
+                if entries >= BATCH_ENTRIES_MAX or size >= BATCH_BYTES_MAX:
                     await self._project([blocks.block_of(one.data) for one in batch])
-                    batch, entries = [], 0
+                    batch, entries, size = [], 0, 0
             if batch:
                 await self._project([blocks.block_of(one.data) for one in batch])
         except Gap:
@@ -149,7 +151,7 @@ class Projector:
             for (name, value), changes in groups.items()
         }
         await self._load(pages)
-        writes: dict[str, dict[Field, Value | None]] = {BOOK: {}}
+        writes: dict[str, dict[Field, Value | None]] = {BOOK: {"format": FORMAT}}
         writes[BOOK].update(self._counted(folded))
         writes[BOOK].update({f"names|{currency}|{name}": 1 for currency, name in folded.names})
         for name, changes in pages.items():
@@ -181,19 +183,19 @@ class Projector:
                 self._pages.update(zip(missing[key], values, strict=True))
 
     async def _reload(self) -> None:
-        """Drops what is in memory and begins where the views stand; views of another ledger are cleared."""
+        """Drops what is in memory and begins where the views stand; views of another ledger or form are cleared."""
         self._doubtful = True
         self._records.clear()
         self._pages.clear()
         self._before = None
         position = await self._views.position(self._partition) or START
+        form, *counts = await self._views.read_fields(self._partition, BOOK, ("format", *BOOK_COUNTS))
         if position.next_height:
             self._before = await self._block_before(position)
-            if self._before is None:
+            if self._before is None or int(form or 0) != FORMAT:
                 await self._views.clear(self._partition)
-                position = START
+                self._before, position, counts = None, START, [None] * len(BOOK_COUNTS)
         self._position = position
-        counts = await self._views.read_fields(self._partition, BOOK, BOOK_COUNTS)
         self._book = {name: int(count or 0) for name, count in zip(BOOK_COUNTS, counts, strict=True)}
         self._doubtful = False
 

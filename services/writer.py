@@ -60,6 +60,8 @@ class BooksDiffer(Exception):
 
 BLOCK_ENTRIES_MAX = 1_000
 BLOCK_BYTES_MAX = 700_000
+CATCHING_UP_KEEP_EVERY = 100_000
+"""Entries booked again between two writes of the accounts' file: it is quicker to write much at once."""
 
 
 class Writer:
@@ -108,7 +110,7 @@ class Writer:
                     outcomes = await self._book(items, events)
                 except HeightTaken:
                     continue
-                await self._keep_if_due()
+                await self._keep_if_due(self._keep_every)
                 return outcomes
 
     async def close(self) -> None:
@@ -178,8 +180,9 @@ class Writer:
             blocks.check_next(self._head, block)
             self._book_again(block)
             self._head = block
-            await self._keep_if_due()
+            await self._keep_if_due(max(self._keep_every, CATCHING_UP_KEEP_EVERY))
         self._behind = False
+        await self._keep_if_due(self._keep_every)
 
     async def _resume(self) -> None:
         reached = self._accounts.reached
@@ -202,8 +205,8 @@ class Writer:
         self._accounts.changed(accounts, owners)
         self._unkept += len(entries)
 
-    async def _keep_if_due(self) -> None:
-        if self._head and (self._unkept >= self._keep_every or self._accounts.is_full):
+    async def _keep_if_due(self, every: int) -> None:
+        if self._head and (self._unkept >= every or self._accounts.is_full):
             await self._keep()
             self._accounts.cool()
 

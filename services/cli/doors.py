@@ -28,7 +28,7 @@ from services.writer import Outcome, Submitted
 SourceOf = Callable[[int], str]
 """Where an event came from, by its index."""
 
-KEEP_EVERY: Final = 200_000
+KEEP_EVERY: Final = 100_000
 """Entries between two writes of the accounts' file: a load that is cut off books at most these again."""
 STEP_ENTRIES: Final = 20_000
 """How far the views may fall behind while much is loaded: few large steps cost less than many small ones."""

@@ -87,6 +87,20 @@ async def test_views_of_another_ledger_are_started_over() -> None:
 
 
 @asynchronous
+async def test_views_of_another_form_are_started_over() -> None:
+    """As after an upgrade that keeps something else under a key."""
+    books = await written(EVENTS)
+    await books.projector.catch_up()
+    epoch, position = await books.views.claim(0), books.projector.position
+    older = {"book": {"format": "0"}, "accounts": {"a": b"in another form"}}
+    await books.views.commit(0, epoch, position.next_height, position, older)
+    projector = Projector(books.ledger, books.views)
+    await projector.start()
+    await projector.catch_up()
+    await check_views(books.ledger, books.views)
+
+
+@asynchronous
 async def test_views_ahead_of_their_ledger_are_started_over() -> None:
     """As when the ledger came back from a copy."""
     books, shorter = await written(EVENTS), await MemoryBooks().start()

@@ -88,6 +88,27 @@ async def test_outcomes_come_in_order_with_places() -> None:
 
 
 @asynchronous
+async def test_an_id_is_one_event_for_ever_across_accounts(tmp_path: Path) -> None:
+    """In one call, in a later one, and for a writer that reads the accounts from their file or the ledger."""
+    one, other = (signed(account) | {"id": "same", "source": "/billing"} for account in "ab")
+    ledger = memory_ledger()
+    first = await writer_of(ledger, tmp_path / "accounts.db")
+    outcomes = await first.write([Submitted(raw_of(event)) for event in (one, other, one)])
+    assert [(one.status, one.code) for one in outcomes] == [
+        ("accepted", ""),
+        ("refused", "id_conflict"),
+        ("duplicate", ""),
+    ]
+    assert "an event of 'a'" in outcomes[1].message
+    await first.close()
+    for path in (tmp_path / "accounts.db", None):
+        later = await writer_of(ledger, path)
+        (outcome,) = await later.write([Submitted(raw_of(other))])
+        assert (outcome.status, outcome.code) == ("refused", "id_conflict")
+        await later.close()
+
+
+@asynchronous
 async def test_a_call_without_events_writes_nothing() -> None:
     books = await MemoryBooks().start()
     assert await books.writer.write([]) == []

@@ -28,6 +28,21 @@ async def fill(views: Views, writes: Writes, *, partition: int = 0) -> int:
 
 
 @asynchronous
+async def test_fields_of_many_keys_come_at_once(open_views: OpenViews) -> None:
+    """As `read_fields` gives them, key by key; a key may lack its fields, or be asked for none."""
+    async with open_views() as views:
+        await fill(views, {"cells": {"a": "1", "b": "2"}, "accounts": {"a": "3"}})
+        wanted = {"accounts": ["b", "a"], "none": ["a"], "cells": ["a"], "nothing": []}
+        assert await views.read_each(0, wanted) == {
+            "accounts": [None, b"3"],
+            "none": [None],
+            "cells": [b"1"],
+            "nothing": [],
+        }
+        assert await views.read_each(0, {}) == {}
+
+
+@asynchronous
 async def test_an_empty_store_has_nothing(open_views: OpenViews) -> None:
     async with open_views() as views:
         assert await views.position(0) is None
