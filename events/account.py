@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from events import vocabulary as v
-from events.bookkeeping import Frontier, book_difference, book_next, frontier_of, is_next
+from events.bookkeeping import UNTOUCHED, book_difference, book_next, frontier_of, is_next
 from events.days import moment_of
 from events.facts import Fact, fact_of, key_of
 from events.movements import Posting
@@ -72,7 +72,7 @@ class Account:
         self.seen: dict[str, Known] = {} if state is None else state.seen
         self.facts: list[bytes] = [] if state is None else state.facts
         self.retracted: dict[str, int] = {} if state is None else state.retracted
-        self.frontier = Frontier()
+        self.frontier = UNTOUCHED
         self.unsigned: dict[str, int] = {}
         if self.facts:
             self._work_out()

@@ -7,6 +7,7 @@ facts known so far.
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
+from typing import Final
 
 from msgspec import Struct
 
@@ -35,9 +36,13 @@ class Frontier(Struct, frozen=True, gc=False):
     was_active: bool = False
 
 
+UNTOUCHED: Final = Frontier()
+"""Where the books of every account begin."""
+
+
 def frontier_of(facts: Iterable[Fact]) -> Frontier:
     """The frontier of facts in any order."""
-    frontier = Frontier()
+    frontier = UNTOUCHED
     for fact in sorted(facts, key=_order):
         if fact.kind != "payment":
             new = after(frontier.standing, fact)
@@ -61,7 +66,8 @@ def book_next(frontier: Frontier, fact: Fact) -> tuple[Frontier, list[Posting]]:
     if _is_steady(frontier, fact, new):
         return advanced, _step(fact, level, new, was_active=advanced.was_active)
     sums = _sums(_path(new, fact.day, level, was_active=advanced.was_active))
-    _subtract(sums, _path(old, fact.day, level, was_active=advanced.was_active))
+    if old.contracts:
+        _subtract(sums, _path(old, fact.day, level, was_active=advanced.was_active))
     committed = {
         (fact.moment_day, cell): value for cell, value in _difference(old.settled, new.settled).items()
     }

@@ -32,6 +32,9 @@ RESERVED_ATTRIBUTES: Final = frozenset(
 )
 """Names one can group by that are not attributes of an account."""
 
+_SCALES: Final = {"nps": 10, "csat": 5}
+"""Survey -> the best score there is, where the survey fixes it."""
+
 NEVER: Final = LAST_DAY + 1
 """The day of what has no day: a contract that expires NEVER is open-ended."""
 
@@ -78,13 +81,17 @@ def fact_of(event: v.Event, seq: int, zone: tzinfo | None) -> Fact | None:
 
 def _when(event: v.Event, effective_at: str | None, zone: tzinfo | None) -> tuple[int, int, int]:
     """Effective day, moment, and day of the moment; also checks that the event is about an account."""
-    if event.subject == v.BOOK_SUBJECT:
-        raise Refused("invalid_subject", "an event of this type needs an account id as its subject", "subject")
+    _require_account(event)
     moment = moment_of(event.time)
     moment_day = moment // DAY_MICROSECONDS if zone is None else day_of_moment(moment, zone)
     if effective_at is None:
         return moment_day, moment, moment_day
     return day_named(effective_at, zone, "data.effective_at"), moment, moment_day
+
+
+def _require_account(event: v.Event) -> None:
+    if event.subject == v.BOOK_SUBJECT:
+        raise Refused("invalid_subject", "an event of this type needs an account id as its subject", "subject")
 
 
 def _attributes(named: Mapping[str, v.AttributeValue | None]) -> tuple[tuple[str, str | None], ...]:
@@ -184,10 +191,10 @@ def _payment(event: v.PaymentFailed | v.PaymentRecovered, seq: int, zone: tzinfo
     return Fact("payment", seq, *_when(event, None, zone), event.data.contract_id)
 
 
-def _survey(event: v.SurveyAnswered, _seq: int, zone: tzinfo | None) -> None:
-    _when(event, None, zone)
+def _survey(event: v.SurveyAnswered, _seq: int, _zone: tzinfo | None) -> None:
+    _require_account(event)
     data = event.data
-    scale_max = data.scale_max or {"nps": 10, "csat": 5}.get(data.survey)
+    scale_max = data.scale_max or _SCALES.get(data.survey)
     if data.score is not None and scale_max is not None and data.score > scale_max:
         sentence = f"score {data.score} is above the scale of {scale_max}: set scale_max or mend the score"
         raise Refused("invalid_field", sentence, "data.score")

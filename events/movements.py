@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from events.contracts import Cause
 from events.timeline import Cell, Level
@@ -108,16 +109,10 @@ def in_order(postings: Iterable[Posting]) -> list[Posting]:
 
 
 def _rank(posting: Posting) -> tuple[object, ...]:
-    cell = posting.cell
     return (
         posting.day,
         posting.movement,
-        cell.currency,
-        cell.contract,
-        cell.line,
-        cell.plan,
-        cell.product,
-        cell.labels,
+        astuple(posting.cell),
         posting.reason,
         posting.initiative,
         posting.amount,
