@@ -1,4 +1,4 @@
-"""What was measured: kept in results.json, shown as a table in README.md (`python -m bench.results`)."""
+"""What was measured: kept in results.json, shown in the README here and, in short, in the one of the project."""
 
 import os
 import platform
@@ -15,6 +15,8 @@ from msgspec import Struct
 HERE: Final = Path(__file__).resolve().parent
 RESULTS: Final = HERE / "results.json"
 README: Final = HERE / "README.md"
+PROJECT_README: Final = HERE.parent / "README.md"
+MARKS: Final = ("<!-- measured: begin -->\n", "<!-- measured: end -->\n")
 
 
 class Machine(Struct, frozen=True):
@@ -91,12 +93,29 @@ def table(results: dict[str, Result]) -> str:
     lines = [
         "# What was measured",
         "",
-        "`make bench` measures again and writes `results.json`; `python -m bench.results` makes this table of it.",
+        "`make bench` measures again and writes `results.json`; `python -m bench.results` makes the tables of it.",
         "",
         "| claim | median | target | met | runs | command | date | machine |",
         "| --- | ---: | ---: | --- | --- | --- | --- | --- |",
     ]
     return "\n".join([*lines, *(_row(one) for one in results.values())]) + "\n"
+
+
+def short_table(results: dict[str, Result]) -> str:
+    """The README of the project: what was claimed, and what was measured."""
+    lines = ["| what | median | target |", "| --- | ---: | --- |"]
+    for one in results.values():
+        missed = "" if one.met else ", missed"
+        lines.append(f"| {one.claim} | {one.median:,g} {one.unit} | {one.target}{missed} |")
+    return "\n".join(lines) + "\n"
+
+
+def with_measured(text: str, results: dict[str, Result]) -> str:
+    """A text with the short table between its marks."""
+    begin, end = MARKS
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}{short_table(results)}{end}{after}"
 
 
 def _row(one: Result) -> str:
@@ -117,3 +136,4 @@ def _rounded(value: float) -> float:
 
 if __name__ == "__main__":
     README.write_text(table(read()), "utf-8")
+    PROJECT_README.write_text(with_measured(PROJECT_README.read_text("utf-8"), read()), "utf-8")

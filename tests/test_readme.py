@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
+from bench.results import read, with_measured
 from projections.figures import FIGURES
 
 ROOT = Path(__file__).parent.parent
@@ -142,3 +143,9 @@ def test_every_figure_is_in_the_readme() -> None:
     text = README.read_text(encoding="utf-8")
     for figure in FIGURES:
         assert f"| `{figure.name}` | {figure.definition} | {figure.formula} |" in text, figure.name
+
+
+def test_the_numbers_in_the_readme_are_those_of_the_results_file() -> None:
+    """`python -m bench.results` writes them there."""
+    text = README.read_text(encoding="utf-8")
+    assert with_measured(text, read()) == text
