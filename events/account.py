@@ -19,6 +19,7 @@ _CANONICAL: Final = msgspec.msgpack.Encoder(order="deterministic")
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _FACTS: Final = msgspec.msgpack.Decoder(Fact)
 DIGEST_BYTES: Final = 16
+ATTRIBUTES_MAX: Final = 100
 
 
 class Booking(Struct, frozen=True, array_like=True, gc=False):
@@ -147,6 +148,8 @@ def _seen_before(event: v.Event, known: Known, digest: bytes) -> Duplicate:
 
 def _state(account: Account, fact: Fact) -> tuple[int, list[Posting]]:
     """Adds a fact; the change in unmatched facts, and the postings."""
+    if fact.attributes:
+        _require_few_attributes(account, fact)
     waits = _match(account, fact) if fact.contract_id else 0
     postings: list[Posting] = []
     if fact.kind != "payment":
@@ -158,6 +161,17 @@ def _state(account: Account, fact: Fact) -> tuple[int, list[Posting]]:
             account.frontier = frontier_of([*known, fact])
     account.add(fact)
     return waits, postings
+
+
+def _require_few_attributes(account: Account, fact: Fact) -> None:
+    """Every posting of an account carries all its attributes, so their number is bounded."""
+    names = {name for name, _ in (*account.frontier.standing.attributes, *fact.attributes)}
+    if len(names) > ATTRIBUTES_MAX:
+        sentence = (
+            f"account {account.name!r} would have {len(names)} attributes, more than {ATTRIBUTES_MAX}: "
+            "remove some with null first, or keep them in your own system"
+        )
+        raise Refused("too_many_attributes", sentence, "data.attributes")
 
 
 def _match(account: Account, fact: Fact) -> int:

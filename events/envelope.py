@@ -49,7 +49,13 @@ _CHOICES: Final[dict[str, str]] = {
     "survey": "write nps, csat, ces, fcr or feedback",
 }
 """Field -> what it may be, for those that are words of the vocabulary."""
+_STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_BRACKETS: Final = re.compile(rb"[\[\]{}]")
 _FIELD: Final = re.compile(r" - at (?:`key` in )?`\$\.?(?P<field>[^`]*)`$")
+
+
+DEPTH_MAX: Final = 64
+"""How deep an event may be nested: far below what any decoder takes, however deep the stack it is called on."""
 
 
 def event_of(raw: bytes) -> Event:
@@ -57,6 +63,8 @@ def event_of(raw: bytes) -> Event:
     if len(raw) > EVENT_BYTES_MAX:
         sentence = f"the event has {len(raw)} bytes, more than {EVENT_BYTES_MAX}: send references, not documents"
         raise Refused("too_large", sentence)
+    if raw.count(b"[") + raw.count(b"{") > DEPTH_MAX:
+        _require_shallow(raw)
     if not raw.isascii():
         _require_utf8(raw)
     try:
@@ -67,6 +75,16 @@ def event_of(raw: bytes) -> Event:
         sentence = "`time` lies outside the years 2 to 9998, where it has a day in every time zone: mend it"
         raise Refused("invalid_time", sentence, "time")
     return event
+
+
+def _require_shallow(raw: bytes) -> None:
+    """An event that is taken once has to be read again for ever, also where less of the stack is left."""
+    depth = 0
+    for bracket in _BRACKETS.finditer(_STRINGS.sub(b"", raw)):
+        depth += 1 if bracket[0] in b"[{" else -1
+        if depth > DEPTH_MAX:
+            sentence = f"the event is nested deeper than {DEPTH_MAX} levels: extension attributes are single values"
+            raise Refused("not_json", sentence)
 
 
 def _require_utf8(raw: bytes) -> None:

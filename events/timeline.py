@@ -84,6 +84,8 @@ def after(standing: Standing, fact: Fact) -> Standing:
         if contract is None:
             return standing
         contracts = {**contracts, fact.contract_id: contract}
+        if len(contracts) > 1 and attributes is standing.attributes and not standing.turns:
+            return _with_contract(standing, contracts, fact.contract_id, contract)
     return _standing(contracts, attributes)
 
 
@@ -94,6 +96,15 @@ def _standing(contracts: dict[str, Contract], attributes: Pairs) -> Standing:
         _add_level(settled, contract_id, contract, attributes, LAST_DAY)
         turns |= contract.turns()
     return Standing(contracts, attributes, tuple(sorted(turns)), settled)
+
+
+def _with_contract(
+    standing: Standing, contracts: dict[str, Contract], contract_id: str, contract: Contract
+) -> Standing:
+    """The standing of an account with many contracts of which one changed, and none changes by itself."""
+    settled = {cell: value for cell, value in standing.settled.items() if cell.contract != contract_id}
+    _add_level(settled, contract_id, contract, standing.attributes, LAST_DAY)
+    return Standing(contracts, standing.attributes, tuple(sorted(contract.turns())), settled)
 
 
 def _add_level(level: Level, contract_id: str, contract: Contract, attributes: Pairs, day: int) -> None:

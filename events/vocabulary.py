@@ -23,7 +23,8 @@ Amount = Annotated[
 Quantity = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, description="ISO 4217 code.")]
 Percent = Annotated[str, Meta(min_length=1, max_length=16, description="Decimal string, 0 to 100.")]
-AttributeValue = str | Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)] | bool
+AttributeName = Annotated[str, Meta(min_length=1, max_length=64)]
+AttributeValue = Annotated[str, Meta(max_length=256)] | Annotated[int, Meta(ge=-AMOUNT_MAX, le=AMOUNT_MAX)] | bool
 
 
 class _Data(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -56,7 +57,7 @@ class Line(_Data, frozen=True):
     until: DateText | None = None
 
 
-Lines = Annotated[tuple[Line, ...], Meta(min_length=1, max_length=1_000)]
+Lines = Annotated[tuple[Line, ...], Meta(min_length=1, max_length=200)]
 
 
 class Term(_Data, frozen=True):
@@ -79,7 +80,7 @@ class SignedData(_Data, frozen=True):
     owner: Text | None = None
     campaign: Text | None = None
     channel: Text | None = None
-    attributes: dict[Text, AttributeValue] | None = None
+    attributes: Annotated[dict[AttributeName, AttributeValue], Meta(max_length=50)] | None = None
 
 
 class AmendedData(_Data, frozen=True):
@@ -119,7 +120,7 @@ class PausedData(_Data, frozen=True):
 class AccountChangedData(_Data, frozen=True):
     """Attributes of an account; null removes one."""
 
-    attributes: Annotated[dict[Text, AttributeValue | None], Meta(min_length=1)]
+    attributes: Annotated[dict[AttributeName, AttributeValue | None], Meta(min_length=1, max_length=50)]
     effective_at: DateText | None = None
 
 

@@ -2,11 +2,13 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
 from events.days import first_day_of_month
 from projections.pages import Amount
+from projections.periods import PeriodError
 
 
 class Buckets(Struct, frozen=True):
@@ -34,7 +36,20 @@ class Buckets(Struct, frozen=True):
 
 def empty_buckets(periods: int) -> Buckets:
     """Buckets with nothing in them."""
-    return Buckets({}, [{} for _ in range(periods)], {})
+    return Buckets({}, [_NONE] * periods, {})
+
+
+ROWS_MAX: Final = 400_000
+"""The most rows of one answer, groups times periods."""
+
+_NONE: Final[dict[str, int]] = {}
+"""The sums of a period in which nothing happened, shared by all of them; never changed."""
+
+
+def _own(within: list[dict[str, int]], index: int) -> dict[str, int]:
+    if within[index] is _NONE:
+        within[index] = {}
+    return within[index]
 
 
 def buckets_of(
@@ -60,11 +75,13 @@ def _add(
 ) -> None:
     buckets = found.get(value)
     if buckets is None:
+        if (len(found) + 1) * len(bounds) > ROWS_MAX:
+            raise PeriodError(f"the answer has more than {ROWS_MAX} rows: ask for fewer periods, or with where")
         buckets = found[value] = empty_buckets(len(bounds) - 1)
     if place == 0:
         sums = buckets.before
     else:
-        sums = buckets.after if place == len(bounds) else buckets.within[place - 1]
+        sums = buckets.after if place == len(bounds) else _own(buckets.within, place - 1)
     sums[kind] = sums.get(kind, 0) + amount
 
 

@@ -3,6 +3,7 @@
 The file may be deleted at any time: the writer then reads the ledger again from its beginning.
 """
 
+import logging
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,8 +24,10 @@ CREATE TABLE IF NOT EXISTS ids (partition INTEGER, digest BLOB, account TEXT, PR
     WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS reached (partition INTEGER PRIMARY KEY, height INTEGER, hash BLOB);
 """
+_log: Final = logging.getLogger("revledger")
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(AccountState)
+_DAMAGED: Final = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _KEYS_PER_QUERY: Final = 500
 _TABLES: Final = ("accounts", "ids", "reached")
 
@@ -139,6 +142,19 @@ def _digest(key: str) -> bytes:
 
 
 def _open(path: Path | None) -> sqlite3.Connection:
+    """The file; one that cannot be read is begun anew, because all of it is in the ledger."""
+    try:
+        return _opened(path)
+    except sqlite3.DatabaseError as error:
+        if path is None or getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGED:
+            raise
+        _log.warning("%s cannot be read: it is made again from the ledger", path)
+        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+            path.with_name(name).unlink(missing_ok=True)
+        return _opened(path)
+
+
+def _opened(path: Path | None) -> sqlite3.Connection:
     """The file, emptied first if another version of the software wrote it; None: only in memory."""
     file = sqlite3.connect(":memory:" if path is None else path, check_same_thread=False)
     file.execute("PRAGMA journal_mode = WAL")

@@ -21,6 +21,7 @@ from services.deadletters import DeadLetters
 from services.intake import Intake
 from services.ledgers.port import Ledger, LedgerUnavailable
 from services.ledgers.sqlite import sqlite_ledger
+from services.ledgers.sqlite_file import make_directory
 from services.projector import Projector
 from services.reports import Reports
 from services.settings import Settings
@@ -74,7 +75,7 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
         LedgerError, ViewsError: the stores cannot be opened.
     """
     directory = settings.data
-    directory.mkdir(parents=True, exist_ok=True)
+    make_directory(directory)
     async with AsyncExitStack() as stack:
         await _hold(stack, directory, url)
         ledger = await sqlite_ledger(directory / LEDGER_FILE)
@@ -131,7 +132,7 @@ async def projecting(books: Books) -> AsyncIterator[asyncio.Task[None]]:
 
 @asynccontextmanager
 async def taking_in(books: Books, waiting_max: int) -> AsyncIterator[Intake]:
-    """Takes events in meanwhile; what was taken is written before it ends."""
+    """Takes events in meanwhile; whoever still waits when it ends is told nothing, and sends again."""
     intake = Intake(books.writer, books.dead_letters, waiting_max)
     task = asyncio.create_task(intake.run(), name="intake")
     try:

@@ -117,6 +117,7 @@ class Projector:
         before = self._before
         for block in batch:
             blocks.check_next(before, block)
+            blocks.check_entries(block)
             before = block
         bookings = [blocks.booking_of(entry) for block in batch for entry in block.entries]
         folded = fold(await self._records_of(postings_by_account(bookings)), bookings)

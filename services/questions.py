@@ -7,7 +7,7 @@ from typing import Final, get_args
 
 from msgspec import Struct
 
-from events.days import date_of_day, day_of_text, first_day_of_month, moment_of_text, month_of_day
+from events.days import LAST_DAY, date_of_day, day_of_text, first_day_of_month, moment_of_text, month_of_day
 from events.money import MINOR_DIGITS
 from projections.figures import CATALOGUE
 from projections.periods import Every, PeriodError, bounds_of
@@ -89,6 +89,8 @@ def window_of(question: Question, newest_day: int) -> tuple[int, int]:
     until = question.until
     if until is None:
         newest = newest_day if question.start is None else max(newest_day, question.start)
+        if newest >= LAST_DAY - 31:
+            raise QuestionError("until", "there is no month after the window: say where it ends with until")
         until = first_day_of_month(month_of_day(newest) + 1)
     start = question.start
     if start is None:

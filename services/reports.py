@@ -12,6 +12,7 @@ from projections.buckets import Buckets, empty_buckets
 from projections.figures import CATALOGUE, FALLS, FIGURES, Basis, Figure
 from projections.groups import CELL_NAMES
 from projections.pages import BOOK
+from projections.periods import PeriodError
 from projections.retention import NOBODY, Retention, retention_of
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, keys_for
 from services.ledgers.port import Ledger
@@ -55,7 +56,10 @@ class Reports:
         bounds = bounds_for(question, *window_of(question, _newest_day(book.as_of, self._zone)))
         keys = keys_for(question, currency, bounds, accounts=False)
         evidence = await evidence_of(views, self._partitions, keys)
-        rows = await asyncio.to_thread(_bridge_rows, evidence, question, currency, bounds)
+        try:
+            rows = await asyncio.to_thread(_bridge_rows, evidence, question, currency, bounds)
+        except PeriodError as error:
+            raise QuestionError("every", str(error)) from error
         return self._answer("bridge", currency, evidence.as_of, known, rows)
 
     async def figures(self, question: Question) -> Answer:

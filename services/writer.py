@@ -1,6 +1,8 @@
 """The writer: takes events in batches, books them, and acknowledges what the ledger holds durably."""
 
 import asyncio
+import logging
+import sqlite3
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 from typing import Literal
@@ -58,6 +60,7 @@ class BooksDiffer(Exception):
     """Booking an entry again gave other postings than the ledger holds."""
 
 
+_log = logging.getLogger("revledger")
 BLOCK_ENTRIES_MAX = 1_000
 BLOCK_BYTES_MAX = 700_000
 CATCHING_UP_KEEP_EVERY = 100_000
@@ -178,6 +181,7 @@ class Writer:
         async for one in self._ledger.read(self._partition, start):
             block = blocks.block_of(one.data)
             blocks.check_next(self._head, block)
+            blocks.check_entries(block)
             self._book_again(block)
             self._head = block
             await self._keep_if_due(max(self._keep_every, CATCHING_UP_KEEP_EVERY))
@@ -216,6 +220,8 @@ class Writer:
         keeping = asyncio.ensure_future(asyncio.to_thread(self._accounts.keep, reached))
         try:
             await asyncio.shield(keeping)
+        except sqlite3.Error as error:
+            _log.warning("the accounts could not be kept, and will be later; the ledger is not concerned: %s", error)
         finally:
             await asyncio.wait([keeping])  # whoever is cancelled leaves no thread alone with the accounts
         self._unkept = 0

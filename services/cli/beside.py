@@ -30,7 +30,7 @@ class Beside:
 
     def __init__(self, data: Path, step_entries: int) -> None:
         self._process = subprocess.Popen(  # noqa: S603 - the command is ours
-            [sys.executable, "-m", "services.cli.beside", str(data), str(step_entries)],
+            [sys.executable, "-P", "-m", "services.cli.beside", str(data), str(step_entries)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -48,7 +48,11 @@ class Beside:
         assert self._process.stdin is not None
         self._process.stdin.close()
         self._process.terminate()
-        await asyncio.to_thread(self._process.wait, END_SECONDS)
+        try:
+            await asyncio.to_thread(self._process.wait, END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def main() -> None:
@@ -60,7 +64,8 @@ def main() -> None:
 
 
 def _end_with_input() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 1_024):
+        pass
     os._exit(0)
 
 

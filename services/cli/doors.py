@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Meta, Raw, Struct
 
 from events.days import moment_of
-from events.envelope import EVENT_BYTES_MAX, event_of
+from events.envelope import DEPTH_MAX, EVENT_BYTES_MAX, event_of
 from events.refusals import Refused
 from services import clock
 from services.cli.beside import LOOK_SECONDS, Beside
@@ -37,6 +37,8 @@ BESIDE_EVENTS_MIN: Final = 50_000
 STILL_SECONDS_MAX: Final = 30.0
 """How long that process may stand still before this one does its work."""
 CORES: Final = os.cpu_count() or 1
+AHEAD_MICROSECONDS_MAX: Final = 60_000_000
+"""How far the clock that recorded a history may have been ahead of ours."""
 VIEWS_SECONDS: Final = 60.0
 """How long the views of a running service are waited for."""
 
@@ -64,11 +66,12 @@ async def open_door(settings: Settings, *, as_recorded: bool = False) -> AsyncIt
             yield _ServiceDoor(settings, owner, dead_letters)
             return
         books = await stack.enter_async_context(owned_books(settings, keep_every=KEEP_EVERY))
-        yield await stack.enter_async_context(_own_door(books, settings.data, as_recorded=as_recorded))
+        yield await stack.enter_async_context(own_door(books, settings.data, as_recorded=as_recorded))
 
 
 @asynccontextmanager
-async def _own_door(books: Books, data: Path, *, as_recorded: bool) -> AsyncIterator[Door]:
+async def own_door(books: Books, data: Path, *, as_recorded: bool) -> AsyncIterator[Door]:
+    """The way straight into books that this process holds; whatever it started beside has ended afterwards."""
     door = BooksDoor(books, data, as_recorded=as_recorded)
     try:
         yield door
@@ -220,7 +223,11 @@ _RAW: Final = msgspec.json.Decoder(Raw)
 def _recorded_at(raw: bytes) -> int | Refused:
     """The moment an event says it was recorded at, in microseconds; what else is wrong with it comes first."""
     try:
-        return moment_of(_RECORDED.decode(raw).recordedtime)
+        moment = moment_of(_RECORDED.decode(raw).recordedtime)
+        if moment <= clock.now() + AHEAD_MICROSECONDS_MAX:
+            return moment
+        sentence = "`recordedtime` lies in the future, where the ledger's clock would stay: mend it"
+        return Refused("invalid_time", sentence, "recordedtime")
     except (msgspec.MsgspecError, RecursionError):
         try:
             event_of(raw)
@@ -235,7 +242,8 @@ def _unfit(raw: bytes) -> Refused | None:
     try:
         if len(raw) <= EVENT_BYTES_MAX:
             _RAW.decode(raw)
-            return None
+            if raw.count(b"[") + raw.count(b"{") <= DEPTH_MAX:
+                return None
     except (msgspec.MsgspecError, RecursionError):
         pass
     try:

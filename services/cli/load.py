@@ -116,7 +116,7 @@ class Tally:
     def shown(self) -> dict[str, object]:
         """The counts as they are printed."""
         names = ("accepted", "duplicates", "refused", "unmatched", "position")
-        return {name: getattr(self, name) for name in names}
+        return {**{name: getattr(self, name) for name in names}, "unmatched": max(0, self.unmatched)}
 
 
 async def _loaded(settings: "Settings", reading: "Reading", tally: Tally, *, as_recorded: bool) -> None:

@@ -124,7 +124,7 @@ class _Service:
             await asyncio.wait([serving, projection], return_when=asyncio.FIRST_COMPLETED)
             server.should_exit = True
             await serving
-        _say("Stopped; everything taken is in the ledger.")
+        _say("Stopped; everything acknowledged is in the ledger.")
 
 
 def bound(host: str, port: int) -> socket.socket:
@@ -159,14 +159,14 @@ def url_of(listener: socket.socket) -> str:
 async def _fill(books: "Books", data: "Path") -> None:
     from itertools import islice
 
-    from services.cli.doors import BooksDoor
+    from services.cli.doors import own_door
     from services.demo import demo_events
 
-    door = BooksDoor(books, data, as_recorded=True)
     events = demo_events()
-    while some := list(islice(events, 5_000)):
-        await door.deliver(some, lambda index: f"demo:{index + 1}")
-    await door.finish()
+    async with own_door(books, data, as_recorded=True) as door:
+        while some := list(islice(events, 5_000)):
+            await door.deliver(some, lambda index: f"demo:{index + 1}")
+        await door.finish()
 
 
 async def _announce(books: "Books", settings: "Settings", url: str) -> None:

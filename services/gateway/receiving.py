@@ -107,7 +107,7 @@ def batch_answer(outcomes: Sequence[Outcome]) -> Response[bytes]:
         "accepted": statuses.count("accepted"),
         "duplicates": statuses.count("duplicate"),
         "refused": refused,
-        "unmatched": sum(outcome.unmatched > 0 for outcome in outcomes),
+        "unmatched": max(0, sum(outcome.unmatched for outcome in outcomes)),
         "position": heights,
         "results": [_result(outcome) for outcome in outcomes],
     }

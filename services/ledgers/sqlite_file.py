@@ -78,7 +78,7 @@ class LedgerFile(NamedTuple):
 def open_file(path: Path) -> LedgerFile:
     """The file opened for writing, made and given its form if it is new."""
     with explained(path):
-        _make_directory(path.parent)
+        make_directory(path.parent)
         connection = _connect(path)
         try:
             _is_new(connection, path)  # refuses a stranger's file before anything is put beside it
@@ -189,11 +189,11 @@ def _turn(file: LedgerFile) -> Iterator[None]:
         yield
 
 
-def _make_directory(directory: Path) -> None:
+def make_directory(directory: Path) -> None:
     """Makes the directory and its parents so that they outlive a loss of power."""
     if directory.is_dir():
         return
-    _make_directory(directory.parent)
+    make_directory(directory.parent)
     directory.mkdir(mode=0o700, exist_ok=True)
     parent = os.open(directory.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -36,7 +36,7 @@ def _holds(schema: Schema, keyword: str, value: Any, defs: Schema) -> bool:
             return value in wanted
         case "type":
             return _TYPES[wanted](value)
-        case "required" | "properties" | "propertyNames" | "minProperties":
+        case "required" | "properties" | "propertyNames" | "minProperties" | "maxProperties":
             return not isinstance(value, dict) or _names_hold(keyword, wanted, value, defs)
         case "items" | "minItems" | "maxItems":
             return not isinstance(value, list) or _items_hold(keyword, wanted, value, defs)
@@ -51,6 +51,8 @@ def _names_hold(keyword: str, wanted: Any, value: Schema, defs: Schema) -> bool:
             return all(is_valid(wanted, name, defs) for name in value)
         case "minProperties":
             return len(value) >= int(wanted)
+        case "maxProperties":
+            return len(value) <= int(wanted)
     return all(is_valid(one, value[name], defs) for name, one in wanted.items() if name in value)
 
 

@@ -226,6 +226,20 @@ def test_a_contract_keeps_its_currency(waits: int) -> None:
     assert booked.unmatched["a"] == waits
 
 
+def test_the_attributes_of_an_account_are_bounded() -> None:
+    """Every posting carries all of them; what would be too many changes nothing, and removing some helps."""
+    booked = Booked()
+    for part in range(2):
+        booked.book(changed("a", f"2024-01-0{part + 1}", **{f"n{part}_{n}": "x" for n in range(50)}))
+    before = snapshot(booked.account("a"))
+    with pytest.raises(Refused, match="101 attributes") as refused:
+        booked.book(changed("a", "2024-01-03", one_more="x"))
+    assert refused.value.code == "too_many_attributes"
+    assert snapshot(booked.account("a")) == before
+    booked.book(changed("a", "2024-01-04", n0_0=None))
+    assert isinstance(booked.book(changed("a", "2024-01-05", one_more="x")), Booking)
+
+
 def test_a_contract_keeps_its_currency_whichever_signing_came_first() -> None:
     booked = Booked()
     booked.book(ABROAD)

@@ -180,7 +180,7 @@ def test_postings_are_written_in_one_order_without_zeros(arrived: list[Event]) -
     """By day, movement, cell, cause; each key once."""
     for booking in Booked().book_all(arrived):
         if isinstance(booking, Booking):
-            keys = [(p.day, p.movement, astuple(p.cell), p.reason) for p in booking.postings]
+            keys = [(p.day, p.movement, astuple(p.cell), p.reason, p.initiative) for p in booking.postings]
             assert keys == sorted(keys)
             assert len(keys) == len(set(keys))
             assert all(one.amount for one in booking.postings)

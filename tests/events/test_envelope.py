@@ -50,8 +50,21 @@ def test_refused(bad: dict[str, Any] | bytes, code: str, field: str) -> None:
 
 
 def test_every_reason_of_an_event_alone_has_a_row() -> None:
-    """The other two are reasons of an account: see test_account.py."""
-    assert set(REASONS) - {code for _, code, _ in REFUSED.values()} == {"id_conflict", "currency_changed"}
+    """The others are reasons of an account: see test_account.py."""
+    of_accounts = {"id_conflict", "currency_changed", "too_many_attributes"}
+    assert set(REASONS) - {code for _, code, _ in REFUSED.values()} == of_accounts
+
+
+def test_what_is_taken_once_can_be_read_again_from_deep_within() -> None:
+    """The ledger is read again with less of the stack left than there was at the door."""
+    raw = GOOD[:-1] + b', "x": ' + b"[" * 63 + b"]" * 63 + b"}"
+    assert isinstance(accepted(raw), Event)
+
+    def deeper(frames: int) -> object:
+        return accepted(raw) if frames == 0 else deeper(frames - 1)
+
+    assert isinstance(deeper(600), Event)
+    assert isinstance(accepted(raw.replace(b"[]", b"[[]]")), Refused)
 
 
 @pytest.mark.parametrize("field", ["kind", "interval"])

@@ -148,6 +148,15 @@ def test_a_file_of_another_version_is_emptied(kept: Accounts, path: Path) -> Non
     again.close()
 
 
+def test_a_damaged_file_is_begun_anew(kept: Accounts, path: Path) -> None:
+    """All of it is in the ledger."""
+    kept.close()
+    path.write_bytes(b"not a database " * 1_000)
+    again = Accounts(path, 0, 100)
+    assert again.reached == Reached()
+    again.close()
+
+
 def test_without_a_path_all_is_in_memory() -> None:
     accounts = Accounts(None, 0, 10)
     touched(accounts, "a")

@@ -227,6 +227,17 @@ async def test_events_at_the_end_of_time_are_answered_too() -> None:
 
 
 @asynchronous
+async def test_groups_times_periods_are_bounded() -> None:
+    """One question does not fill the memory, and its answer says what to ask instead."""
+    signings = [fact("signed", f"a{n}", "2024-01-10", lines=[line(1000)]) for n in range(1, 12)]
+    books = await books_of(signings)
+    with pytest.raises(QuestionError, match="more than 400000 rows") as error:
+        await books.bridge(start="1950-01-01", until="2055-01-01", every="day", by="contract")
+    assert error.value.parameter == "every"
+    assert len((await books.bridge(start="2024-01-01", until="2025-01-01", by="contract"))["rows"]) == 12 * 11
+
+
+@asynchronous
 async def test_several_currencies_have_to_be_told_apart() -> None:
     """They are never added up, so one has to be chosen; by its name it may be the group as well."""
     events = [SEGMENTED[0], fact("signed", "b2", "2024-01-05", currency="EUR", lines=[line(700)])]

@@ -105,6 +105,13 @@ def test_a_line_without_end_is_an_error_and_not_all_memory(tmp_path: Path, monke
     assert "zeros:1 is longer than 1000000 bytes: write one event a line." in done.err
 
 
+def test_a_history_from_the_future_does_not_set_the_clock(tmp_path: Path) -> None:
+    event = {**signed("1"), "recordedtime": "2999-01-01T00:00:00Z"}
+    done = called("load", written(tmp_path / "a.jsonl", [event]), "--data", str(tmp_path / "books"), "--as-recorded")
+    assert (done.status, done.json["refused"]) == (1, 1)
+    assert "lies in the future" in done.err
+
+
 def test_a_history_is_loaded_with_its_own_clock(tmp_path: Path) -> None:
     events = [{**signed(str(n), subject=f"a{n}"), "recordedtime": f"2024-01-0{n}T00:00:00Z"} for n in (1, 2, 3)]
     bad = [{**signed("8", subject="b"), "recordedtime": "yesterday"}, signed("9", subject="c")]
