@@ -185,6 +185,9 @@ def _document(raw: bytes) -> dict[str, Any]:
             sentence = "a number in the event is larger than can be read: mend it"
             raise Refused("amount_too_large", sentence) from error
         raise Refused("not_json", f"the event is not JSON: {error}") from error
+    if isinstance(document, list):
+        sentence = f"this is a JSON array: send a batch as {BATCH}, or the events one by one"
+        raise Refused("not_cloudevent", sentence, "specversion")
     if not isinstance(document, dict) or "specversion" not in document:
         raise Refused("not_cloudevent", 'a CloudEvent is a JSON object with "specversion": "1.0"', "specversion")
     if document["specversion"] != "1.0":

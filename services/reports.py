@@ -14,6 +14,7 @@ from projections.groups import CELL_NAMES
 from projections.pages import BOOK
 from projections.periods import PeriodError
 from projections.retention import NOBODY, Retention, retention_of
+from services import clock
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, keys_for
 from services.ledgers.port import Ledger
 from services.projector import Projector
@@ -142,6 +143,8 @@ class Reports:
 
 def _newest_day(as_of: AsOf, zone: tzinfo | None) -> int:
     """The day up to which a question without dates is answered; what claims to come from the future moves it not."""
+    if not as_of.recorded_at:
+        return day_of_moment(clock.now(), zone)
     return day_of_moment(min(as_of.newest_event_at, as_of.recorded_at), zone)
 
 

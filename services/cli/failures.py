@@ -76,5 +76,6 @@ def _system_error(error: BaseException) -> Ending | None:
 
 
 def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:] if text[:1].isalpha() else text
+    first = text.partition(" ")[0]
+    text = text[:1].upper() + text[1:] if first.isalpha() else text  # a path keeps its letters
     return text if text.endswith((".", "!", "?")) else f"{text}."

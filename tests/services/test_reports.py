@@ -192,11 +192,9 @@ async def test_empty_books_have_zeros_and_nulls() -> None:
     assert {name: value for name, value in row["figures"].items() if value is not None} == {
         **dict.fromkeys(("mrr_minor", "arr_minor", "committed_mrr_minor", "scheduled_churn_minor", "accounts"), 0)
     }
-    bridge = await books.bridge()
-    assert [(row["from"], row["until"]) for row in bridge["rows"]][::11] == [
-        ("1969-02-01", "1969-03-01"),
-        ("1970-01-01", "1970-02-01"),
-    ]
+    bridge = await books.bridge()  # of the twelve months up to now, whenever that is
+    assert len(bridge["rows"]) == 12
+    assert bridge["rows"][-1]["until"] > "2026"
     assert not any(amount for row in bridge["rows"] for amount in row["annual_e4"].values())
     assert (await books.bridge(by="segment"))["rows"] == []
     await books.book(SEGMENTED)
