@@ -92,7 +92,7 @@ def book_all(facts: Iterable[Fact]) -> Sums:
 
 
 def _order(fact: Fact) -> tuple[int, int, int]:
-    return (fact.day, fact.moment, fact.seq)
+    return fact.order
 
 
 def _day(fact: Fact) -> int:

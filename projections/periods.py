@@ -1,6 +1,5 @@
 """Periods: a window cut into days, months, quarters or years."""
 
-from bisect import bisect_right
 from typing import Final, Literal
 
 from events.days import first_day_of_month, month_of_day
@@ -39,11 +38,6 @@ def _starts(first: int, until: int, step: int) -> list[int]:
 
 
 _MONTHS_MAX: Final = (9999 - 1970) * 12 + 12
-
-
-def index_of(bounds: list[int], day: int) -> int:
-    """Which period a day falls in: -1 before the first, len(bounds) - 1 or more after the last."""
-    return bisect_right(bounds, day) - 1
 
 
 def split_months(bounds: list[int]) -> set[int]:

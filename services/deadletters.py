@@ -78,8 +78,12 @@ class Refusal(Struct, frozen=True):
     at: int
 
 
+SET_ASIDE: Final = (-1, -1, -1)
+"""The place of an event that is nowhere in the ledger: somebody set its letter aside."""
+
+
 class Resolution(Struct, frozen=True):
-    """Where a retried event is in the ledger, and when it got there, in microseconds."""
+    """Where a retried event is in the ledger, or SET_ASIDE, and since when, in microseconds."""
 
     partition: int
     height: int
@@ -199,6 +203,13 @@ class DeadLetters:
             if self._file.execute(query, (letter_id,)).fetchone() is None:
                 raise NoSuchDeadLetter(letter_id)
             self._file.execute(_RESOLVE, (partition, height, seq, at, letter_id))
+
+    def set_aside(self, letter_id: int, at: int) -> None:
+        """Notes that somebody saw to it in another way; the letter stays, and waits no longer.
+
+        So it is with other letters of the same bytes. Raises NoSuchDeadLetter.
+        """
+        self.resolve(letter_id, *SET_ASIDE, at)
 
     def count(self) -> dict[str, int]:
         """How many letters wait, by code in alphabetical order."""

@@ -90,10 +90,11 @@ def retry(
 ) -> None:
     """Submit refused events again.
 
-    As they are; what the ledger takes now waits no longer.
+    As they are; what the ledger takes now waits no longer. It is for events that were refused because of
+    what the ledger held, such as a contract's other currency, and for a revledger that has learnt more since.
 
     The exit status is 1 if some are refused again. An event that is wrong itself stays refused: have its
-    source send it right, with an id of its own.
+    source send it right, under the same id or another, and discard it here.
     """
     if bool(letter_ids) == every:
         raise Failure("Name the numbers of the dead letters to retry, or give --all.", WRONG_USAGE)
@@ -106,6 +107,27 @@ def retry(
     if refused:
         told(f"{refused:,} refused again.")
         raise typer.Exit(NOT_DONE)
+
+
+@dead_letters.command("discard", epilog=examples("revledger dead-letters discard 12 13"))
+def discard(
+    letter_ids: Annotated[list[int], typer.Argument(metavar="ID", help="Numbers in the list.")], data: Data = None
+) -> None:
+    """Set refused events aside.
+
+    For those that were sent right since, or never should have come: they wait no longer, and stay in the
+    file, where show prints them.
+    """
+    from services import clock
+
+    settings = settings_of(data)
+    with _letters_of(settings) as letters:
+        kept = _existing(letters, settings)
+        for letter_id in letter_ids:
+            kept.get(letter_id)
+        for letter_id in letter_ids:
+            kept.set_aside(letter_id, clock.now())
+    told(f"{len(letter_ids):,} set aside.")
 
 
 @contextmanager
@@ -175,6 +197,8 @@ def _print(rows: Sequence[dict[str, Any]], waiting: int) -> None:
 
 def _resolved(letter: "DeadLetter") -> str:
     assert letter.resolution is not None
+    if letter.resolution.seq < 0:
+        return " (set aside)"
     return f" (in the ledger since: block {letter.resolution.height}, entry {letter.resolution.seq})"
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.days import first_day_of_month, month_of_day
-from projections.periods import PERIODS_MAX, Every, PeriodError, bounds_of, index_of, split_months
+from projections.periods import PERIODS_MAX, Every, PeriodError, bounds_of, split_months
 from tests.model.days import day_of
 from tests.model.figures import periods
 
@@ -18,8 +18,6 @@ EVERY = st.sampled_from(("day", "month", "quarter", "year"))
 def test_periods_are_those_of_the_model(start: int, days: int, every: Every) -> None:
     bounds = bounds_of(start, start + days, every)
     assert list(pairwise(bounds)) == periods(start, start + days, every)
-    assert [index_of(bounds, day) for day in bounds] == list(range(len(bounds)))
-    assert index_of(bounds, start - 1) == -1
 
 
 @given(st.lists(st.integers(-1_000, 40_000), min_size=1, max_size=5))

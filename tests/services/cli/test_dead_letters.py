@@ -36,6 +36,18 @@ def test_the_list_tells_what_why_and_from_where(books: str, tmp_path: Path) -> N
     assert "1 more wait" in called("dead-letters", "list", "--limit", "1", "--data", books).out
 
 
+def test_a_letter_is_set_aside(books: str) -> None:
+    """It waits no longer and can still be seen; a number that is none sets nothing aside."""
+    assert called("dead-letters", "discard", "2", "99", "--data", books).status != 0
+    assert called("dead-letters", "list", "--data", books, "--format", "json").json["waiting"] == 2
+    assert called("dead-letters", "discard", "2", "--data", books).err == "1 set aside.\n"
+    listed = called("dead-letters", "list", "--data", books, "--format", "json").json
+    assert [one["id"] for one in listed["dead_letters"]] == [1]
+    shown = called("dead-letters", "show", "2", "--data", books)
+    assert shown.out == "garbage\n"
+    assert "(set aside)" in shown.err
+
+
 def test_an_event_is_shown_whole(books: str) -> None:
     done = called("dead-letters", "show", "1", "--data", books)
     assert json.loads(done.out) == signed("2", currency="EUR")
