@@ -1,7 +1,7 @@
 """The intake: events from many callers, written in batches as large as the ledger's pace makes them."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -9,6 +9,9 @@ from msgspec.structs import replace
 from services import clock
 from services.deadletters import DeadLetters, Refusal
 from services.writer import Outcome, Submitted, Writer
+
+SourceOf = Callable[[int], str]
+"""Where an event came from, by its index."""
 
 BATCH_EVENTS_MAX: Final = 500
 
@@ -52,7 +55,8 @@ class Intake:
             if isinstance(answer, BaseException):
                 raise answer
             outcomes.append(answer)
-        numbers = iter(await keep_refused(self._dead_letters, events, outcomes, source))
+        kept = await keep_refused(self._dead_letters, events, dict(enumerate(outcomes)), lambda _: source)
+        numbers = iter(kept)
         return [
             replace(outcome, dead_letter=next(numbers)) if outcome.status == "refused" else outcome
             for outcome in outcomes
@@ -88,12 +92,15 @@ class Intake:
 
 
 async def keep_refused(
-    dead_letters: DeadLetters, events: Sequence[bytes], outcomes: Sequence[Outcome], source: str
+    dead_letters: DeadLetters, events: Sequence[bytes], outcomes: Mapping[int, Outcome], source: SourceOf
 ) -> list[int]:
-    """Keeps the refused ones whole, before anybody is told that they were refused; their numbers, in order."""
+    """Keeps the refused ones whole, before anybody is told that they were refused; their numbers, in order.
+
+    `outcomes` by the index of their event, which `source` tells the origin of.
+    """
     refused = [
-        Refusal(raw, outcome.code, outcome.message, outcome.field, source, clock.now())
-        for raw, outcome in zip(events, outcomes, strict=True)
+        Refusal(events[index], outcome.code, outcome.message, outcome.field, source(index), clock.now())
+        for index, outcome in outcomes.items()
         if outcome.status == "refused"
     ]
     return await asyncio.to_thread(dead_letters.put_many, refused) if refused else []

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -18,15 +18,13 @@ from services import clock
 from services.cli.beside import LOOK_SECONDS, Beside
 from services.cli.service import Service
 from services.compose import LEDGER_FILE, Books, Owner, owned_books, owner_of
-from services.deadletters import DeadLetters, Refusal
+from services.deadletters import DeadLetters
+from services.intake import SourceOf, keep_refused
 from services.ledgers.sqlite import sqlite_ledger
 from services.settings import Settings
 from services.views.redis import redis_views
 from services.views.valkey import running_socket
 from services.writer import Outcome, Submitted
-
-SourceOf = Callable[[int], str]
-"""Where an event came from, by its index."""
 
 KEEP_EVERY: Final = 100_000
 """Entries between two writes of the accounts' file: a load that is cut off books at most these again."""
@@ -97,7 +95,7 @@ class BooksDoor:
 
     async def deliver(self, events: Sequence[bytes], source: SourceOf) -> list[Outcome]:
         outcomes = await self._written(events)
-        await _keep_refused(self._books.dead_letters, events, dict(enumerate(outcomes)), source)
+        await keep_refused(self._books.dead_letters, events, dict(enumerate(outcomes)), source)
         self._delivered += len(events)
         self._unprojected += len(events)
         if self._unprojected >= STEP_ENTRIES:
@@ -182,7 +180,7 @@ class _ServiceDoor:
     async def deliver(self, events: Sequence[bytes], source: SourceOf) -> list[Outcome]:
         unfit = {index: refused for index, raw in enumerate(events) if (refused := _unfit(raw))}
         outcomes = {index: _refusal(refused) for index, refused in unfit.items()}
-        await _keep_refused(self._dead_letters, events, outcomes, source)
+        await keep_refused(self._dead_letters, events, outcomes, source)
         sent = [index for index in range(len(events)) if index not in unfit]
         answers = await self._service.send([events[index] for index in sent])
         outcomes.update(zip(sent, answers, strict=True))
@@ -255,15 +253,3 @@ def _unfit(raw: bytes) -> Refused | None:
 
 def _refusal(refused: Refused) -> Outcome:
     return Outcome("refused", None, 0, refused.code, refused.message, refused.field)
-
-
-async def _keep_refused(
-    dead_letters: DeadLetters, events: Sequence[bytes], outcomes: Mapping[int, Outcome], source: SourceOf
-) -> None:
-    refused = [
-        Refusal(events[index], outcome.code, outcome.message, outcome.field, source(index), clock.now())
-        for index, outcome in outcomes.items()
-        if outcome.status == "refused"
-    ]
-    if refused:
-        await asyncio.to_thread(dead_letters.put_many, refused)

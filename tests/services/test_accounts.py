@@ -9,8 +9,11 @@ import pytest
 from events.account import Account, AccountState, book
 from events.envelope import event_of
 from services.accounts import SCHEMA_VERSION, Accounts, Reached
+from services.ledgers.memory import memory_ledger
+from services.writer import Submitted, Writer
 from tests.model.notation import fact, line
-from tests.services.books import raw_of
+from tests.services.books import POLICY, raw_of
+from tests.services.running import asynchronous
 
 HEAD = Reached(7, b"hash")
 
@@ -164,3 +167,32 @@ def test_without_a_path_all_is_in_memory() -> None:
     accounts.cool()
     assert accounts.reached == HEAD
     accounts.close()
+
+
+def signed_raw(account: str) -> bytes:
+    """A contract of an account, as it comes in."""
+    return raw_of(fact("signed", f"{account}1", "2024-01-10", lines=[line(1000)]) | {"subject": account})
+
+
+@asynchronous
+async def test_accounts_that_cannot_be_kept_fail_no_event(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ledger has it; the accounts are only a cache, and are kept the next time."""
+    writer = Writer(memory_ledger(), Accounts(tmp_path / "accounts.db", 0, 10), POLICY, None, keep_every=1)
+    await writer.start()
+
+    def full(_: Accounts, __: Reached) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Accounts, "keep", full)
+        (first,) = await writer.write([Submitted(signed_raw("a"))])
+    assert first.status == "accepted"
+    assert [one.status for one in await writer.write([Submitted(signed_raw(a)) for a in "ab"])] == [
+        "duplicate",
+        "accepted",
+    ]
+    await writer.close()
+    kept_now = Accounts(tmp_path / "accounts.db", 0, 10)
+    assert kept_now.reached.height == 2  # the genesis block and one block a call
+    assert all(account.facts for account in kept_now.get_many("ab").values())
+    kept_now.close()
