@@ -17,7 +17,7 @@ from events.account import Booking
 from events.merkle import LEAF, merkle_root
 from events.movements import Movement, Posting
 from events.policy import Policy
-from events.timeline import cell_of_bytes
+from events.timeline import Cell, cell_of_bytes
 
 FORMAT: Final = 1
 NO_HASH: Final = bytes(32)
@@ -77,7 +77,9 @@ class _Wire(Struct, array_like=True, frozen=True):
     entries: list[Entry]
 
 
-class _WirePosting(Struct, array_like=True, frozen=True, gc=False):
+class RawPosting(Struct, array_like=True, frozen=True, gc=False):
+    """A posting with its cell still in msgpack, for whoever meets the same cells again and again."""
+
     day: int
     movement: Movement
     amount: int
@@ -86,18 +88,20 @@ class _WirePosting(Struct, array_like=True, frozen=True, gc=False):
     initiative: str = ""
 
 
-class _WireBooking(Struct, array_like=True, frozen=True, gc=False):
+class RawBooking(Struct, array_like=True, frozen=True, gc=False):
+    """A booking with its cells still in msgpack."""
+
     seq: int
     account: str
     moment: int
     unmatched: int
-    postings: list[_WirePosting]
+    postings: list[RawPosting]
 
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _WIRE: Final = msgspec.msgpack.Decoder(_Wire)
 _HEADER: Final = msgspec.msgpack.Decoder(Header)
-_BOOKING: Final = msgspec.msgpack.Decoder(_WireBooking)
+_BOOKING: Final = msgspec.msgpack.Decoder(RawBooking)
 
 
 def entry_leaf(entry: Entry) -> bytes:
@@ -117,15 +121,29 @@ def entry_of(event: bytes, booking: Booking) -> Entry:
 
 def booking_of(entry: Entry) -> Booking:
     """What an entry did; raises BlockDamaged."""
+    (raw,) = raw_bookings_of([entry])
+    postings = [
+        Posting(one.day, one.movement, one.amount, cell_of_raw(bytes(one.cell)), one.reason, one.initiative)
+        for one in raw.postings
+    ]
+    return Booking(raw.seq, raw.account, raw.moment, raw.unmatched, postings)
+
+
+def raw_bookings_of(entries: Iterable[Entry]) -> list[RawBooking]:
+    """What entries did, their cells left in msgpack; raises BlockDamaged."""
+    decode = _BOOKING.decode
     try:
-        wire = _BOOKING.decode(entry.booking)
-        postings = [
-            Posting(one.day, one.movement, one.amount, cell_of_bytes(bytes(one.cell)), one.reason, one.initiative)
-            for one in wire.postings
-        ]
+        return [decode(one.booking) for one in entries]
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BlockDamaged(f"a booking cannot be read: {error}") from error
-    return Booking(wire.seq, wire.account, wire.moment, wire.unmatched, postings)
+
+
+def cell_of_raw(data: bytes) -> Cell:
+    """The cell of a raw posting; raises BlockDamaged."""
+    try:
+        return cell_of_bytes(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BlockDamaged(f"the cell of a booking cannot be read: {error}") from error
 
 
 def seal(

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from events import block as blocks
-from events.account import Booking
-from events.block import Block
-from projections.fold import Folded, fold, postings_by_account
+from events.block import Block, RawBooking
+from projections.fold import Folded, fold, posted_by_account
 from projections.pages import ACCOUNTS, BOOK, BOOK_COUNTS, FORMAT, PageName, changed_page
 from projections.records import Record, bytes_of_record, record_of_bytes
 from services.ledgers.port import Ledger, StoredBlock
@@ -77,6 +76,44 @@ class Projector:
         while await self._pass(until_height):
             pass
 
+    async def take(self, coming: Sequence[StoredBlock]) -> int:
+        """Projects blocks that were handed over, in the order of the log they come from; how many were skipped.
+
+        A block the views reflect already, and a fork that a writer left behind, is skipped. What is missing
+        before a block, because the views lost it, is read from the ledger. Raises as `run` does.
+        """
+        if self._doubtful:
+            await self._reload()
+        skipped = 0
+        batch: list[StoredBlock] = []
+        for stored in coming:
+            due = self._position.next_height + len(batch)
+            if stored.height > due:
+                await self._take_all(batch)
+                batch = []
+                await self.catch_up(stored.height)
+                due = self._position.next_height
+            before = batch[-1].hash if batch else self._position.last_hash or blocks.NO_HASH
+            if stored.height == due and stored.prev_hash == before:
+                batch.append(stored)
+            else:
+                skipped += 1
+        await self._take_all(batch)
+        return skipped
+
+    async def _take_all(self, batch: Sequence[StoredBlock]) -> None:
+        """Projects blocks that follow the position; where the views have moved meanwhile, from the ledger."""
+        if not batch:
+            return
+        try:
+            await self._project([blocks.block_of(one.data) for one in batch])
+        except Gap:
+            await self._reload()
+            await self.catch_up(batch[-1].height + 1)
+        except BaseException:
+            self._doubtful = True
+            raise
+
     async def reached(self, height: int) -> None:
         """Waits until the views reflect a block."""
         async with self._moved:
@@ -119,8 +156,9 @@ class Projector:
             blocks.check_next(before, block)
             blocks.check_entries(block)
             before = block
-        bookings = [blocks.booking_of(entry) for block in batch for entry in block.entries]
-        folded = fold(await self._records_of(postings_by_account(bookings)), bookings)
+        bookings = [booking for block in batch for booking in blocks.raw_bookings_of(block.entries)]
+        posted = posted_by_account(bookings)
+        folded = fold(await self._records_of(posted), bookings, posted)
         writes = await self._writes(folded)
         position = _position_after(self._position, batch[-1], bookings)
         await self._views.commit(self._partition, self._epoch, self._position.next_height, position, writes)
@@ -162,7 +200,7 @@ class Projector:
             writes.setdefault(name.months_key, {})[name.months_field] = totals
         self._records.update(folded.records)
         writes[ACCOUNTS] = {
-            account: bytes_of_record(record) if record else None for account, record in folded.records.items()
+            account: bytes_of_record(record) if record.sums else None for account, record in folded.records.items()
         }
         return writes
 
@@ -213,7 +251,7 @@ class Projector:
             self._pages.popitem(last=False)
 
 
-def _position_after(position: Position, last: Block, bookings: Sequence[Booking]) -> Position:
+def _position_after(position: Position, last: Block, bookings: Sequence[RawBooking]) -> Position:
     newest = max((booking.moment for booking in bookings), default=0)
     return Position(
         next_height=last.header.height + 1,

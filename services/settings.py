@@ -1,22 +1,32 @@
 """The settings: one frozen struct, read once from the `REVLEDGER_*` variables of the environment."""
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from msgspec import Struct
 
-from events.envelope import EVENT_BYTES_MAX
+from services.variables import SETTINGS, Setting
+
+__all__ = [
+    "NOT_SETTINGS",
+    "PREFIX",
+    "SETTINGS",
+    "Row",
+    "Setting",
+    "Settings",
+    "SettingsError",
+    "settings_from",
+    "settings_markdown",
+    "settings_table",
+]
 
 PREFIX: Final = "REVLEDGER_"
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-BODY_BYTES_LIMIT: Final = 256 * 1024 * 1024
 
 
 class Settings(Struct, frozen=True, kw_only=True):
-    """What can be set from outside; what each means and its unit is in `SETTINGS`."""
+    """What can be set from outside; what each means and its unit is in `services/variables.py`."""
 
     data: Path
     host: str
@@ -26,6 +36,33 @@ class Settings(Struct, frozen=True, kw_only=True):
     queue_events_max: int
     body_bytes_max: int
     log: str
+    log_format: str
+    kafka: str
+    redis: str
+    prefix: str
+    partitions: int
+    replication: int
+    min_isr: int
+    session_seconds: int
+    kafka_security: str
+    kafka_sasl: str
+    kafka_user: str
+    kafka_password: str
+    kafka_ca: Path | None
+    kafka_cert: Path | None
+    kafka_key: Path | None
+    redis_user: str
+    redis_password: str
+    redis_ca: Path | None
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{one.field}={_shown(one, getattr(self, one.field))!r}" for one in SETTINGS)
+        return f"Settings({fields})"
+
+    @property
+    def is_distributed(self) -> bool:
+        """Whether the ledger is on Kafka instead of in the data directory."""
+        return bool(self.kafka)
 
 
 class SettingsError(Exception):
@@ -36,18 +73,6 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class Setting(Struct, frozen=True):
-    """One variable; `read` gives the value of a text, or raises ValueError with what to write instead."""
-
-    variable: str
-    field: str
-    type: str
-    unit: str
-    default: str
-    description: str
-    read: Callable[[str], object]
-
-
 class Row(Struct, frozen=True):
     """One setting in force; `source` is `default` or `environment`."""
 
@@ -56,119 +81,6 @@ class Row(Struct, frozen=True):
     source: str
     description: str
 
-
-def _text(expected: str) -> Callable[[str], str]:
-    def read(text: str) -> str:
-        if not text or text != text.strip():
-            raise ValueError(expected)
-        return text
-
-    return read
-
-
-def _path(text: str) -> Path:
-    return Path(_text("the path of a directory")(text))
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) < 19 and low <= int(text) <= high):
-            raise ValueError(f"a whole number from {low} to {high}")
-        return int(text)
-
-    return read
-
-
-def _zone(text: str) -> str:
-    try:
-        ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        near = difflib.get_close_matches(text, available_timezones(), n=1)
-        raise ValueError(f"an IANA time zone such as {near[0] if near else 'Europe/Berlin'}") from error
-    return text
-
-
-def _log(text: str) -> str:
-    if text not in LOG_LEVELS:
-        raise ValueError(f"one of {', '.join(LOG_LEVELS)}")
-    return text
-
-
-SETTINGS: Final = (
-    Setting(
-        "REVLEDGER_DATA",
-        "data",
-        "path",
-        "",
-        "./revledger-data",
-        "Directory of the ledger, the projections and the dead letters; made if it does not exist.",
-        _path,
-    ),
-    Setting(
-        "REVLEDGER_HOST",
-        "host",
-        "text",
-        "",
-        "127.0.0.1",
-        "Address the HTTP service listens on; 0.0.0.0 for all of the machine's.",
-        _text("a host name or an IP address"),
-    ),
-    Setting(
-        "REVLEDGER_PORT",
-        "port",
-        "integer",
-        "",
-        "8000",
-        "Port the HTTP service listens on; 0 for any that is free.",
-        _whole(0, 65_535),
-    ),
-    Setting(
-        "REVLEDGER_ZONE",
-        "zone",
-        "time zone",
-        "",
-        "UTC",
-        "Reporting zone, in which a time becomes a day; used once, when a new ledger begins.",
-        _zone,
-    ),
-    Setting(
-        "REVLEDGER_ACCOUNTS_HOT",
-        "accounts_hot",
-        "integer",
-        "accounts",
-        "100000",
-        "How many accounts the writer keeps in memory; the others are read from its file when needed.",
-        _whole(1, 1_000_000_000),
-    ),
-    Setting(
-        "REVLEDGER_QUEUE",
-        "queue_events_max",
-        "integer",
-        "events",
-        "10000",
-        "How many events may wait to be booked before more are turned away with 503.",
-        _whole(1, 10_000_000),
-    ),
-    Setting(
-        "REVLEDGER_BODY_MAX_BYTES",
-        "body_bytes_max",
-        "integer",
-        "bytes",
-        "16777216",
-        "The largest body of a request; 16777216 is 16 MiB.",
-        _whole(EVENT_BYTES_MAX, BODY_BYTES_LIMIT),
-    ),
-    Setting(
-        "REVLEDGER_LOG",
-        "log",
-        "level",
-        "",
-        "info",
-        f"The least severe messages that are logged: {', '.join(LOG_LEVELS)}.",
-        _log,
-    ),
-)
-"""Every variable there is; a name here is for ever."""
 
 NOT_SETTINGS: Final = frozenset({"REVLEDGER_REQUIRE"})
 """Variables of ours that configure the test suite and are left alone here."""
@@ -186,10 +98,51 @@ def settings_from(environ: Mapping[str, str]) -> Settings:
         try:
             values[setting.field] = setting.read(text)
         except ValueError as error:
-            problems.append(f"{setting.variable}={text!r} cannot be: write {error}, or leave it out")
+            problems.append(f"{setting.variable}={setting.shown(text)} cannot be: write {error}, or leave it out")
+    if not problems:
+        problems = _contradictions(Settings(**values))
     if problems:
         raise SettingsError(problems)
     return Settings(**values)
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """What each setting allows, and all together do not."""
+    problems = []
+    if settings.kafka and not settings.redis:
+        problems.append("REVLEDGER_KAFKA is set and REVLEDGER_REDIS is not: the distributed form needs both")
+    if settings.redis and not settings.kafka:
+        problems.append("REVLEDGER_REDIS is set and REVLEDGER_KAFKA is not: the distributed form needs both")
+    if settings.min_isr > settings.replication:
+        problems.append(
+            f"REVLEDGER_MIN_ISR={settings.min_isr} cannot be above REVLEDGER_REPLICATION={settings.replication}:"
+            " nothing could ever be written"
+        )
+    if bool(settings.kafka_cert) != bool(settings.kafka_key):
+        problems.append("REVLEDGER_KAFKA_CERT and REVLEDGER_KAFKA_KEY belong together: set both or neither")
+    if settings.redis_ca and not settings.redis.startswith("rediss://"):
+        problems.append("REVLEDGER_REDIS_CA is set and REVLEDGER_REDIS is not rediss://: it would go unencrypted")
+    return problems + _kafka_security_problems(settings)
+
+
+def _kafka_security_problems(settings: Settings) -> list[str]:
+    """Credentials and certificates that are missing, or that the chosen security would leave unused."""
+    security, problems = settings.kafka_security, []
+    if security.startswith("sasl") and not (settings.kafka_user and settings.kafka_password):
+        problems.append(
+            f"REVLEDGER_KAFKA_SECURITY={security} asks for SASL: set REVLEDGER_KAFKA_USER and REVLEDGER_KAFKA_PASSWORD"
+        )
+    if not security.startswith("sasl") and (settings.kafka_user or settings.kafka_password):
+        problems.append(
+            f"REVLEDGER_KAFKA_SECURITY={security} uses no password, and one is set:"
+            " write sasl_ssl or sasl_plaintext, or leave out REVLEDGER_KAFKA_USER and REVLEDGER_KAFKA_PASSWORD"
+        )
+    if not security.endswith("ssl") and (settings.kafka_ca or settings.kafka_cert):
+        problems.append(
+            f"REVLEDGER_KAFKA_SECURITY={security} uses no TLS, and certificates are set:"
+            " write ssl or sasl_ssl, or leave out REVLEDGER_KAFKA_CA, _CERT and _KEY"
+        )
+    return problems
 
 
 def settings_table(settings: Settings, environ: Mapping[str, str]) -> list[Row]:
@@ -197,12 +150,18 @@ def settings_table(settings: Settings, environ: Mapping[str, str]) -> list[Row]:
     return [
         Row(
             setting.variable,
-            str(getattr(settings, setting.field)),
+            _shown(setting, getattr(settings, setting.field)),
             "environment" if setting.variable in environ else "default",
             setting.description,
         )
         for setting in SETTINGS
     ]
+
+
+def _shown(setting: Setting, value: object) -> str:
+    """The text of a value; what is secret only by whether it is there."""
+    text = "" if value is None else str(value)
+    return "(set)" if setting.is_secret and text else text
 
 
 def settings_markdown() -> str:
@@ -212,14 +171,15 @@ def settings_markdown() -> str:
         "",
         "Read once, from the environment, when a process starts. An unknown `REVLEDGER_*` variable is an",
         "error, and so is a value that cannot be. `revledger settings --check` prints those in force. This",
-        "page is generated from `services/settings.py` by `make schemas`.",
+        "page is generated from `services/variables.py` by `make schemas`.",
         "",
         "| variable | type | default | what it sets |",
         "|---|---|---|---|",
     ]
     for setting in SETTINGS:
         kind = f"{setting.type}, {setting.unit}" if setting.unit else setting.type
-        lines.append(f"| `{setting.variable}` | {kind} | `{setting.default}` | {setting.description} |")
+        default = f"`{setting.default}`" if setting.default else ""
+        lines.append(f"| `{setting.variable}` | {kind} | {default} | {setting.description} |")
     return "\n".join(lines) + "\n"
 
 

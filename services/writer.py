@@ -3,8 +3,10 @@
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import tzinfo
+from types import MappingProxyType
 from typing import Literal
 
 from msgspec import Struct
@@ -23,10 +25,14 @@ from services.ledgers.port import HeightTaken, Ledger, StoredBlock
 
 
 class Submitted(Struct, frozen=True):
-    """One event as received; `recorded_at` (microseconds) only for a history recorded elsewhere."""
+    """One event as received; `recorded_at` (microseconds) only for a history recorded elsewhere.
+
+    `event` is what the bytes say, for whoever knows already; None: it is still to be read.
+    """
 
     raw: bytes
     recorded_at: int | None = None
+    event: Event | Refused | None = None
 
 
 class Place(Struct, frozen=True):
@@ -37,19 +43,32 @@ class Place(Struct, frozen=True):
     seq: int
 
 
+class Queued(Struct, frozen=True):
+    """Where an event waits in Kafka to be booked."""
+
+    partition: int
+    offset: int
+
+
 class Outcome(Struct, frozen=True):
     """What became of one event; `code`, `message` and `field` say why it was refused.
 
-    `dead_letter` is the number it is kept under, where the intake kept it.
+    `dead_letter` is the number it is kept under, where the intake kept it; `queued` where it waits, durable and not
+    yet booked.
     """
 
-    status: Literal["accepted", "duplicate", "refused"]
+    status: Literal["accepted", "duplicate", "refused", "queued"]
     place: Place | None = None
     unmatched: int = 0
     code: str = ""
     message: str = ""
     field: str = ""
     dead_letter: int | None = None
+    queued: Queued | None = None
+
+
+KeepRefused = Callable[[Sequence[Outcome]], Awaitable[None]]
+"""Keeps the refused ones among the outcomes of a call."""
 
 
 class ClockRunsBackwards(Exception):
@@ -65,10 +84,16 @@ BLOCK_ENTRIES_MAX = 1_000
 BLOCK_BYTES_MAX = 700_000
 CATCHING_UP_KEEP_EVERY = 100_000
 """Entries booked again between two writes of the accounts' file: it is quicker to write much at once."""
+PROGRESS_EVENTS = 10_000
+"""Events read without anything to book before the ledger notes how far: a start reads at most so many again."""
+NO_SOURCES: Mapping[str, int] = MappingProxyType({})
 
 
 class Writer:
-    """The one writer of a partition in this process; calls are booked in the order they come."""
+    """The one writer of a partition in this process; calls are booked in the order they come.
+
+    `find_places`: whether outcomes tell the height of duplicates too (else -1), which takes a look into the ledger.
+    """
 
     def __init__(
         self,
@@ -77,14 +102,19 @@ class Writer:
         policy: Policy,
         zone: tzinfo | None,
         *,
+        partition: int = 0,
+        partitions: int = 1,
         keep_every: int = 10_000,
+        find_places: bool = True,
     ) -> None:
         self._ledger = ledger
         self._accounts = accounts
         self._policy = policy
         self._zone = zone
         self._keep_every = keep_every
-        self._partition = 0
+        self._find_places = find_places
+        self._partition = partition
+        self._partitions = partitions
         self._head: Block | None = None
         self._behind = True
         self._unkept = 0
@@ -95,22 +125,45 @@ class Writer:
         async with self._turn:
             await self._catch_up()
 
-    async def write(self, items: Sequence[Submitted]) -> list[Outcome]:
+    async def begin(self) -> None:
+        """Starts, and gives an empty ledger its first block at once, which fixes what the others hold to."""
+        async with self._turn:
+            await self._catch_up()
+            while self._head is None:
+                with suppress(HeightTaken):
+                    await self._ledger.append([stored(self._genesis([]))])
+                await self._catch_up()
+
+    @property
+    def head(self) -> Block | None:
+        """The last block of the ledger that the accounts reflect."""
+        return self._head
+
+    async def write(
+        self,
+        items: Sequence[Submitted],
+        sources: Mapping[str, int] = NO_SOURCES,
+        keep_refused: KeepRefused | None = None,
+    ) -> list[Outcome]:
         """Books events and returns once they are durable; refusals are outcomes, not errors.
+
+        `sources`: for every input the events were read from, the offset to read next; it is written into the
+        ledger with them, by itself once `PROGRESS_EVENTS` brought nothing to book. `keep_refused` is given the
+        outcomes before the ledger notes that, whenever one is a refusal, and again if it has to be tried again.
 
         Raises:
             LedgerError: the ledger could not be written; no event of the call is acknowledged.
             ClockRunsBackwards: a given recorded time lies before the one already in the ledger.
         """
-        if not items:
+        if not items and not sources:
             return []
-        events = [_decoded(item.raw) for item in items]
+        events = [item.event or _decoded(item.raw) for item in items]
         async with self._turn:
             while True:
                 if self._behind:
                     await self._catch_up()
                 try:
-                    outcomes = await self._book(items, events)
+                    outcomes = await self._book(items, events, sources, keep_refused)
                 except HeightTaken:
                     continue
                 await self._keep_if_due(self._keep_every)
@@ -123,7 +176,13 @@ class Writer:
                 await self._keep()
             self._accounts.close()
 
-    async def _book(self, items: Sequence[Submitted], events: Sequence[Event | Refused]) -> list[Outcome]:
+    async def _book(
+        self,
+        items: Sequence[Submitted],
+        events: Sequence[Event | Refused],
+        sources: Mapping[str, int],
+        keep_refused: KeepRefused | None,
+    ) -> list[Outcome]:
         names = {event.subject for event in events if isinstance(event, Event)}
         accounts = self._accounts.get_many(names)
         begun = [] if self._head else [self._genesis(items)]
@@ -133,7 +192,9 @@ class Writer:
         try:
             for item, event in zip(items, events, strict=True):
                 batch.add(item, event, self._zone)
-            sealed = batch.sealed()
+            if keep_refused is not None and any(outcome.status == "refused" for outcome in batch.outcomes):
+                await keep_refused(batch.outcomes)
+            sealed = batch.sealed(sources)
             if sealed:
                 await self._ledger.append([stored(block) for block in (*begun, *sealed)])
         except BaseException:
@@ -154,6 +215,8 @@ class Writer:
             return outcome
         seq = outcome.place.seq
         height = next((b.header.height for b in sealed if b.header.first_seq <= seq < b.next_seq), None)
+        if height is None and not self._find_places:
+            return outcome
         if height is None:
             found = await self._ledger.block_of(self._partition, seq)
             assert found is not None, f"entry {seq} was seen before, and is not in the ledger"
@@ -163,14 +226,14 @@ class Writer:
 
     def _genesis(self, items: Sequence[Submitted]) -> Block:
         """Block 0, as old as the first event it is written for."""
-        recorded_at = items[0].recorded_at
+        recorded_at = items[0].recorded_at if items else None
         return blocks.seal(
             None,
             [],
             partition=self._partition,
             recorded_at=clock.now() if recorded_at is None else recorded_at,
             policy=self._policy.stamp,
-            genesis=Genesis(1, self._policy),
+            genesis=Genesis(self._partitions, self._policy),
         )
 
     async def _catch_up(self) -> None:
@@ -283,7 +346,8 @@ class _Batch:
         self.touched.add(booking.account)
         self.outcomes.append(Outcome("accepted", Place(self._partition, -1, booking.seq), booking.unmatched))
 
-    def _seal(self) -> None:
+    def _seal(self, sources: Mapping[str, int] = NO_SOURCES) -> None:
+        """Seals a block; all but the last of a batch say of the inputs what the head said: the batch is not over."""
         given = self._recorded_at
         if given is not None and given < self._head.header.recorded_at:
             raise ClockRunsBackwards(
@@ -292,16 +356,30 @@ class _Batch:
             )
         recorded_at = clock.now() if given is None else given
         self._head = blocks.seal(
-            self._head, self._entries, partition=self._partition, recorded_at=recorded_at, policy=self._policy
+            self._head,
+            self._entries,
+            partition=self._partition,
+            recorded_at=recorded_at,
+            policy=self._policy,
+            sources=_furthest(self._head.header.sources, sources),
         )
         self._sealed.append(self._head)
         self._entries, self._bytes = [], 0
 
-    def sealed(self) -> list[Block]:
-        """The blocks of the batch."""
-        if self._entries:
-            self._seal()
+    def sealed(self, sources: Mapping[str, int]) -> list[Block]:
+        """The blocks of the batch; an empty one where much was read and there was nothing to book."""
+        if self._entries or _is_far(self._head.header.sources, sources):
+            self._seal(sources)
         return self._sealed
+
+
+def _furthest(known: Mapping[str, int], sources: Mapping[str, int]) -> dict[str, int]:
+    """How far the inputs were read: a writer that was overtaken takes nothing back."""
+    return {**known, **{name: max(offset, known.get(name, 0)) for name, offset in sources.items()}}
+
+
+def _is_far(known: Mapping[str, int], sources: Mapping[str, int]) -> bool:
+    return any(offset - known.get(name, 0) >= PROGRESS_EVENTS for name, offset in sources.items())
 
 
 def _decoded(raw: bytes) -> Event | Refused:

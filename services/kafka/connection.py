@@ -1,0 +1,92 @@
+"""The way to Kafka: names of topics and groups, and the options every client connects with."""
+
+import ssl
+from typing import Any, Final
+
+from msgspec import Struct
+
+from services.settings import Settings, SettingsError
+
+RECORD_BYTES_MAX: Final = 32 * 1024 * 1024
+"""The largest record: a block with one event, and its postings, of the largest kind must fit."""
+REQUEST_MS: Final = 10_000
+"""How long a request may take, retries included, before the caller is told."""
+
+
+class Names(Struct, frozen=True):
+    """What is called how in one cluster; `prefix` keeps ledgers apart."""
+
+    prefix: str
+
+    @property
+    def events(self) -> str:
+        """The topic that events come in by; the key is the account."""
+        return f"{self.prefix}.events"
+
+    @property
+    def ledger(self) -> str:
+        """The topic of blocks."""
+        return f"{self.prefix}.ledger"
+
+    @property
+    def dead_letters(self) -> str:
+        """The topic of what was refused."""
+        return f"{self.prefix}.dead-letters"
+
+    def source(self, partition: int) -> str:
+        """What a block calls a partition of the events topic."""
+        return f"{self.events}/{partition}"
+
+    def group(self, service: str) -> str:
+        """The consumer group of a service."""
+        return f"{self.prefix}-{service}"
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """What every aiokafka client is made with: where to, and as whom.
+
+    Raises:
+        SettingsError: a file of certificates or keys holds none.
+    """
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka.split(","),
+        "security_protocol": settings.kafka_security.upper(),
+        "client_id": settings.prefix,
+    }
+    if settings.kafka_security.endswith("ssl"):
+        options["ssl_context"] = _tls(settings)
+    if settings.kafka_security.startswith("sasl"):
+        options["sasl_mechanism"] = settings.kafka_sasl.upper()
+        options["sasl_plain_username"] = settings.kafka_user
+        options["sasl_plain_password"] = settings.kafka_password
+    return options
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    """Servers are always checked: their certificate and their name in it."""
+    try:
+        context = ssl.create_default_context(cafile=settings.kafka_ca)
+    except (ssl.SSLError, OSError) as error:
+        problem = f"REVLEDGER_KAFKA_CA={settings.kafka_ca} holds no certificate in PEM format: name one that does"
+        raise SettingsError([problem]) from error
+    if settings.kafka_cert is not None:
+        try:
+            context.load_cert_chain(settings.kafka_cert, settings.kafka_key, password="")
+        except (ssl.SSLError, OSError) as error:
+            problem = (
+                f"REVLEDGER_KAFKA_CERT={settings.kafka_cert} and REVLEDGER_KAFKA_KEY={settings.kafka_key} are not a"
+                " certificate and its key without a passphrase, in PEM format: name a pair"
+            )
+            raise SettingsError([problem]) from error
+    return context
+
+
+def producer_options(settings: Settings) -> dict[str, Any]:
+    """What a producer is made with: nothing is acknowledged before it is on enough brokers."""
+    return {
+        **client_options(settings),
+        "acks": "all",
+        "enable_idempotence": True,
+        "max_request_size": RECORD_BYTES_MAX,
+        "request_timeout_ms": REQUEST_MS,
+    }

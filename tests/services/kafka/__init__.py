@@ -1,0 +1,1 @@
+"""Tests of what speaks Kafka, on a real broker."""
