@@ -57,7 +57,7 @@ run: $(STAMP) ## start the service with a made-up company (ARGS="--port 9000")
 test: $(STAMP) ## everything that is to be tested: ruff, mypy, pytest (ARGS="-k bridge")
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 -m "not crash" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not crash" $(ARGS)
 
 .PHONY: check
 check: $(STAMP) ## the quick part: ruff, mypy and the tidy rules
@@ -73,7 +73,7 @@ bench: $(STAMP) ## measure what the README claims: every bench/bench_*.py (ARGS=
 
 .PHONY: crash
 crash: $(STAMP) ## the long failure tests: kill, tear, lose, restart
-	$(BIN)/python -m pytest -n 2 -m crash $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m crash $(ARGS)
 
 .PHONY: schemas
 schemas: $(STAMP) ## write again the committed files that are generated (events/schemas, deploy/settings.md)
@@ -83,7 +83,7 @@ schemas: $(STAMP) ## write again the committed files that are generated (events/
 .PHONY: lock
 lock: $(STAMP) ## choose newer versions and write constraints.txt again (needs uv; installs it if missing)
 	@command -v uv >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	PATH="$$PATH:$(BIN)" uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --upgrade \
+	PATH="$$PATH:$(BIN)" uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --upgrade \
 	    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet -o constraints.txt
 
 .PHONY: clean

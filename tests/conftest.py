@@ -5,6 +5,8 @@ import os
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.servers.fixtures"]
+
 # Here new examples every run, in CI the same ones every time: what turns red there is what the change did.
 # Examples are judged by their answers, never by the clock of a machine that does other things meanwhile.
 settings.register_profile("here", deadline=None)

@@ -1,0 +1,1 @@
+"""Real servers for tests and benchmarks: Kafka, one broker or three, and Redis."""
