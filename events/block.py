@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from events.account import Booking
+from events.facts import Pairs
 from events.merkle import LEAF, merkle_root
 from events.movements import Movement, Posting
 from events.policy import Policy
@@ -88,6 +89,17 @@ class RawPosting(Struct, array_like=True, frozen=True, gc=False):
     initiative: str = ""
 
 
+class RawCell(Struct, array_like=True, frozen=True, gc=False):
+    """A cell with its labels still in msgpack: many cells share them."""
+
+    currency: str
+    contract: str
+    line: str
+    plan: str
+    product: str
+    labels: Raw
+
+
 class RawBooking(Struct, array_like=True, frozen=True, gc=False):
     """A booking with its cells still in msgpack."""
 
@@ -102,6 +114,9 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 _WIRE: Final = msgspec.msgpack.Decoder(_Wire)
 _HEADER: Final = msgspec.msgpack.Decoder(Header)
 _BOOKING: Final = msgspec.msgpack.Decoder(RawBooking)
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+_CELL: Final = msgspec.msgpack.Decoder(RawCell)
+_LABELS: Final = msgspec.msgpack.Decoder(Pairs)
 
 
 def entry_leaf(entry: Entry) -> bytes:
@@ -134,7 +149,7 @@ def raw_bookings_of(entries: Iterable[Entry]) -> list[RawBooking]:
     decode = _BOOKING.decode
     try:
         return [decode(one.booking) for one in entries]
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise BlockDamaged(f"a booking cannot be read: {error}") from error
 
 
@@ -142,8 +157,24 @@ def cell_of_raw(data: bytes) -> Cell:
     """The cell of a raw posting; raises BlockDamaged."""
     try:
         return cell_of_bytes(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise BlockDamaged(f"the cell of a booking cannot be read: {error}") from error
+
+
+def raw_cell_of(data: bytes) -> RawCell:
+    """The same, its labels left in msgpack; raises BlockDamaged."""
+    try:
+        return _CELL.decode(data)
+    except _UNREADABLE as error:
+        raise BlockDamaged(f"the cell of a booking cannot be read: {error}") from error
+
+
+def labels_of_raw(data: bytes) -> Pairs:
+    """The labels of a raw cell; raises BlockDamaged."""
+    try:
+        return _LABELS.decode(data)
+    except _UNREADABLE as error:
+        raise BlockDamaged(f"the labels of a booking cannot be read: {error}") from error
 
 
 def seal(
@@ -180,12 +211,10 @@ def block_of(data: bytes) -> Block:
     try:
         wire = _WIRE.decode(data)
         header = _HEADER.decode(wire.header)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise BlockDamaged(f"a block cannot be read: {error}") from error
     if header.format != FORMAT:
-        raise BlockDamaged(
-            f"format {header.format} is newer than this revledger reads ({FORMAT}): upgrade it"
-        )
+        raise BlockDamaged(f"format {header.format} is newer than this revledger reads ({FORMAT}): upgrade it")
     if header.entries != len(wire.entries):
         raise BlockDamaged(f"block {header.height} says {header.entries} entries and has {len(wire.entries)}")
     return Block(header, sha256(wire.header).digest(), wire.entries, data)

@@ -52,9 +52,7 @@ def frontier_of(facts: Iterable[Fact]) -> Frontier:
 
 def is_next(frontier: Frontier, fact: Fact) -> bool:
     """Whether a fact comes after all earlier ones on both clocks, so that `book_next` may book it."""
-    return (
-        fact.day >= frontier.day and fact.moment >= frontier.moment and fact.moment_day >= frontier.moment_day
-    )
+    return fact.day >= frontier.day and fact.moment >= frontier.moment and fact.moment_day >= frontier.moment_day
 
 
 def book_next(frontier: Frontier, fact: Fact) -> tuple[Frontier, list[Posting]]:
@@ -68,9 +66,7 @@ def book_next(frontier: Frontier, fact: Fact) -> tuple[Frontier, list[Posting]]:
     sums = _sums(_path(new, fact.day, level, was_active=advanced.was_active))
     if old.contracts:
         _subtract(sums, _path(old, fact.day, level, was_active=advanced.was_active))
-    committed = {
-        (fact.moment_day, cell): value for cell, value in _difference(old.settled, new.settled).items()
-    }
+    committed = {(fact.moment_day, cell): value for cell, value in _difference(old.settled, new.settled).items()}
     _add_ahead(sums, committed)
     return advanced, _postings(sums)
 

@@ -99,11 +99,7 @@ def _renewed(contract: Contract, fact: Fact) -> Contract:
 
 
 def _cancelled(contract: Contract, fact: Fact) -> Contract:
-    return (
-        contract
-        if contract.closed
-        else replace(contract, closed=(fact.reason, fact.initiative), paused=False)
-    )
+    return contract if contract.closed else replace(contract, closed=(fact.reason, fact.initiative), paused=False)
 
 
 def _paused(contract: Contract, _fact: Fact) -> Contract:

@@ -46,7 +46,5 @@ def root_of_path(leaf: bytes, path: Sequence[tuple[str, bytes]]) -> bytes:
 
 def _parents(level: list[bytes]) -> list[bytes]:
     """The next level up; an odd last node moves up as it is, which gives the tree of RFC 6962."""
-    pairs = [
-        sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)
-    ]
+    pairs = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[::2], level[1::2], strict=False)]
     return [*pairs, level[-1]] if len(level) & 1 else pairs

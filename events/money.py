@@ -40,9 +40,7 @@ INTERVALS_PER_YEAR: Final[dict[str, int]] = {"month": 12, "year": 1, "week": 52,
 def require_currency(code: str, field: str) -> str:
     """The code, if ISO 4217 has it as money; raises Refused `unknown_currency`."""
     if code not in MINOR_DIGITS:
-        raise Refused(
-            "unknown_currency", f"{code!r} is not an ISO 4217 currency code such as USD or KRW", field
-        )
+        raise Refused("unknown_currency", f"{code!r} is not an ISO 4217 currency code such as USD or KRW", field)
     return code
 
 

@@ -39,18 +39,14 @@ def movements(day: int, before: Level, after: Level, causes: Causes, *, was_acti
         rise: Movement = "reactivation" if was_active else "new"
         return [Posting(day, rise, value, cell) for cell, value in after.items()]
     if not after:
-        return [
-            Posting(day, "churn", -value, cell, *causes(cell.contract, day)) for cell, value in before.items()
-        ]
+        return [Posting(day, "churn", -value, cell, *causes(cell.contract, day)) for cell, value in before.items()]
     changes = _changes(before, after)
     currencies = {cell.currency for cell in changes}
     if len(currencies) < 2:
         return _changed(day, changes)
     postings: list[Posting] = []
     for currency in sorted(currencies):
-        postings += _changed(
-            day, {cell: value for cell, value in changes.items() if cell.currency == currency}
-        )
+        postings += _changed(day, {cell: value for cell, value in changes.items() if cell.currency == currency})
     return postings
 
 

@@ -54,9 +54,7 @@ def period_named(
     start = day_or_none(from_, zone, f"{field}.from")
     end = day_or_none(until, zone, f"{field}.until")
     if start is not None and end is not None and end < start:
-        raise Refused(
-            "invalid_period", f"until {until} lies before from {from_}: exchange or mend them", field
-        )
+        raise Refused("invalid_period", f"until {until} lies before from {from_}: exchange or mend them", field)
     return start, end
 
 

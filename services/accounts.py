@@ -7,6 +7,7 @@ import logging
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -137,6 +138,7 @@ class Accounts:
             yield from self._file.execute(f"SELECT {what} IN ({marks})", (self._partition, *some))
 
 
+@lru_cache(maxsize=8_192)  # of a batch, which is looked up before it is booked and noted after
 def _digest(key: str) -> bytes:
     return sha256(key.encode()).digest()[:16]
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from events.asyncapi import DOCUMENT, asyncapi_document
 from events.catalogue import schema_documents
 from services.settings import settings_markdown
 
@@ -19,7 +20,8 @@ SETTINGS: Final = "deploy/settings.md"
 def generated_files() -> dict[str, bytes]:
     """Path from the root of the repository, with forward slashes -> what the file is to hold."""
     schemas = {f"{SCHEMAS}/{name}": _json(document) for name, document in schema_documents().items()}
-    return {**schemas, SETTINGS: settings_markdown().encode()}
+    kafka = {f"{SCHEMAS}/{DOCUMENT}": _json(asyncapi_document())}
+    return {**schemas, **kafka, SETTINGS: settings_markdown().encode()}
 
 
 def out_of_date(root: Path, files: Mapping[str, bytes]) -> list[str]:

@@ -9,7 +9,10 @@ import pytest
 from events.block import Block, block_of, check_entries, check_next, seal
 from events.catalogue import event_schema
 from events.envelope import binary_of_structured, event_of, json_of_event, structured_of_binary
+from events.partitions import partition_of
 from events.vocabulary import EVENT_TYPES
+from services.ledgers.kafka_chain import block_of_parts, header_of_block
+from services.writer import stored
 from tests.wire.pin import HERE, PinnedBlock, PinnedBooking, entries_booked, pinned_events
 from tests.wire.samples import SAMPLES
 
@@ -140,3 +143,14 @@ def test_pinned_genesis_holds_the_policy_it_is_stamped_with() -> None:
 def test_entries_of_the_pinned_block_are_booked_as_ever() -> None:
     entries = pinned_chain()["entries"].entries
     assert entries_booked([entry.event for entry in entries]) == entries
+
+
+def test_blocks_lie_in_kafka_as_ever() -> None:
+    """The header of a ledger's record, and the partition of an account: other programs read and write by these."""
+    block = stored(pinned_chain()["entries"])
+    record = (HERE / "blocks" / "entries.header.hex").read_text("ascii")
+    assert header_of_block(block).hex() == record.strip()
+    parts = block_of_parts("revledger.ledger", 0, 1, [("block", bytes.fromhex(record))], block.data)
+    assert parts == block
+    accounts = {"acme": 4, "globex": 7, "acct-000001": 6, "고객": 6}
+    assert {account: partition_of(account, 8) for account in accounts} == accounts

@@ -1,0 +1,115 @@
+"""The AsyncAPI 3 document of the Kafka topics: what is sent to them, and what is found in them."""
+
+from typing import Any, Final
+
+from events.catalogue import COMBINED, EXAMPLES
+from events.envelope import STRUCTURED
+from events.refusals import REASONS
+from events.vocabulary import EVENT_TYPES
+
+DOCUMENT: Final = "asyncapi.json"
+_BINARY: Final = "application/json"
+_TEXT: Final = {"type": "string"}
+_NUMBER: Final = {"type": "string", "pattern": "^[0-9]+$"}
+
+
+def asyncapi_document() -> dict[str, Any]:
+    """The document, for topics with the usual prefix."""
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "revledger",
+            "version": "1.0.0",
+            "description": "Events in, blocks and refusals out. The topics' prefix is set by REVLEDGER_PREFIX.",
+        },
+        "defaultContentType": STRUCTURED,
+        "channels": {
+            "events": _channel(
+                "revledger.events",
+                "Events to be booked. The key is the account, and its murmur2 hash the partition, as Kafka's Java"
+                " client chooses it; events that come elsewhere are sent on.",
+                ["structured", "binary"],
+            ),
+            "ledger": _channel(
+                "revledger.ledger",
+                "The ledger, written by revledger alone. Of several records with one height the first counts.",
+                ["block"],
+            ),
+            "deadLetters": _channel(
+                "revledger.dead-letters", "What was refused, whole, with the reason in its headers.", ["refusal"]
+            ),
+        },
+        "operations": {
+            "publishEvent": _operation("receive", "events", ["structured", "binary"]),
+            "followLedger": _operation("send", "ledger", ["block"]),
+            "followRefusals": _operation("send", "deadLetters", ["refusal"]),
+        },
+        "components": {"messages": _messages()},
+    }
+
+
+def _channel(address: str, description: str, messages: list[str]) -> dict[str, Any]:
+    found = {name: {"$ref": f"#/components/messages/{name}"} for name in messages}
+    return {"address": address, "description": description, "messages": found}
+
+
+def _operation(action: str, channel: str, messages: list[str]) -> dict[str, Any]:
+    named = [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in messages]
+    return {"action": action, "channel": {"$ref": f"#/channels/{channel}"}, "messages": named}
+
+
+def _messages() -> dict[str, Any]:
+    key = {"kafka": {"key": {"type": "string", "description": "The account: the subject of the event."}}}
+    attributes = {f"ce_{name}": _TEXT for name in ("specversion", "id", "source", "subject", "time")}
+    types = {"type": "string", "enum": list(EVENT_TYPES)}
+    return {
+        "structured": {
+            "title": "A CloudEvent in structured mode",
+            "contentType": STRUCTURED,
+            "payload": {"$ref": COMBINED},
+            "bindings": key,
+            "examples": [{"name": name, "payload": example} for name, example in EXAMPLES.items()],
+        },
+        "binary": {
+            "title": "A CloudEvent in binary mode",
+            "contentType": _BINARY,
+            "headers": {
+                "type": "object",
+                "properties": {**attributes, "ce_type": types},
+                "required": [*attributes, "ce_type"],
+            },
+            "payload": {"type": "object", "description": "The `data` of the event's schema."},
+            "bindings": key,
+        },
+        "block": {
+            "title": "A block of the ledger",
+            "contentType": "application/msgpack",
+            "headers": {
+                "type": "object",
+                "properties": {
+                    "block": {
+                        "type": "string",
+                        "format": "binary",
+                        "description": "The msgpack array of partition, height, first_seq, entries, recorded_at"
+                        " (microseconds), prev_hash and hash.",
+                    }
+                },
+                "required": ["block"],
+            },
+            "payload": {"type": "string", "format": "binary", "description": "The bytes of the block."},
+        },
+        "refusal": {
+            "title": "What was refused",
+            "contentType": "application/octet-stream",
+            "headers": {
+                "type": "object",
+                "properties": {
+                    "code": {"type": "string", "enum": list(REASONS)},
+                    **dict.fromkeys(("message", "field", "source", "topic", "at"), _TEXT),
+                    **dict.fromkeys(("partition", "offset", "size"), _NUMBER),
+                },
+                "required": ["code", "message", "at"],
+            },
+            "payload": {"type": "string", "format": "binary", "description": "The record's value as it came."},
+        },
+    }
