@@ -11,36 +11,41 @@ from events.refusals import Refused
 from events.vocabulary import Event
 from services.writer import Submitted
 
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Read(Struct):
-    """Some records of one partition: to be booked here, to be sent on, and refused ones, each in their order."""
+    """Some records of one partition, in their order: `items` to be booked or refused here, `strays` to be sent on.
+
+    An item and the record of the same place belong together; one that cannot be read says why in its `event`.
+    """
 
     items: list[Submitted]
-    booked: list[ConsumerRecord]
-    strays: list[tuple[ConsumerRecord, Event]]
-    refused: list[tuple[ConsumerRecord, Refused]]
+    records: list[ConsumerRecord]
+    strays: list[tuple[bytes, Event]]
     next_offset: int
 
 
-def read_records(records: Iterable[ConsumerRecord], partition: int, partitions: int) -> Read:
+def read_records(found: Iterable[ConsumerRecord], partition: int, partitions: int, next_offset: int) -> Read:
     """Sorts the records of a partition out; an account's events all belong to one partition."""
-    read = Read([], [], [], [], 0)
-    for record in records:
-        read.next_offset = record.offset + 1
-        try:
-            raw = event_bytes(record.headers, record.value)
-            event = event_of(raw)
-        except Refused as refused:
-            read.refused.append((record, refused))
-            continue
-        if partition_of(event.subject, partitions) == partition:
+    read = Read([], [], [], next_offset)
+    for record in found:
+        raw, event = _event_of_record(record)
+        if isinstance(event, Refused) or partition_of(event.subject, partitions) == partition:
             read.items.append(Submitted(raw, None, event))
-            read.booked.append(record)
+            read.records.append(record)
         else:
-            read.strays.append((record, event))
+            read.strays.append((raw, event))
     return read
+
+
+def _event_of_record(record: ConsumerRecord) -> tuple[bytes, Event | Refused]:
+    """The structured-mode event of a record and what it says, or why it says nothing."""
+    try:
+        raw = event_bytes(record.headers, record.value)
+        return raw, event_of(raw)
+    except Refused as refused:
+        return record.value or b"", refused
 
 
 def event_bytes(headers: Headers, value: bytes | None) -> bytes:
@@ -52,7 +57,7 @@ def event_bytes(headers: Headers, value: bytes | None) -> bytes:
         raise Refused("not_cloudevent", "the record has no value: a tombstone takes nothing back, send a retraction")
     if not headers:
         return value
-    texts = {name.lower(): data for name, data in headers}
+    texts = {name.lower(): data or b"" for name, data in headers}
     content_type = texts.get("content-type", b"").partition(b";")[0].strip().lower()
     if content_type == BATCH.encode():
         raise Refused("not_cloudevent", "a Kafka record holds one event: send those of a batch one by one")

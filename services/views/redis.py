@@ -1,6 +1,7 @@
 """The views on a server of the Redis protocol: Redis 7 or later, Valkey 8 or later; keys are cluster-safe."""
 
 import hashlib
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,26 +90,40 @@ _PLACE: Final = ["next_height", "last_hash", "last_seq", "recorded_at", "newest_
 
 _REMEDIES: Final[list[tuple[type[RedisError], str]]] = [
     (BusyLoadingError, "The server is still loading its data; try again in a moment."),
-    (AuthenticationError, "Check the user and password in the server's URL."),
+    (AuthenticationError, "Check REVLEDGER_REDIS_USER and REVLEDGER_REDIS_PASSWORD."),
     (NoPermissionError, "Give this user the commands and keys of revledger on the server."),
     (OutOfMemoryError, "Raise the server's maxmemory or free memory; nothing was stored."),
     (ReadOnlyError, "Name the primary instead of a replica; nothing was stored."),
-    (TimeoutError, "Check that the server is not overloaded, then try again."),
+    (
+        TimeoutError,
+        "Check that the server is not overloaded, and that it speaks TLS if its URL says rediss://; then try again.",
+    ),
     (ConnectionError, "Check that the server runs and can be reached, then try again."),
 ]
 """What to do, by error; the first that fits."""
 
 
-def redis_views(server: str | Path, *, namespace: str = NAMESPACE) -> Views:
+def redis_views(
+    server: str | Path,
+    *,
+    namespace: str = NAMESPACE,
+    user: str = "",
+    password: str = "",
+    ca: Path | None = None,
+) -> Views:
     """The views on the server at a URL (`redis://`, `rediss://`, `unix://`) or at the path of a Unix socket.
 
-    It connects when first used. Several services may share a server, each under a namespace of its own.
+    It connects when first used. Several services may share a server, each under a namespace of its own. With
+    `rediss://` the server's certificate and its name in it are always checked, against those of the file `ca`
+    or else the system's.
     """
     assert not set(namespace) & set("{}"), "braces would change the hash tag"
-    options: Mapping[str, Any] = {
+    options: dict[str, Any] = {
         "protocol": 3,
         "socket_connect_timeout": CONNECT_SECONDS,
         "socket_timeout": ANSWER_SECONDS,
+        "username": user or None,
+        "password": password or None,
         # Never sent twice behind our back: whoever calls must know whether a commit may have happened.
         "retry": Retry(NoBackoff(), 0),
         # With these notifications on, a pooled connection is not checked before it is used again.
@@ -116,6 +131,9 @@ def redis_views(server: str | Path, *, namespace: str = NAMESPACE) -> Views:
     }
     if isinstance(server, Path):
         return _RedisViews(Redis(unix_socket_path=str(server), **options), namespace)
+    if server.startswith("rediss://"):
+        options |= {"ssl_cert_reqs": "required", "ssl_check_hostname": True}
+        options |= {"ssl_ca_certs": str(ca)} if ca is not None else {}
     return _RedisViews(Redis.from_url(server, **options), namespace)
 
 
@@ -253,6 +271,15 @@ def _explained() -> Iterator[None]:
     except DataError:
         raise
     except (RedisError, OSError) as error:
-        fitting = (remedy for kind, remedy in _REMEDIES if isinstance(error, kind))
-        remedy = next(fitting, "See the server's log, then try again.")
-        raise ViewsUnavailable(f"The views are unavailable ({error}).", remedy) from error
+        raise ViewsUnavailable(f"The views are unavailable ({error}).", _remedy(error)) from error
+
+
+def _remedy(error: Exception) -> str:
+    """What to do about an error; that of TLS is inside the one the client makes of it."""
+    if isinstance(error.__cause__ or error.__context__, ssl.SSLError):
+        return (
+            "Check that REVLEDGER_REDIS_CA names a file with the authority that signed the server's certificate,"
+            " that REVLEDGER_REDIS names the server as its certificate does, and that it speaks TLS."
+        )
+    fitting = (remedy for kind, remedy in _REMEDIES if isinstance(error, kind))
+    return next(fitting, "See the server's log, then try again.")

@@ -1,5 +1,6 @@
 """Fixtures of real servers, for all tests; one broker serves a whole run, whatever the number of its processes."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,15 +11,18 @@ import pytest
 
 from tests.servers.brokers import Cluster, kafka_cluster
 from tests.servers.doors import NO_DOOR, Door
-from tests.servers.kafka import Kafka, shared_kafka
+from tests.servers.kafka import KAFKA, Kafka, shared_kafka
 from tests.servers.needs import kafka_tests, needing
-from tests.servers.redis import Options, RedisServer, SharedRedis, own_redis, shared_redis
+from tests.servers.redis import REDIS, Options, RedisServer, SharedRedis, own_redis, shared_redis
 
 StartKafka = Callable[..., Cluster]
 """Starts a cluster for one test: `start_kafka(brokers=3, door=..., properties=...)`."""
 
 StartRedis = Callable[..., RedisServer]
 """Starts a Redis for one test: `start_redis(Options(keeping="dump"))`."""
+
+ENVIRONMENT: Final = dict(os.environ)
+"""As the run was started: which servers it is to use."""
 
 _GROUPED: Final = frozenset({"kafka", "start_kafka"})
 
@@ -29,12 +33,19 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.add_marker(kafka_tests)
 
 
+@pytest.fixture(autouse=True)
+def embedded_unless_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The servers that the tests use are no settings of what is tested."""
+    for name in (KAFKA, REDIS):
+        monkeypatch.delenv(name, raising=False)
+
+
 @pytest.fixture(scope="session")
 def kafka() -> Iterator[Kafka]:
     """A Kafka that all tests share: each uses topics and groups with its own `prefix`."""
     with ExitStack() as running:
         with needing("kafka"):
-            shared = running.enter_context(shared_kafka())
+            shared = running.enter_context(shared_kafka(ENVIRONMENT))
         yield shared
 
 
@@ -43,7 +54,7 @@ def redis_server() -> Iterator[SharedRedis]:
     """A Redis that the tests of a process share: each uses keys that begin with its own `prefix`."""
     with ExitStack() as running:
         with needing("redis"):
-            shared = running.enter_context(shared_redis())
+            shared = running.enter_context(shared_redis(ENVIRONMENT))
         yield shared
 
 

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from services.settings import (
@@ -15,38 +14,23 @@ from services.settings import (
     settings_table,
 )
 
-# Variable, value, what is read of it.
-READ = [
-    ("REVLEDGER_DATA", "books/2024", Path("books/2024")),
-    ("REVLEDGER_HOST", "0.0.0.0", "0.0.0.0"),
-    ("REVLEDGER_HOST", "::1", "::1"),
-    ("REVLEDGER_PORT", "0", 0),
-    ("REVLEDGER_PORT", "65535", 65_535),
-    ("REVLEDGER_ZONE", "Asia/Seoul", "Asia/Seoul"),
-    ("REVLEDGER_ACCOUNTS_HOT", "1", 1),
-    ("REVLEDGER_QUEUE", "500", 500),
-    ("REVLEDGER_BODY_MAX_BYTES", "262144", 262_144),
-    ("REVLEDGER_LOG", "debug", "debug"),
-]
-# Variable, a value that cannot be, words of what is expected.
-CANNOT_BE = [
-    ("REVLEDGER_DATA", "", "the path of a directory"),
-    ("REVLEDGER_HOST", "", "a host name or an IP address"),
-    ("REVLEDGER_HOST", " localhost", "a host name or an IP address"),
-    ("REVLEDGER_PORT", "http", "a whole number from 0 to 65535"),
-    ("REVLEDGER_PORT", "65536", "a whole number from 0 to 65535"),
-    ("REVLEDGER_PORT", "-1", "a whole number from 0 to 65535"),
-    ("REVLEDGER_PORT", "8_000", "a whole number from 0 to 65535"),
-    ("REVLEDGER_PORT", "²", "a whole number from 0 to 65535"),
-    ("REVLEDGER_PORT", "9" * 5_000, "a whole number from 0 to 65535"),
-    ("REVLEDGER_ZONE", "Europe/Berln", "an IANA time zone such as Europe/Berlin"),
-    ("REVLEDGER_ZONE", "", "an IANA time zone such as"),
-    ("REVLEDGER_ZONE", "../UTC", "an IANA time zone such as"),
-    ("REVLEDGER_ZONE", "America", "an IANA time zone such as"),
-    ("REVLEDGER_ACCOUNTS_HOT", "0", "a whole number from 1 to"),
-    ("REVLEDGER_QUEUE", "1.5", "a whole number from 1 to"),
-    ("REVLEDGER_BODY_MAX_BYTES", "16 MiB", "a whole number from 262144 to"),
-    ("REVLEDGER_LOG", "INFO", "one of debug, info, warning, error"),
+# What else is set for the distributed form; each contradiction adds to it.
+DISTRIBUTED = {"REVLEDGER_KAFKA": "kafka:9092", "REVLEDGER_REDIS": "redis://redis"}
+SASL = {"REVLEDGER_KAFKA_SECURITY": "sasl_ssl", "REVLEDGER_KAFKA_USER": "ann", "REVLEDGER_KAFKA_PASSWORD": "s3cret"}
+# Variables without the prefix -> the words that say what is wrong.
+CONTRADICTIONS = [
+    ({"KAFKA": "kafka:9092", "REDIS": ""}, ["REVLEDGER_REDIS is not: the distributed form needs both"]),
+    ({"KAFKA": "", "REDIS": "redis://redis"}, ["REVLEDGER_KAFKA is not: the distributed form needs both"]),
+    ({"REPLICATION": "1"}, ["REVLEDGER_MIN_ISR=2 cannot be above REVLEDGER_REPLICATION=1"]),
+    ({"KAFKA_SECURITY": "sasl_ssl"}, ["set REVLEDGER_KAFKA_USER and REVLEDGER_KAFKA_PASSWORD"]),
+    ({"KAFKA_SECURITY": "sasl_plaintext", "KAFKA_USER": "ann"}, ["asks for SASL"]),
+    ({"KAFKA_USER": "ann", "KAFKA_PASSWORD": "s3cret"}, ["plaintext uses no password, and one is set"]),
+    ({"KAFKA_SECURITY": "ssl", "KAFKA_PASSWORD": "s3cret"}, ["ssl uses no password, and one is set"]),
+    ({"KAFKA_CA": "FILE"}, ["plaintext uses no TLS, and certificates are set"]),
+    ({"KAFKA_SECURITY": "ssl", "KAFKA_CERT": "FILE"}, ["belong together"]),
+    ({"KAFKA_SECURITY": "ssl", "KAFKA_KEY": "FILE"}, ["belong together"]),
+    ({"REDIS_CA": "FILE"}, ["REVLEDGER_REDIS is not rediss://"]),
+    ({"KAFKA_SECURITY": "sasl_plaintext", "KAFKA_CA": "FILE", "REPLICATION": "1"}, ["MIN_ISR", "asks for", "no TLS"]),
 ]
 
 
@@ -67,21 +51,69 @@ def test_defaults_are_those_that_are_documented() -> None:
         queue_events_max=10_000,
         body_bytes_max=16 * 1024 * 1024,
         log="info",
+        log_format="text",
+        kafka="",
+        redis="",
+        prefix="revledger",
+        partitions=8,
+        replication=3,
+        min_isr=2,
+        session_seconds=10,
+        kafka_security="plaintext",
+        kafka_sasl="scram-sha-512",
+        kafka_user="",
+        kafka_password="",
+        kafka_ca=None,
+        kafka_cert=None,
+        kafka_key=None,
+        redis_user="",
+        redis_password="",
+        redis_ca=None,
     )
 
 
-@pytest.mark.parametrize(("variable", "text", "value"), READ)
-def test_a_value_is_read(variable: str, text: str, value: object) -> None:
-    field = next(setting.field for setting in SETTINGS if setting.variable == variable)
-    expected = msgspec.structs.replace(settings_from({}), **{field: value})
-    assert settings_from({variable: text}) == expected
+def test_the_form_is_distributed_with_kafka_and_embedded_without() -> None:
+    assert settings_from(DISTRIBUTED).is_distributed
+    assert not settings_from({}).is_distributed
 
 
-@pytest.mark.parametrize(("variable", "text", "expected"), CANNOT_BE)
-def test_a_value_that_cannot_be_is_named(variable: str, text: str, expected: str) -> None:
-    (problem,) = problems({variable: text})
-    assert problem.startswith(f"{variable}={text!r} cannot be: write ")
-    assert expected in problem
+@pytest.mark.parametrize(("wrong", "words"), CONTRADICTIONS)
+def test_settings_that_contradict_each_other_are_told(wrong: dict[str, str], words: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "file.pem"
+    file.write_text("")
+    given = {f"REVLEDGER_{name}": str(file) if text == "FILE" else text for name, text in wrong.items()}
+    found = problems({**DISTRIBUTED, **given})
+    assert len(found) == len(words), found
+    assert all(any(word in problem for problem in found) for word in words), found
+    assert "s3cret" not in "".join(found)
+
+
+@pytest.mark.parametrize("security", ["ssl", "sasl_ssl", "sasl_plaintext", "plaintext"])
+def test_every_kind_of_security_can_be_had(security: str, tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+    given = {**DISTRIBUTED, **(SASL if security.startswith("sasl") else {}), "REVLEDGER_KAFKA_SECURITY": security}
+    if security.endswith("ssl"):
+        given["REVLEDGER_KAFKA_CA"] = str(tmp_path / "ca.pem")
+    assert settings_from(given).kafka_security == security
+
+
+def test_secrets_are_shown_nowhere() -> None:
+    environ = {**DISTRIBUTED, **SASL, "REVLEDGER_REDIS_PASSWORD": "s3cret"}
+    settings = settings_from(environ)
+    assert (settings.kafka_password, settings.redis_password) == ("s3cret", "s3cret")
+    shown = {row.name: row.value for row in settings_table(settings, environ)}
+    assert (shown["REVLEDGER_KAFKA_PASSWORD"], shown["REVLEDGER_REDIS_PASSWORD"]) == ("(set)", "(set)")
+    assert "s3cret" not in "".join(shown.values()) + repr(settings) + str(settings)
+    assert "kafka_user='ann'" in repr(settings)
+    unset = settings_from({})
+    assert {row.value for row in settings_table(unset, {}) if row.name.endswith("PASSWORD")} == {""}
+
+
+def test_a_secret_in_the_wrong_place_is_not_repeated() -> None:
+    for url in ("redis://ann:s3cret@redis:6379", "redis://redis/0?password=s3cret", "redis://:s3cret/@redis"):
+        (problem,) = problems({**DISTRIBUTED, "REVLEDGER_REDIS": url})
+        assert "REVLEDGER_REDIS_PASSWORD" in problem
+        assert "s3cret" not in problem
 
 
 @pytest.mark.parametrize(
@@ -137,4 +169,4 @@ def test_the_page_has_every_setting_in_one_table() -> None:
     for setting in SETTINGS:
         (row,) = [line for line in lines if line.startswith(f"| `{setting.variable}` |")]
         assert row.count("|") == 5
-        assert f"`{setting.default}`" in row
+        assert row.split("|")[3].strip() == (f"`{setting.default}`" if setting.default else "")

@@ -38,3 +38,21 @@ def test_what_cannot_work_here_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     assert done.status == 1
     assert "is a file: name a directory." in done.err
     assert "is taken by another program" in done.err
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv"])
+def test_no_password_is_ever_printed(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environ = {
+        "REVLEDGER_KAFKA": "127.0.0.1:1",
+        "REVLEDGER_REDIS": "redis://127.0.0.1:1",
+        "REVLEDGER_REDIS_PASSWORD": "s3cret",
+        "REVLEDGER_KAFKA_SECURITY": "sasl_plaintext",
+        "REVLEDGER_KAFKA_USER": "ann",
+        "REVLEDGER_KAFKA_PASSWORD": "s3cret",
+    }
+    for wrong in ({}, {"REVLEDGER_PORT": "x"}, {"REVLEDGER_REDIS": "redis://:s3cret@127.0.0.1:1"}):
+        for name, text in {**environ, **wrong}.items():
+            monkeypatch.setenv(name, text)
+        done = process("settings", "--check", "--format", form, "--data", str(tmp_path))
+        assert done.out or done.err
+        assert "s3cret" not in done.out + done.err

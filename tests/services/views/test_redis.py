@@ -11,6 +11,10 @@ from redis.asyncio import Redis
 from services.views.port import Gap, Position, Views, ViewsUnavailable
 from services.views.redis import redis_views
 from services.views.valkey import embedded_valkey
+from tests.servers.certificates import made_certificates
+from tests.servers.fixtures import StartRedis
+from tests.servers.redis import Options
+from tests.servers.tls import tls_front
 from tests.services.running import asynchronous
 from tests.services.views.test_port import at, fill
 
@@ -135,3 +139,67 @@ async def test_a_server_lost_in_the_middle_stores_all_or_nothing(tmp_path: Path)
     assert position.next_height in {height, height + 1}
     assert first == second
     assert set(first.values()) == {str(position.next_height).encode()}
+
+
+LEAST = "~books:* &* +@read +@write +@scripting +@transaction +@connection"
+"""What a user of Redis must be allowed for the views under the namespace `books`."""
+
+
+async def refused(views: Views) -> str:
+    """What is said instead of an answer."""
+    with pytest.raises(ViewsUnavailable) as caught:
+        await views.position(0)
+    await views.close()
+    assert "s3cret" not in str(caught.value)
+    return str(caught.value)
+
+
+@asynchronous
+async def test_a_user_with_the_least_rights_can_do_all(start_redis: StartRedis) -> None:
+    server = start_redis(Options(users=("default off", f"ann on >s3cret {LEAST}")))
+    views = redis_views(server.url, namespace="books", user="ann", password="s3cret")
+    epoch = await fill(views, {"a": {"x": 1, "y": 2}})
+    await views.commit(0, epoch, 1, at(2), {"a": {"x": 3, "y": None}})
+    assert await views.snapshot(0, ["a"]) == (at(2), [{b"x": b"3"}])
+    await views.clear(0)
+    await views.close()
+    elsewhere = redis_views(server.url, namespace="other", user="ann", password="s3cret")
+    assert "Give this user the commands and keys" in await refused(elsewhere)
+
+
+@asynchronous
+async def test_a_wrong_or_missing_password_is_told(start_redis: StartRedis) -> None:
+    url = start_redis(Options(password="s3cret", users=(f"ann on >s3cret-of-ann {LEAST}",))).url
+    for user, password in [("", ""), ("", "wrong"), ("ann", "s3cret"), ("nobody", "s3cret")]:
+        said = await refused(redis_views(url, namespace="books", user=user, password=password))
+        assert "Check REVLEDGER_REDIS_USER and REVLEDGER_REDIS_PASSWORD." in said, user
+    views = redis_views(url, namespace="books", password="s3cret")
+    assert await views.position(0) is None
+    await views.close()
+
+
+@asynchronous
+async def test_tls_checks_the_server(start_redis: StartRedis, tmp_path: Path) -> None:
+    own, strangers = made_certificates(tmp_path / "own"), made_certificates(tmp_path / "strangers")
+    server = start_redis(Options(password="s3cret"))
+    with tls_front(server.port, own) as tls:
+        url = server.front(tls)
+        views = redis_views(url, password="s3cret", ca=own.authority)
+        await fill(views, {"a": {"x": 1}})
+        assert await views.read(0, "a") == {b"x": b"1"}
+        await views.close()
+        for ca in (None, strangers.authority, own.key):
+            assert "REVLEDGER_REDIS_CA" in await refused(redis_views(url, password="s3cret", ca=ca))
+        assert "check" in (await refused(redis_views(url.replace("rediss", "redis"), password="s3cret"))).lower()
+        wrong = redis_views(url, password="wrong", ca=own.authority)
+        assert "REVLEDGER_REDIS_PASSWORD" in await refused(wrong)
+
+
+@asynchronous
+async def test_a_certificate_of_another_name_is_not_enough(start_redis: StartRedis, tmp_path: Path) -> None:
+    certificates = made_certificates(tmp_path)
+    with tls_front(start_redis().port, certificates) as tls:
+        views = redis_views(f"rediss://127.1:{tls.port}/0", ca=certificates.authority)
+        said = await refused(views)
+    assert "mismatch" in said
+    assert "REVLEDGER_REDIS names the server as its certificate does" in said

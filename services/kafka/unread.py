@@ -1,0 +1,64 @@
+"""The unread: how many events of the input the writers have still before them, by what the ledger says."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from events import block as blocks
+from services.kafka.connection import Names, client_options
+from services.ledgers.port import LedgerUnavailable, StoredBlock
+from services.settings import Settings
+
+ANSWER_SECONDS: Final = 10.0
+
+
+class Input:
+    """The events topic, asked for its ends; it connects when first used. Close it once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._names = Names(settings.prefix)
+        self._client: AIOKafkaConsumer | None = None
+        self._asking = asyncio.Lock()
+
+    async def unread(self, tails: Mapping[int, StoredBlock | None]) -> Mapping[int, int]:
+        """How many events of each partition no block of the ledger accounts for yet; raises LedgerUnavailable.
+
+        Events that retention deleted before they were read are not among them.
+        """
+        places = [TopicPartition(self._names.events, partition) for partition in tails]
+        async with self._asking:
+            try:
+                async with asyncio.timeout(ANSWER_SECONDS):
+                    client = await self._started()
+                    first, ends = await client.beginning_offsets(places), await client.end_offsets(places)
+            except (KafkaError, OSError, TimeoutError) as error:
+                problem = f"{self._names.events} cannot be asked for its ends ({str(error) or 'no answer'})."
+                raise LedgerUnavailable(problem, "Check that Kafka's brokers run and can be reached.") from error
+        read = {place: self._read(place.partition, tails[place.partition]) for place in places}
+        return {place.partition: max(0, ends[place] - max(first[place], read[place])) for place in places}
+
+    async def close(self) -> None:
+        """Lets go of the connection."""
+        if self._client is not None:
+            await self._client.stop()
+
+    async def _started(self) -> AIOKafkaConsumer:
+        if self._client is None:
+            client = AIOKafkaConsumer(**client_options(self._settings), enable_auto_commit=False)
+            try:
+                await client.start()
+            except BaseException:
+                await client.stop()
+                raise
+            self._client = client
+        return self._client
+
+    def _read(self, partition: int, tail: StoredBlock | None) -> int:
+        """The offset that the last block says is to be read next."""
+        if tail is None:
+            return 0
+        return blocks.block_of(tail.data).header.sources.get(self._names.source(partition), 0)

@@ -1,0 +1,1 @@
+"""The files of deploy/: they fit each other, the code and the settings."""

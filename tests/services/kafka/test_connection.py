@@ -1,0 +1,85 @@
+"""One record in and out by every way of showing who we are, on real brokers; and options that cannot be."""
+
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from services.kafka.connection import RECORD_BYTES_MAX, Names, client_options, producer_options
+from services.kafka.topics import ensure_topics
+from services.settings import Settings, SettingsError
+from tests.servers.certificates import made_certificates
+from tests.servers.kafka import Kafka
+from tests.servers.needs import kafka_tests
+from tests.services.kafka.conftest import PASSWORDS, Guarded, secured
+from tests.services.kafka.topics import distributed
+from tests.services.running import asynchronous
+
+ANN = {"kafka_user": "ann", "kafka_password": PASSWORDS["ann"]}
+
+
+async def there_and_back(settings: Settings) -> None:
+    """A record is acknowledged by Kafka, and read from it."""
+    await ensure_topics(settings)
+    topic = Names(settings.prefix).events
+    async with AIOKafkaProducer(**producer_options(settings)) as producer:
+        sent = await producer.send_and_wait(topic, b"hello", partition=0)
+    options = {"auto_offset_reset": "earliest", "enable_auto_commit": False}
+    async with AIOKafkaConsumer(topic, **client_options(settings), **options) as consumer:
+        record = await consumer.getone()
+    assert (record.value, record.offset) == (b"hello", sent.offset)
+
+
+@kafka_tests
+@pytest.mark.parametrize("mechanism", ["plain", "scram-sha-256", "scram-sha-512"])
+def test_a_record_by_password(mechanism: str, by_password: Guarded, prefix: str) -> None:
+    more = {**ANN, "kafka_security": "sasl_plaintext", "kafka_sasl": mechanism}
+    asynchronous(there_and_back)(secured(by_password.door, prefix, more))
+
+
+@kafka_tests
+@pytest.mark.parametrize("mechanism", ["plain", "scram-sha-512"])
+def test_a_record_by_password_inside_tls(mechanism: str, by_both: Guarded, prefix: str) -> None:
+    authority = str(by_both.certificates.authority)
+    more = {**ANN, "kafka_security": "sasl_ssl", "kafka_sasl": mechanism, "kafka_ca": authority}
+    asynchronous(there_and_back)(secured(by_both.door, prefix, more))
+
+
+@kafka_tests
+def test_a_record_by_certificate(by_certificate: Guarded, prefix: str) -> None:
+    files = by_certificate.certificates
+    more = {"kafka_ca": str(files.authority), "kafka_cert": str(files.certificate), "kafka_key": str(files.key)}
+    asynchronous(there_and_back)(secured(by_certificate.door, prefix, {**more, "kafka_security": "ssl"}))
+
+
+def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
+    files = made_certificates(tmp_path)
+    (tmp_path / "empty.pem").write_text("no certificate")
+    empty, certificate, key = str(tmp_path / "empty.pem"), str(files.certificate), str(files.key)
+    wrong = [
+        ({"kafka_ca": empty}, "REVLEDGER_KAFKA_CA=.*holds no certificate"),
+        ({"kafka_cert": empty, "kafka_key": key}, "REVLEDGER_KAFKA_CERT=.* are not a certificate and its key"),
+        ({"kafka_cert": certificate, "kafka_key": empty}, "REVLEDGER_KAFKA_KEY=.* are not a certificate and its key"),
+        ({"kafka_cert": str(files.authority), "kafka_key": key}, "name a pair"),
+    ]
+    for more, words in wrong:
+        with pytest.raises(SettingsError, match=words):
+            client_options(secured(Kafka("127.0.0.1:1"), "x", {**more, "kafka_security": "ssl"}))
+
+
+def test_options_say_where_to_and_as_whom_and_no_more() -> None:
+    settings = distributed(Kafka("a:1,b:2"), prefix="books")
+    assert client_options(settings) == {
+        "bootstrap_servers": ["a:1", "b:2"],
+        "security_protocol": "PLAINTEXT",
+        "client_id": "books",
+    }
+    options = producer_options(settings)
+    assert (options["acks"], options["enable_idempotence"]) == ("all", True)
+    assert options["max_request_size"] == RECORD_BYTES_MAX
+
+
+def test_names_begin_with_the_prefix() -> None:
+    names = Names("books")
+    assert (names.events, names.ledger, names.dead_letters) == ("books.events", "books.ledger", "books.dead-letters")
+    assert (names.source(3), names.group("writer")) == ("books.events/3", "books-writer")
