@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from msgspec import Struct
 
 from events import block as blocks
+from events.block import Genesis
 from events.policy import Policy
 from services.accounts import Accounts
 from services.deadletters import DeadLetters
@@ -155,6 +156,15 @@ def owner_of(directory: Path) -> Owner | None:
     return None
 
 
+@asynccontextmanager
+async def holding(directory: Path, url: str = "") -> AsyncIterator[None]:
+    """Holds a data directory alone meanwhile, for a process that keeps something in it; raises DataInUse."""
+    make_directory(directory)
+    async with AsyncExitStack() as stack:
+        await _hold(stack, directory, url)
+        yield
+
+
 async def _hold(stack: AsyncExitStack, directory: Path, url: str) -> None:
     """Holds the directory until the stack unwinds; a process on its way out gets a few seconds."""
     waited = 0.0
@@ -179,12 +189,17 @@ def _lock(file: TextIO) -> bool:
     return True
 
 
+async def genesis_of(ledger: Ledger) -> Genesis | None:
+    """What the first block of partition 0 fixed; None for an empty ledger."""
+    async for stored in ledger.read(0, 0, 1):
+        return blocks.block_of(stored.data).header.genesis
+    return None
+
+
 async def _policy_of(ledger: Ledger) -> Policy | None:
     """The policy that the genesis block fixed; None for an empty ledger."""
-    async for stored in ledger.read(0, 0, 1):
-        genesis = blocks.block_of(stored.data).header.genesis
-        return None if genesis is None else genesis.policy
-    return None
+    genesis = await genesis_of(ledger)
+    return None if genesis is None else genesis.policy
 
 
 async def _project(projector: Projector) -> None:

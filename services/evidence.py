@@ -64,7 +64,7 @@ class Evidence(Struct, frozen=True):
         """The sums of the days of some months by the values of a name."""
         for month in months:
             for fields in self.hashes[days_key(currency, name, month)]:
-                yield from amounts_of_days(fields)
+                yield from amounts_of_days(fields, month)
 
     def records(self) -> Iterator[tuple[str, Record]]:
         """The accounts with what was posted to them."""
@@ -84,14 +84,16 @@ class Evidence(Struct, frozen=True):
 async def evidence_of(views: Views, partitions: Sequence[int], keys: Sequence[str]) -> Evidence:
     """Reads some keys of all partitions."""
     parts = [await views.snapshot(partition, keys) for partition in partitions]
-    positions = [position or START for position, _ in parts]
+    positions = {partition: at or START for partition, (at, _) in zip(partitions, parts, strict=True)}
     hashes = {key: [part[index] for _, part in parts] for index, key in enumerate(keys)}
-    return Evidence(_as_of(positions, partitions), hashes)
+    return Evidence(as_of_positions(positions), hashes)
 
 
-def _as_of(positions: Sequence[Position], partitions: Sequence[int]) -> AsOf:
-    heights = {str(p): position.next_height - 1 for p, position in zip(partitions, positions, strict=True)}
-    return AsOf(heights, max(p.recorded_at for p in positions), max(p.newest_event_at for p in positions))
+def as_of_positions(positions: Mapping[int, Position]) -> AsOf:
+    """What is reflected by views that stand at some positions, by partition."""
+    heights = {str(partition): position.next_height - 1 for partition, position in positions.items()}
+    every = positions.values()
+    return AsOf(heights, max(at.recorded_at for at in every), max(at.newest_event_at for at in every))
 
 
 def groups_asked(question: Question) -> GroupsOf:

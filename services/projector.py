@@ -7,7 +7,7 @@ from typing import Final
 
 from events import block as blocks
 from events.block import Block, RawBooking
-from projections.fold import Folded, fold, posted_by_account
+from projections.fold import Fold, accounts_posted_to
 from projections.pages import ACCOUNTS, BOOK, BOOK_COUNTS, FORMAT, PageName, changed_page
 from projections.records import Record, bytes_of_record, record_of_bytes
 from services.ledgers.port import Ledger, StoredBlock
@@ -106,7 +106,7 @@ class Projector:
         if not batch:
             return
         try:
-            await self._project([blocks.block_of(one.data) for one in batch])
+            await self._project(batch)
         except Gap:
             await self._reload()
             await self.catch_up(batch[-1].height + 1)
@@ -132,10 +132,10 @@ class Projector:
                 entries += stored.entries
                 size += len(stored.data)
                 if entries >= BATCH_ENTRIES_MAX or size >= BATCH_BYTES_MAX:
-                    await self._project([blocks.block_of(one.data) for one in batch])
+                    await self._project(batch)
                     batch, entries, size = [], 0, 0
             if batch:
-                await self._project([blocks.block_of(one.data) for one in batch])
+                await self._project(batch)
         except Gap:
             await self._reload()
             return True
@@ -150,19 +150,23 @@ class Projector:
             self._doubtful = True
             await self.catch_up()
 
-    async def _project(self, batch: Sequence[Block]) -> None:
+    async def _project(self, batch: Sequence[StoredBlock]) -> None:
         before = self._before
-        for block in batch:
+        bookings: list[list[RawBooking]] = []
+        for stored in batch:
+            block = blocks.block_of(stored.data)
             blocks.check_next(before, block)
             blocks.check_entries(block)
+            bookings.append(blocks.raw_bookings_of(block.entries))
             before = block
-        bookings = [booking for block in batch for booking in blocks.raw_bookings_of(block.entries)]
-        posted = posted_by_account(bookings)
-        folded = fold(await self._records_of(posted), bookings, posted)
+        accounts = set[str]().union(*map(accounts_posted_to, bookings))
+        folded = Fold(await self._records_of(accounts))
+        for some in bookings:
+            folded.add(some)
         writes = await self._writes(folded)
-        position = _position_after(self._position, batch[-1], bookings)
+        position = _position_after(self._position, before, bookings)
         await self._views.commit(self._partition, self._epoch, self._position.next_height, position, writes)
-        self._before = batch[-1]
+        self._before = before
         async with self._moved:
             self._position = position
             self._moved.notify_all()
@@ -182,17 +186,17 @@ class Projector:
             found |= {a: record_of_bytes(v) for a, v in zip(missing, values, strict=True) if v is not None}
         return found
 
-    async def _writes(self, folded: Folded) -> dict[str, dict[Field, Value | None]]:
+    async def _writes(self, folded: Fold) -> dict[str, dict[Field, Value | None]]:
         """The absolute values after the changes; also remembered, so whoever fails to commit has to reload."""
         pages = {
             PageName(currency, name, value, month): changes
-            for (currency, month), groups in folded.pages.items()
+            for (currency, month), groups in folded.pages().items()
             for (name, value), changes in groups.items()
         }
         await self._load(pages)
         writes: dict[str, dict[Field, Value | None]] = {BOOK: {"format": FORMAT}}
         writes[BOOK].update(self._counted(folded))
-        writes[BOOK].update({f"names|{currency}|{name}": 1 for currency, name in folded.names})
+        writes[BOOK].update({f"names|{currency}|{name}": 1 for currency, name in {page[:2] for page in pages}})
         for name, changes in pages.items():
             page, totals = changed_page(self._pages.get(name), changes)
             self._pages[name] = page
@@ -204,7 +208,7 @@ class Projector:
         }
         return writes
 
-    def _counted(self, folded: Folded) -> dict[str, int]:
+    def _counted(self, folded: Fold) -> dict[str, int]:
         self._book = {name: self._book.get(name, 0) + count for name, count in folded.book.items()}
         return self._book
 
@@ -251,8 +255,8 @@ class Projector:
             self._pages.popitem(last=False)
 
 
-def _position_after(position: Position, last: Block, bookings: Sequence[RawBooking]) -> Position:
-    newest = max((booking.moment for booking in bookings), default=0)
+def _position_after(position: Position, last: Block, bookings: Iterable[Iterable[RawBooking]]) -> Position:
+    newest = max((booking.moment for some in bookings for booking in some), default=0)
     return Position(
         next_height=last.header.height + 1,
         last_hash=last.hash,

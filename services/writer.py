@@ -34,9 +34,9 @@ from services.ledgers.port import HeightTaken, Ledger, StoredBlock
 __all__ = [
     "BLOCK_BYTES_MAX",
     "BLOCK_ENTRIES_MAX",
+    "PROGRESS_EVENTS",
     "BooksDiffer",
     "ClockRunsBackwards",
-    "PROGRESS_EVENTS",
     "KeepRefused",
     "Outcome",
     "Place",

@@ -44,12 +44,18 @@ def list_letters(
 ) -> None:
     """List what was refused and waits.
 
-    The oldest first.
+    The oldest first. With REVLEDGER_KAFKA set: the newest that the topic of dead letters holds, retried or not.
     """
     settings = settings_of(data)
-    with _letters_of(settings) as letters:
-        rows = [] if letters is None else [_shown(one) for one in _waiting(letters, limit)]
-        waiting = 0 if letters is None else sum(letters.count().values())
+    if settings.is_distributed:
+        from services.cli.letters_kafka import newest, shown_letter
+
+        found, waiting = run(newest(settings, limit))
+        rows = [shown_letter(one, START_CHARACTERS) for one in found]
+    else:
+        with _letters_of(settings) as letters:
+            rows = [] if letters is None else [_shown(one) for one in _waiting(letters, limit)]
+            waiting = 0 if letters is None else sum(letters.count().values())
     if form == "json":
         import msgspec
 
@@ -71,11 +77,17 @@ def show_letter(
     As it came; its reason goes to stderr.
     """
     settings = settings_of(data)
+    if settings.is_distributed:
+        from services.cli.letters_kafka import letter_of
+
+        refusal = run(letter_of(settings, letter_id)).refusal
+        told(f"{refusal.code}: {refusal.message}" + (f" (cut off, of {refusal.size:,} bytes)" if refusal.size else ""))
+        _put_out(refusal.raw)
+        return
     with _letters_of(settings) as letters:
         letter = _existing(letters, settings).get(letter_id)
     told(f"{letter.code}: {letter.message}" + (_resolved(letter) if letter.resolution else ""))
-    sys.stdout.buffer.write(letter.raw + b"\n")
-    sys.stdout.buffer.flush()
+    _put_out(letter.raw)
 
 
 @dead_letters.command(
@@ -93,17 +105,24 @@ def retry(
     As they are; what the ledger takes now waits no longer. It is for events that were refused because of
     what the ledger held, such as a contract's other currency, and for a revledger that has learnt more since.
 
+    With REVLEDGER_KAFKA set they are published again, those with the same bytes once, and stay in the topic.
+
     The exit status is 1 if some are refused again. An event that is wrong itself stays refused: have its
     source send it right, under the same id or another, and discard it here.
     """
     if bool(letter_ids) == every:
         raise Failure("Name the numbers of the dead letters to retry, or give --all.", WRONG_USAGE)
     settings = settings_of(data)
-    with _letters_of(settings) as letters:
-        if letters is None and every:
-            told("No dead letters wait.")
-            return
-        refused = run(_retried(settings, _existing(letters, settings), letter_ids or []))
+    if settings.is_distributed:
+        from services.cli.letters_kafka import retried
+
+        refused = run(retried(settings, letter_ids or []))
+    else:
+        with _letters_of(settings) as letters:
+            if letters is None and every:
+                told("No dead letters wait.")
+                return
+            refused = run(_retried(settings, _existing(letters, settings), letter_ids or []))
     if refused:
         told(f"{refused:,} refused again.")
         raise typer.Exit(NOT_DONE)
@@ -121,6 +140,10 @@ def discard(
     from services import clock
 
     settings = settings_of(data)
+    if settings.is_distributed:
+        from services.cli.letters_kafka import discarded
+
+        raise discarded(settings)
     with _letters_of(settings) as letters:
         kept = _existing(letters, settings)
         for letter_id in letter_ids:
@@ -128,6 +151,11 @@ def discard(
         for letter_id in letter_ids:
             kept.set_aside(letter_id, clock.now())
     told(f"{len(letter_ids):,} set aside.")
+
+
+def _put_out(raw: bytes) -> None:
+    sys.stdout.buffer.write(raw + b"\n")
+    sys.stdout.buffer.flush()
 
 
 @contextmanager

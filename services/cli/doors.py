@@ -1,4 +1,4 @@
-"""The two ways in: straight to the writer, or over HTTP to the service that runs on the data directory."""
+"""The ways in: straight to the writer, over HTTP to the service that runs on the data directory, or into Kafka."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final, Protocol
+from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
 import msgspec
 from msgspec import Meta, Raw, Struct
@@ -25,6 +25,9 @@ from services.settings import Settings
 from services.views.redis import redis_views
 from services.views.valkey import running_socket
 from services.writer import Outcome, Submitted
+
+if TYPE_CHECKING:
+    from services.kafka.publishing import Publisher
 
 KEEP_EVERY: Final = 100_000
 """Entries between two writes of the accounts' file: a load that is cut off books at most these again."""
@@ -55,7 +58,16 @@ class Door(Protocol):
 
 @asynccontextmanager
 async def open_door(settings: Settings, *, as_recorded: bool = False) -> AsyncIterator[Door]:
-    """The way into a data directory; raises DataInUse if another process that takes nothing in holds it."""
+    """The way into a data directory, or into Kafka where the settings name one.
+
+    Raises:
+        DataInUse: another process that takes nothing in holds the directory.
+        LedgerUnavailable: Kafka does not answer, or the ledger has not begun.
+    """
+    if settings.is_distributed:
+        async with _kafka_door(settings) as door:
+            yield door
+        return
     owner = owner_of(settings.data)
     async with AsyncExitStack() as stack:
         if owner is not None and owner.url:
@@ -65,6 +77,16 @@ async def open_door(settings: Settings, *, as_recorded: bool = False) -> AsyncIt
             return
         books = await stack.enter_async_context(owned_books(settings, keep_every=KEEP_EVERY))
         yield await stack.enter_async_context(own_door(books, settings.data, as_recorded=as_recorded))
+
+
+@asynccontextmanager
+async def _kafka_door(settings: Settings) -> AsyncIterator[Door]:
+    from services.distributed import publishing, readers
+
+    async with readers(settings) as found:
+        partitions = found.genesis.partitions
+    async with publishing(settings, partitions) as publisher:
+        yield _KafkaDoor(publisher)
 
 
 @asynccontextmanager
@@ -208,6 +230,20 @@ class _ServiceDoor:
                         await asyncio.sleep(0.02)  # another process moves them: there is no event
         finally:
             await views.close()
+
+
+class _KafkaDoor:
+    """The way into the events topic, where the writers find what was sent."""
+
+    def __init__(self, publisher: "Publisher") -> None:
+        self._publisher = publisher
+
+    async def deliver(self, events: Sequence[bytes], source: SourceOf) -> list[Outcome]:
+        return await self._publisher.deliver(events, source)
+
+    async def finish(self) -> dict[str, int]:
+        """No height: what was sent is durable, and booked when the writers come to it."""
+        return {}
 
 
 class _Recorded(Struct):

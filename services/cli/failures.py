@@ -1,5 +1,6 @@
 """What can go wrong, in words: every error a command ends with becomes a sentence and an exit status."""
 
+import sys
 from typing import Final
 
 from msgspec import Struct
@@ -65,6 +66,11 @@ def _services_error(error: BaseException) -> Ending | None:
     if isinstance(error, BlockDamaged | BooksDiffer):
         text = f"{error}\nStop writing to this ledger: restore it from a copy, or use the revledger that wrote it."
         return Ending(NOT_DONE, text)
+    if "services.kafka.writing" in sys.modules:  # else its errors cannot have come, and it may not be installed
+        from services.kafka.writing import InputMadeAnew, LedgersDiffer
+
+        if isinstance(error, InputMadeAnew | LedgersDiffer):
+            return Ending(NOT_DONE, _sentence(str(error)))
     known = (DataInUse, LedgerError, ViewsError, DeadLettersUnavailable, NoSuchDeadLetter, ClockRunsBackwards)
     return Ending(NOT_DONE, _sentence(str(error))) if isinstance(error, known) else None
 

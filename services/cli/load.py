@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 from msgspec import Struct
 
-from services.cli.failures import DONE, NOT_DONE, Failure
+from services.cli.failures import DONE, NOT_DONE, WRONG_USAGE, Failure
 from services.cli.options import Data, examples, settings_of
 from services.cli.running import run, told
 
@@ -48,9 +48,12 @@ def load(
 
     They are CloudEvents, one JSON object a line.
 
-    Prints {"accepted", "duplicates", "refused", "unmatched", "position"}. Refused events go to the dead
-    letters with their reasons, and the exit status is 1. Loading the same file again is harmless: what is
-    there already counts as a duplicate.
+    Prints {"accepted", "duplicates", "refused", "unmatched", "position"}. Refused events go to the dead letters
+    with their reasons, and the exit status is 1. Loading the same file again is harmless: what is there already
+    counts as a duplicate.
+
+    With REVLEDGER_KAFKA set, events wait in Kafka for a writer to book them, and are counted as "queued"; the other
+    numbers then tell only what is refused at once.
     """
     from services.cli.lines import Reading, require_files
 
@@ -85,19 +88,22 @@ class Tally:
         self.duplicates = 0
         self.refused = 0
         self.unmatched = 0
+        self.queued: int | None = None
         self.position: dict[str, int] = {}
         self.reasons: dict[str, Reason] = {}
 
     @property
     def events(self) -> int:
         """How many events were looked at."""
-        return self.accepted + self.duplicates + self.refused
+        return self.accepted + self.duplicates + self.refused + (self.queued or 0)
 
     def add(self, batch: "Batch", outcomes: "list[Outcome]") -> None:
         """Counts the outcomes of a batch."""
         statuses = [outcome.status for outcome in outcomes]
         self.accepted += statuses.count("accepted")
         self.duplicates += statuses.count("duplicate")
+        if "queued" in statuses:
+            self.queued = (self.queued or 0) + statuses.count("queued")
         self.unmatched += sum([outcome.unmatched for outcome in outcomes])
         if "refused" in statuses:
             for index, outcome in enumerate(outcomes):
@@ -111,12 +117,15 @@ class Tally:
 
     def told(self) -> str:
         """The counts in words."""
+        if self.queued is not None:
+            return f"{self.queued:,} queued, {self.refused:,} refused"
         return f"{self.accepted:,} accepted, {self.duplicates:,} duplicates, {self.refused:,} refused"
 
     def shown(self) -> dict[str, object]:
         """The counts as they are printed."""
         names = ("accepted", "duplicates", "refused", "unmatched", "position")
-        return {**{name: getattr(self, name) for name in names}, "unmatched": max(0, self.unmatched)}
+        counts = {**{name: getattr(self, name) for name in names}, "unmatched": max(0, self.unmatched)}
+        return counts if self.queued is None else {**counts, "queued": self.queued}
 
 
 async def _loaded(settings: "Settings", reading: "Reading", tally: Tally, *, as_recorded: bool) -> None:
@@ -124,7 +133,15 @@ async def _loaded(settings: "Settings", reading: "Reading", tally: Tally, *, as_
     from services.cli.progress import Bar
     from services.compose import owner_of
 
-    owner = owner_of(settings.data)
+    if settings.is_distributed:
+        tally.queued = 0
+    if settings.is_distributed and as_recorded:
+        raise Failure(
+            "REVLEDGER_KAFKA is set, and writers go by their own clock: load without --as-recorded, or unset it to load"
+            " into a ledger in a directory.",
+            WRONG_USAGE,
+        )
+    owner = None if settings.is_distributed else owner_of(settings.data)
     if as_recorded and owner is not None and owner.url:
         raise Failure(
             f"A service runs on {settings.data} (process {owner.pid}, {owner.url}) and goes by its own clock: stop it"
@@ -178,6 +195,6 @@ def _end(tally: Tally, settings: "Settings") -> None:
     told(f"{tally.refused:,} refused:")
     for code, reason in sorted(tally.reasons.items(), key=lambda item: -item[1].count):
         told(f"  {code} {reason.count:,}, the first at {reason.place}: {reason.message}")
-    option = f" --data {settings.data}"
+    option = "" if settings.is_distributed else f" --data {settings.data}"
     told(f"They are kept: see `revledger dead-letters list{option}`.")
     raise typer.Exit(NOT_DONE)

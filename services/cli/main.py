@@ -14,6 +14,7 @@ from services.cli.dead_letters import dead_letters
 from services.cli.failures import DONE, INTERRUPTED, NOT_DONE, REPORT, WRONG_USAGE, ending_of
 from services.cli.options import examples
 from services.cli.report import report
+from services.cli.run import services
 from services.cli.running import TERMINATED, Terminated, told
 
 NAME: Final = "revledger"
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command(epilog=up.EXAMPLES)(up.up)
+app.add_typer(services, name="run")
 app.command(epilog=load.EXAMPLES)(load.load)
 app.command("demo-data", epilog=demo_data.EXAMPLES)(demo_data.demo_data)
 app.add_typer(report, name="report")

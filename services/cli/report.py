@@ -132,6 +132,12 @@ def _texts(value: str | list[str] | None) -> list[str]:
 async def _answered(settings: "Settings", name: str, question: "Question") -> "Answer":
     from services.compose import reports_of
 
+    if settings.is_distributed:
+        from services.distributed import readers
+
+        with waiting("reading the books"):
+            async with readers(settings) as found:
+                return await (found.reports.bridge if name == "bridge" else found.reports.figures)(question)
     require_ledger(settings)
     with waiting("reading the books"):
         async with reports_of(settings) as reports:

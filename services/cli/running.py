@@ -1,7 +1,6 @@
 """Running a command: its event loop, its log, and what a terminal sees while it takes its time."""
 
 import asyncio
-import logging
 import signal
 import sys
 import threading
@@ -52,15 +51,6 @@ async def _until_terminated(work: Coroutine[Any, Any, T]) -> T:
     finally:
         if in_main_thread:
             loop.remove_signal_handler(signal.SIGTERM)
-
-
-def log_to_stderr(level: str) -> None:
-    """Log messages go to stderr, one a line."""
-    logging.basicConfig(
-        stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(message)s", force=True
-    )
-    if level != "debug":
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)  # its beginnings and ends are told in our words
 
 
 def told(text: str) -> None:

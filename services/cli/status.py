@@ -1,7 +1,7 @@
 """`revledger status`: where the books of a data directory stand."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -30,16 +30,23 @@ EXAMPLES: Final = examples(
 def status(data: Data = None, form: StatusForm = "table") -> None:
     """Show where the books stand.
 
-    How far ledger and views are, what waits, what was refused, whether a service runs.
+    How far ledger and views are, what waits, what was refused, whether a service runs; with REVLEDGER_KAFKA set, how
+    far every partition lags.
     """
     settings = settings_of(data)
-    state = run(_state(settings))
+    if settings.is_distributed:
+        from services.cli.status_kafka import print_state, state_of
+
+        state = run(state_of(settings))
+        show: Callable[[dict[str, Any]], None] = print_state
+    else:
+        state, show = run(_state(settings)), _print
     if form == "json":
         import msgspec
 
         sys.stdout.write(msgspec.json.encode(state).decode() + "\n")
     else:
-        _print(state)
+        show(state)
 
 
 class _Stores(Struct, frozen=True):
@@ -89,15 +96,10 @@ async def _stores(settings: "Settings", owner: "Owner | None") -> AsyncIterator[
 
 async def _positions(stores: _Stores) -> dict[str, Any]:
     from events import block as blocks
-    from services.questions import Question
 
     book = await stores.reports.book()
     counts = book.counts()
-    currencies = sorted({name.split("|")[1] for name in counts if name.startswith("names|")})
-    accounts: dict[str, int] = {}
-    for currency in currencies:
-        question = Question(currency=currency, figures=("accounts",))
-        accounts[currency] = (await stores.reports.figures(question))["rows"][0]["figures"]["accounts"]
+    accounts = await accounts_with_revenue(stores.reports)
     tail = await stores.ledger.tail(0)
     head = -1 if tail is None else tail.height
     return {
@@ -109,6 +111,18 @@ async def _positions(stores: _Stores) -> dict[str, Any]:
         **{name: counts.get(name, 0) for name in ("postings", "unmatched")},
         "accounts": accounts,
     }
+
+
+async def accounts_with_revenue(reports: "Reports") -> dict[str, int]:
+    """How many accounts have revenue now, by currency."""
+    from services.questions import Question
+
+    names = (await reports.book()).counts()
+    accounts: dict[str, int] = {}
+    for currency in sorted({name.split("|")[1] for name in names if name.startswith("names|")}):
+        question = Question(currency=currency, figures=("accounts",))
+        accounts[currency] = (await reports.figures(question))["rows"][0]["figures"]["accounts"]
+    return accounts
 
 
 def _dead_letters(directory: Path) -> dict[str, int]:
@@ -143,10 +157,10 @@ def _print(state: dict[str, Any]) -> None:
         ("newest event", as_of["newest_event"] or shown.NOTHING),
         ("last recorded", f"{shown.age(as_of['age_seconds'])} ago" if as_of["age_seconds"] is not None else "-"),
         ("policy", state["policy"] or shown.NOTHING),
-        ("accounts", _counts(state["accounts"]) + " with revenue" if state["accounts"] else "none with revenue"),
+        ("accounts", counts_text(state["accounts"]) + " with revenue" if state["accounts"] else "none with revenue"),
         ("postings", f"{state['postings']:,}"),
-        ("unmatched", _unmatched(state["unmatched"])),
-        ("dead letters", _counts(state["dead_letters"]) or "none"),
+        ("unmatched", unmatched_text(state["unmatched"])),
+        ("dead letters", counts_text(state["dead_letters"]) or "none"),
         ("files", ", ".join(f"{name} {shown.size(size)}" for name, size in state["files_bytes"].items())),
     ]
     for name, text in rows:
@@ -159,9 +173,11 @@ def _service(service: dict[str, Any] | None) -> str:
     return f"process {service['pid']}" + (f", {service['url']}" if service["url"] else ", without HTTP")
 
 
-def _counts(counts: dict[str, int]) -> str:
+def counts_text(counts: dict[str, int]) -> str:
+    """Numbers by name, in words."""
     return ", ".join(f"{name} {number:,}" for name, number in counts.items())
 
 
-def _unmatched(number: int) -> str:
+def unmatched_text(number: int) -> str:
+    """How many facts wait, in words."""
     return f"{number:,} facts wait for their contract or target" if number else "none"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from services.cli.failures import Failure
+from services.cli.failures import WRONG_USAGE, Failure
 from services.cli.options import Data, examples, settings_of
-from services.cli.running import log_to_stderr, run
+from services.cli.running import run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound here, only made reachable
 """Addresses that mean all of a machine's -> the one that it reaches itself at."""
 
+
+ELSEWHERE: Final = (
+    "REVLEDGER_KAFKA is set, so the ledger is on Kafka: start `revledger run writer`, `revledger run projector` and"
+    " `revledger run gateway`. For a ledger in a directory, unset REVLEDGER_KAFKA and REVLEDGER_REDIS."
+)
 
 EXAMPLES: Final = examples(
     "revledger up --demo",
@@ -50,8 +55,12 @@ def up(
 
     It ends in order on Ctrl-C or SIGTERM: what it has taken is written first.
     """
+    from services.logs import log_to_stderr
+
     settings = settings_of(data, host, port)
-    log_to_stderr(settings.log)
+    if settings.is_distributed:
+        raise Failure(ELSEWHERE, WRONG_USAGE)
+    log_to_stderr(settings.log, settings.log_format)
     run(_Service(settings, demo=demo).run())
 
 
@@ -112,9 +121,10 @@ class _Service:
         from services.cli.serving import announced_server
         from services.compose import projecting, taking_in
         from services.gateway import application
+        from services.gateway.embedded import embedded
 
         async with projecting(books) as projection, taking_in(books, self._settings.queue_events_max) as intake:
-            app = application(books, intake, self._settings, projection)
+            app = application(embedded(books, intake, projection), self._settings)
             self._server = server = announced_server(app, self._settings)
             serving = asyncio.create_task(server.serve(sockets=[listener]), name="server")
             listening = asyncio.create_task(server.listening.wait())
@@ -170,7 +180,7 @@ async def _fill(books: "Books", data: "Path") -> None:
 
 
 async def _announce(books: "Books", settings: "Settings", url: str) -> None:
-    from services.settings import SETTINGS
+    from services.variables import SETTINGS
 
     tail = await books.ledger.tail(0)
     default = next(one.default for one in SETTINGS if one.field == "data")

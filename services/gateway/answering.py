@@ -1,7 +1,7 @@
 """Answering: reports and figures over HTTP; the same question at the same position is worked out once."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, NamedTuple
 
 from litestar import Request, Response, get
@@ -10,7 +10,7 @@ from litestar.params import FromPath
 
 from events.money import MINOR_DIGITS
 from services import clock
-from services.compose import Books
+from services.gateway.ports import Served
 from services.gateway.problems import Problem, json_response
 from services.questions import Question, QuestionError, question_of
 from services.reports import Answer, Reports
@@ -38,7 +38,7 @@ Ask = Callable[[Question], Coroutine[Any, Any, Answer]]
 class _Key(NamedTuple):
     report: str
     question: Question
-    next_height: int
+    next_heights: tuple[int, ...]
 
 
 class _Kept(NamedTuple):
@@ -52,21 +52,21 @@ class Answers:
     Whoever asks what is being worked out already waits for that; no one's going away takes it from the others.
     """
 
-    def __init__(self, reports: Reports, next_height: Callable[[], int]) -> None:
+    def __init__(self, reports: Reports, next_heights: Callable[[], Awaitable[tuple[int, ...]]]) -> None:
         self._asks: Final[dict[str, Ask]] = {"bridge": reports.bridge, "figures": reports.figures}
-        self._next_height = next_height
+        self._next_heights = next_heights
         self._kept: dict[_Key, _Kept] = {}
 
     async def answer(self, report: str, question: Question) -> Answer:
         """The answer, as old as it says; raises what the report raises."""
-        key = _Key(report, question, self._next_height())
+        key = _Key(report, question, await self._next_heights())
         kept = self._kept.get(key) or self._asked(key)
         answer = await asyncio.shield(kept.answering)
         return _aged(answer, (clock.now() - kept.asked_at) // 1_000_000)
 
     def _asked(self, key: _Key) -> _Kept:
         """Has the question worked out; what is known of older positions nobody asks for again."""
-        self._kept = {one: kept for one, kept in self._kept.items() if one.next_height == key.next_height}
+        self._kept = {one: kept for one, kept in self._kept.items() if one.next_heights == key.next_heights}
         while len(self._kept) >= KEPT_MAX:
             del self._kept[next(iter(self._kept))]
         task = asyncio.create_task(self._asks[key.report](key.question))
@@ -80,9 +80,13 @@ class Answers:
             self._kept.pop(key, None)
 
 
-def answering(books: Books) -> list[HTTPRouteHandler]:
+def answering(served: Served) -> list[HTTPRouteHandler]:
     """The routes that answer questions."""
-    answers = Answers(books.reports, lambda: books.projector.position.next_height)
+
+    async def next_heights() -> tuple[int, ...]:
+        return tuple(position.next_height for position in (await served.progress.now()).values())
+
+    answers = Answers(served.reports, next_heights)
 
     @get("/v1/reports/{name:str}")
     async def report(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
@@ -96,7 +100,7 @@ def answering(books: Books) -> list[HTTPRouteHandler]:
 
     @get("/v1/names")
     async def names() -> Response[bytes]:
-        book = await books.reports.book()
+        book = await served.reports.book()
         return json_response(names_in_use([field for field in book.counts() if field.startswith("names|")]))
 
     return [report, figures, names]

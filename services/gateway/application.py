@@ -8,25 +8,25 @@ from litestar import Litestar, Response, get
 from litestar.datastructures import State as Shared
 from litestar.types import Message, Scope
 
-from services.compose import Books
 from services.gateway.answering import answering
 from services.gateway.assets import SECURITY_HEADERS, assets
 from services.gateway.health import health
 from services.gateway.openapi import openapi_document
+from services.gateway.ports import Served
 from services.gateway.problems import HANDLERS, json_response
 from services.gateway.receiving import receiving
 from services.gateway.state import State
 from services.gateway.streaming import streaming
-from services.intake import Intake
+from services.metrics import Metrics
 from services.settings import Settings
 
 _SECURITY: Final = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
-def application(books: Books, intake: Intake, settings: Settings, projection: asyncio.Task[None]) -> Litestar:
+def application(served: Served, settings: Settings) -> Litestar:
     """The ASGI application; `state.stopping` (an asyncio.Event) ends the streams that are open."""
     stopping = asyncio.Event()
-    state = State(books, intake, projection)
+    state = State(served, Metrics())
     document = openapi_document(settings.body_bytes_max)
 
     @get("/openapi.json")
@@ -35,15 +35,15 @@ def application(books: Books, intake: Intake, settings: Settings, projection: as
 
     return Litestar(
         [
-            *receiving(intake, books.dead_letters, settings),
-            *answering(books),
+            *receiving(served.entrance, settings),
+            *answering(served),
             *streaming(state, stopping),
             *health(state),
             openapi,
             *assets(),
         ],
         exception_handlers=HANDLERS,
-        before_send=[_before_send(state)],
+        before_send=[_before_send(state.metrics)],
         logging_config=None,
         openapi_config=None,
         request_max_body_size=None,  # bodies are measured by `body_of`, inflated ones too
@@ -51,7 +51,7 @@ def application(books: Books, intake: Intake, settings: Settings, projection: as
     )
 
 
-def _before_send(state: State) -> Callable[[Message, Scope], Awaitable[None]]:
+def _before_send(metrics: Metrics) -> Callable[[Message, Scope], Awaitable[None]]:
     """Counts every answer, whoever gave it, and puts the security headers on it."""
 
     async def counted(message: Message, scope: Scope) -> None:
@@ -59,7 +59,7 @@ def _before_send(state: State) -> Callable[[Message, Scope], Awaitable[None]]:
             started = cast("dict[str, Any]", message)
             started["headers"] = [*started.get("headers", ()), *_SECURITY]
             method = str(scope.get("method", ""))
-            state.requests[method if method in _METHODS else "other", started["status"]] += 1
+            metrics.requests.labels(method if method in _METHODS else "other", started["status"]).inc()
 
     return counted
 

@@ -1,28 +1,16 @@
 """Health and measures: what tells an operator, a scheduler and Prometheus how the service is."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
-
-from litestar import HttpMethod, Response, get, route
+from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from services.gateway.problems import Problem, json_response
+from services.gateway.probes import METRICS_TYPE, probes
+from services.gateway.problems import json_response
 from services.gateway.state import State, Status
-
-_GET_OR_HEAD: Final = [HttpMethod.GET, HttpMethod.HEAD]  # some schedulers ask with HEAD
-METRICS_TYPE: Final = "text/plain; version=0.0.4"
+from services.metrics import Metrics
 
 
 def health(state: State) -> list[HTTPRouteHandler]:
     """The routes of health, status and metrics."""
-
-    @route("/health/live", http_method=_GET_OR_HEAD)
-    async def live() -> Response[bytes]:
-        return _healthy("live", "not_live", await state.not_live())
-
-    @route("/health/ready", http_method=_GET_OR_HEAD)
-    async def ready() -> Response[bytes]:
-        return _healthy("ready", "not_ready", await state.not_ready())
 
     @get("/v1/status")
     async def status() -> Response[bytes]:
@@ -30,43 +18,23 @@ def health(state: State) -> list[HTTPRouteHandler]:
 
     @get("/metrics")
     async def metrics() -> Response[bytes]:
-        text = metrics_text(await state.status(), state.requests)
-        return Response(text.encode(), media_type=METRICS_TYPE, headers={"cache-control": "no-store"})
+        text = metrics_text(await state.status(), state.metrics)
+        return Response(text, media_type=METRICS_TYPE, headers={"cache-control": "no-store"})
 
-    return [live, ready, status, metrics]
-
-
-def metrics_text(status: Status, requests: Mapping[tuple[str, int], int]) -> str:
-    """The status in Prometheus's text format 0.0.4; requests are counted by method and status."""
-    simple: tuple[tuple[str, str, str, int], ...] = (
-        ("entries", "gauge", "Entries the views reflect.", status.counts["entries"]),
-        ("unmatched", "gauge", "Facts that wait for their contract or target.", status.counts["unmatched"]),
-        ("lag_blocks", "gauge", "Blocks of the ledger the views lack.", status.lag.blocks),
-        ("lag_seconds", "gauge", "Age of the oldest block the views lack.", status.lag.seconds),
-        ("waiting_events", "gauge", "Events that wait to be booked.", status.waiting),
-    )
-    lines = [line for row in simple for line in _family(*row[:3], {"": row[3]})]
-    letters = {_label("code", code): number for code, number in status.dead_letters.items()}
-    lines += _family("dead_letters", "gauge", "Refused events that wait for a retry, by reason.", letters)
-    answered = {
-        f'{{method="{method}",status="{code}"}}': number for (method, code), number in sorted(requests.items())
-    }
-    lines += _family("http_requests_total", "counter", "Requests answered, by method and status.", answered)
-    return "\n".join(lines) + "\n"
+    return [*probes(state), status, metrics]
 
 
-def _family(name: str, kind: str, meaning: str, samples: Mapping[str, Any]) -> Iterator[str]:
-    yield f"# HELP revledger_{name} {meaning}"
-    yield f"# TYPE revledger_{name} {kind}"
-    for labels, value in samples.items():
-        yield f"revledger_{name}{labels} {value}"
-
-
-def _label(name: str, value: str) -> str:
-    return f'{{{name}="{value}"}}'
-
-
-def _healthy(word: str, code: str, reason: str) -> Response[bytes]:
-    if reason:
-        raise Problem(code, reason)
-    return json_response({"status": word})
+def metrics_text(status: Status, metrics: Metrics) -> bytes:
+    """The metrics with the status in them, in Prometheus's text format."""
+    metrics.entries.set(status.counts["entries"])
+    metrics.unmatched.set(status.counts["unmatched"])
+    metrics.waiting.set(status.waiting)
+    metrics.dead_letters.clear()  # a reason that no letter has any more is not to stay behind
+    for code, number in status.dead_letters.items():
+        metrics.dead_letters.labels(code).set(number)
+    for partition, lag in status.lags.items():
+        metrics.lag_blocks.labels(str(partition)).set(lag.blocks)
+        metrics.lag_seconds.labels(str(partition)).set(lag.seconds)
+        if lag.events is not None:
+            metrics.input_lag.labels(str(partition)).set(lag.events)
+    return metrics.text()

@@ -18,6 +18,7 @@ Json = dict[str, Any]
 _REF: Final = "#/components/schemas/{name}"
 _INTEGER: Final[Json] = {"type": "integer"}
 _STRING: Final[Json] = {"type": "string"}
+_UNREAD: Final[Json] = {"type": "integer", "description": "In the distributed form: events no writer has read yet."}
 _DAY: Final[Json] = {"type": "string", "format": "date"}
 
 _PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
@@ -77,6 +78,11 @@ def _post_events(body_bytes_max: int) -> Json:
         "description": "One event, or a batch of which none is refused: it is durable in the ledger.",
         "content": {"application/json": {"schema": {"oneOf": [_ref("Accepted"), _ref("Batch")]}}},
     }
+    queued = {
+        "description": "In the distributed form: none is refused, and all are durable in Kafka, where a writer books"
+        " them. A fact that no writer can book goes to the dead letters.",
+        "content": {"application/json": {"schema": {"oneOf": [_ref("Queued"), _ref("Batch")]}}},
+    }
     statuses = sorted({status for status, _ in CODES.values() if status not in (404, 405, 500)})
     refused = sorted({*statuses, *STATUS_OF_REFUSAL.values(), 422})
     return {
@@ -93,6 +99,7 @@ def _post_events(body_bytes_max: int) -> Json:
         "requestBody": {"required": True, "content": _request_content()},
         "responses": {
             "200": accepted,
+            "202": queued,
             "207": _content("application/json", "Batch", "A batch with refused events; the others are durable."),
             **{str(status): _PROBLEM for status in refused},
         },
@@ -176,14 +183,18 @@ def _acknowledgements() -> Json:
             }
         ),
         "Result": _object(
-            {"status": {"enum": ["accepted", "duplicate", "refused"]}}, {"position": _ref("Place"), **refused}
+            {"status": {"enum": ["accepted", "duplicate", "refused", "queued"]}},
+            {"position": _ref("Place"), "queued": _ref("QueuedPlace"), **refused},
         ),
+        "QueuedPlace": _object({"partition": _INTEGER, "offset": _INTEGER}),
+        "Queued": _object({"status": {"enum": ["queued"]}, "queued": _ref("QueuedPlace")}),
         "Batch": _object(
             {
                 **dict.fromkeys(("accepted", "duplicates", "refused", "unmatched"), _INTEGER),
                 "position": _ref("Position"),
                 "results": {"type": "array", "items": _ref("Result")},
-            }
+            },
+            {"queued": {"type": "integer", "description": "In the distributed form: how many wait to be booked."}},
         ),
     }
 
@@ -239,7 +250,12 @@ def _states() -> Json:
                 "ledger": _ref("Position"),
                 "dead_letters": {"type": "object", "additionalProperties": _INTEGER},
                 **dict.fromkeys(counts, _INTEGER),
-            }
+                "partitions": {"type": "object", "additionalProperties": _ref("PartitionStatus")},
+            },
+            {"lag_events": _UNREAD},
+        ),
+        "PartitionStatus": _object(
+            dict.fromkeys(("ledger", "views", "lag_blocks", "lag_seconds"), _INTEGER), {"lag_events": _UNREAD}
         ),
         "Health": _object({"status": {"enum": ["live", "ready"]}}),
     }

@@ -1,6 +1,5 @@
 """Receiving: CloudEvents in all their HTTP modes, acknowledged once they are durable."""
 
-import asyncio
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
@@ -11,11 +10,9 @@ from litestar.handlers import HTTPRouteHandler
 
 from events.envelope import BATCH, STRUCTURED, items_of_batch, structured_of_binary
 from events.refusals import Refused
-from services import clock
-from services.deadletters import DeadLetters
 from services.gateway.bodies import body_of
+from services.gateway.ports import Entrance
 from services.gateway.problems import Problem, json_response, refusal
-from services.intake import Intake
 from services.settings import Settings
 from services.writer import Outcome
 
@@ -33,7 +30,7 @@ _MEDIA_TYPES: Final = f"{STRUCTURED}, {BATCH}, application/json"
 _WHITESPACE: Final = b" \t\r\n"
 
 
-def receiving(intake: Intake, dead_letters: DeadLetters, settings: Settings) -> list[HTTPRouteHandler]:
+def receiving(entrance: Entrance, settings: Settings) -> list[HTTPRouteHandler]:
     """The route that takes events."""
 
     @post("/v1/events", status_code=200)
@@ -45,11 +42,9 @@ def receiving(intake: Intake, dead_letters: DeadLetters, settings: Settings) -> 
             found = events_of(mode, attributes, body)
         except Refused as refused:
             whole = _kept_of_binary(attributes, body) if mode == "binary" else body
-            number = await asyncio.to_thread(
-                dead_letters.put, whole, refused.code, refused.message, refused.field, SOURCE, clock.now()
-            )
+            number = await entrance.keep(whole, refused, SOURCE)
             raise refusal(refused.code, refused.message, refused.field, number) from refused
-        outcomes = await intake.submit(found, SOURCE)
+        outcomes = await entrance.submit(found, SOURCE)
         is_batch = mode == "batch" or (mode == "either" and _is_array(body))
         return batch_answer(outcomes) if is_batch else one_answer(outcomes[0])
 
@@ -91,9 +86,9 @@ def one_answer(outcome: Outcome) -> Response[bytes]:
     """What became of one event; raises Problem if it was refused."""
     if outcome.status == "refused":
         raise refusal(outcome.code, outcome.message, outcome.field, outcome.dead_letter)
-    return json_response(
-        {"status": outcome.status, "position": outcome.place, "unmatched": outcome.unmatched > 0}
-    )
+    if outcome.status == "queued":
+        return json_response({"status": outcome.status, "queued": outcome.queued}, 202)
+    return json_response({"status": outcome.status, "position": outcome.place, "unmatched": outcome.unmatched > 0})
 
 
 def batch_answer(outcomes: Sequence[Outcome]) -> Response[bytes]:
@@ -102,19 +97,23 @@ def batch_answer(outcomes: Sequence[Outcome]) -> Response[bytes]:
     heights: dict[str, int] = {}
     for place in (outcome.place for outcome in outcomes if outcome.place):
         heights[str(place.partition)] = max(place.height, heights.get(str(place.partition), 0))
-    refused = statuses.count("refused")
+    refused, queued = statuses.count("refused"), statuses.count("queued")
     answer = {
         "accepted": statuses.count("accepted"),
         "duplicates": statuses.count("duplicate"),
         "refused": refused,
+        **({"queued": queued} if queued else {}),
         "unmatched": max(0, sum(outcome.unmatched for outcome in outcomes)),
         "position": heights,
         "results": [_result(outcome) for outcome in outcomes],
     }
-    return json_response(answer, 207 if refused else 200)
+    whole = 202 if queued else 200
+    return json_response(answer, 207 if refused else whole)
 
 
 def _result(outcome: Outcome) -> dict[str, Any]:
+    if outcome.status == "queued":
+        return {"status": outcome.status, "queued": outcome.queued}
     if outcome.status != "refused":
         waits = {"unmatched": outcome.unmatched} if outcome.unmatched else {}
         return {"status": outcome.status, "position": outcome.place, **waits}

@@ -9,6 +9,8 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
 
+from services.evidence import as_of_positions
+from services.gateway.ports import Positions
 from services.gateway.state import State
 
 PAUSE_SECONDS: Final = 0.25
@@ -25,41 +27,42 @@ def streaming(state: State, stopping: asyncio.Event) -> list[HTTPRouteHandler]:
 
     @get("/v1/stream")
     async def stream() -> Stream:
-        return Stream(positions(state, stopping), media_type="text/event-stream", headers=_HEADERS)
+        seen = await state.positions()
+        return Stream(positions(state, seen, stopping), media_type="text/event-stream", headers=_HEADERS)
 
     return [stream]
 
 
 async def positions(
-    state: State, stopping: asyncio.Event, heartbeat_seconds: float = HEARTBEAT_SECONDS
+    state: State, seen: Positions, stopping: asyncio.Event, heartbeat_seconds: float = HEARTBEAT_SECONDS
 ) -> AsyncIterator[bytes]:
-    """The position now and after each move, a comment where nothing moves for a while."""
+    """The positions as they were seen and after each move, a comment where nothing moves for a while."""
     yield b"retry: %d\n\n" % RETRY_MS
     stopped = asyncio.create_task(stopping.wait())
     try:
         while not stopped.done():
-            sent = state.position.next_height
-            yield _position_event(state)
+            yield _position_event(seen)
             await asyncio.wait([stopped], timeout=PAUSE_SECONDS)
-            async for comment in _heartbeats(state, sent, stopped, heartbeat_seconds):
-                yield comment
+            moved = asyncio.create_task(state.moved(seen))
+            try:
+                async for comment in _heartbeats(moved, stopped, heartbeat_seconds):
+                    yield comment
+                seen = moved.result() if moved.done() else seen
+            finally:
+                moved.cancel()
     finally:
         stopped.cancel()
 
 
 async def _heartbeats(
-    state: State, sent: int, stopped: asyncio.Task[bool], heartbeat_seconds: float
+    moved: asyncio.Task[Positions], stopped: asyncio.Task[bool], heartbeat_seconds: float
 ) -> AsyncIterator[bytes]:
     """Comments until the views move beyond what was sent, or all stops."""
-    moved = asyncio.create_task(state.moved(sent))
-    try:
-        while not (moved.done() or stopped.done()):
-            waited = asyncio.wait([moved, stopped], timeout=heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED)
-            if not (await waited)[0]:
-                yield b": still here\n\n"
-    finally:
-        moved.cancel()
+    while not (moved.done() or stopped.done()):
+        waited = asyncio.wait([moved, stopped], timeout=heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if not (await waited)[0]:
+            yield b": still here\n\n"
 
 
-def _position_event(state: State) -> bytes:
-    return b"event: position\ndata: %b\n\n" % msgspec.json.encode(state.as_of())
+def _position_event(seen: Positions) -> bytes:
+    return b"event: position\ndata: %b\n\n" % msgspec.json.encode(as_of_positions(seen).shown())

@@ -17,6 +17,7 @@ from services.ledgers.kafka import kafka_ledger
 from services.ledgers.port import Ledger, LedgerUnavailable
 from services.metrics import Metrics
 from services.settings import Settings
+from services.tasks import cancelled
 
 __all__ = ["InputMadeAnew", "LedgersDiffer", "WriterService", "writer_service"]
 
@@ -84,16 +85,20 @@ class WriterService(ConsumerRebalanceListener):  # type: ignore[misc]
             InputMadeAnew, LedgersDiffer, BlockDamaged, BooksDiffer: a person has to look at it.
             LedgerUnavailable: the group does not let this process take part.
         """
+        looking: asyncio.Task[None] | None = None
         try:
             await self._consumer.start()
             self._partitions = await self._producer.partitions_of(self._names.events)
             self._consumer.subscribe([self._names.events], listener=self)
-            await self._looking()
+            looking = asyncio.create_task(self._looking(), name="writer looking")
+            await asyncio.wait([looking])
+            looking.result()
         except KafkaError as error:
             problem = f"The group {self._names.group('writer')} cannot be taken part in ({error})."
             remedy = "Check that Kafka runs and that this user may Read the group and the topic; then start again."
             raise LedgerUnavailable(problem, remedy) from error
         finally:
+            await cancelled([] if looking is None else [looking])
             await self.close()
 
     async def close(self) -> None:
@@ -171,10 +176,7 @@ class WriterService(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _end(self, partitions: Sequence[int]) -> None:
         tasks = [self._tasks.pop(partition) for partition in partitions if partition in self._tasks]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await cancelled(tasks)
         for partition in partitions:
             self._bookers.pop(partition, None)
 

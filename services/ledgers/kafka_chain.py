@@ -44,15 +44,22 @@ def block_of_parts(
     """The block in the parts of a record, as other clients name them."""
     try:
         (header,) = [data for name, data in headers if name == HEADER]
-        fields = _DECODER.decode(header)
-    except (ValueError, msgspec.MsgspecError) as error:
+        block = StoredBlock(*_DECODER.decode(header), data=value or b"")
+        _require_place(block, partition)
+    except (TypeError, ValueError, msgspec.MsgspecError) as error:
         problem = (
             f"Offset {offset} of {topic} partition {partition} is not a block of a ledger: another program wrote it."
         )
         raise LedgerUnavailable(
             problem, "Stop that program; the topic belongs to revledger's writers alone."
         ) from error
-    return StoredBlock(*fields, data=value or b"")
+    return block
+
+
+def _require_place(block: StoredBlock, partition: int) -> None:
+    """A copied topic may have its partitions in another order, or only be a part of what it was."""
+    if block.partition != partition or block.height < 0:
+        raise ValueError(f"block {block.height} of partition {block.partition}")
 
 
 class Chain:

@@ -90,8 +90,15 @@ def test_status_and_metrics(client: httpx.Client) -> None:
     assert status["dead_letters"]["not_json"] == 1
     assert (status["waiting"], status["lag_seconds"]) == (0, 0)
     lines = client.get("/metrics").text.splitlines()
-    assert f"revledger_entries {status['entries']}" in lines
-    assert 'revledger_dead_letters{code="not_json"} 1' in lines
+    assert status["partitions"]["0"] == {
+        "ledger": status["ledger"]["0"],
+        "views": status["ledger"]["0"],
+        "lag_blocks": 0,
+        "lag_seconds": 0,
+    }
+    assert f"revledger_entries {float(status['entries'])}" in lines
+    assert 'revledger_dead_letters{code="not_json"} 1.0' in lines
+    assert 'revledger_lag_blocks{partition="0"} 0.0' in lines
     assert any(line.startswith('revledger_http_requests_total{method="POST",status="400"}') for line in lines)
     families = [line.split()[2] for line in lines if line.startswith("# TYPE")]
     assert len(families) == len(set(families))

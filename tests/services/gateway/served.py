@@ -13,6 +13,7 @@ import msgspec
 
 from services.compose import Books, owned_books, projecting, taking_in
 from services.gateway import Server, application, server_of
+from services.gateway.embedded import embedded
 from services.settings import Settings, settings_from
 
 WAIT_SECONDS: Final = 20.0
@@ -57,7 +58,7 @@ async def _serve(settings: Settings, started: Future[Service]) -> None:
         projecting(books) as projection,
         taking_in(books, settings.queue_events_max) as intake,
     ):
-        app = application(books, intake, settings, projection)
+        app = application(embedded(books, intake, projection), settings)
         server = server_of(app, settings.host, settings.port)
         serving = asyncio.create_task(server.serve())
         while not server.started and not serving.done():  # noqa: ASYNC110 - uvicorn has no event to wait for

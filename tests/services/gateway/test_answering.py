@@ -127,7 +127,10 @@ class Counted:
 
 
 def answers_of(counted: Any, height: list[int]) -> Answers:
-    return Answers(counted, lambda: height[0])
+    async def heights() -> tuple[int, ...]:
+        return tuple(height)
+
+    return Answers(counted, heights)
 
 
 @asynchronous

@@ -10,8 +10,10 @@ import pytest
 from services.compose import Books
 from services.deadletters import DeadLetters
 from services.gateway import state as module
-from services.gateway.state import State
+from services.gateway.embedded import embedded
+from services.gateway.state import Lag, State
 from services.intake import Intake
+from services.metrics import Metrics
 from services.writer import Submitted
 from tests.services.books import POLICY, MemoryBooks, raw_of
 from tests.services.gateway.served import signed
@@ -25,7 +27,7 @@ async def watched(directory: Path) -> AsyncIterator[tuple[State, MemoryBooks]]:
     letters = DeadLetters(directory)
     books = Books(memory.ledger, memory.views, memory.writer, memory.projector, letters, memory.reports, POLICY)
     projection = asyncio.create_task(asyncio.sleep(60))
-    yield State(books, Intake(memory.writer, letters, 1), projection), memory
+    yield State(embedded(books, Intake(memory.writer, letters, 1), projection), Metrics()), memory
     projection.cancel()
     letters.close()
 
@@ -37,12 +39,11 @@ async def write(memory: MemoryBooks, number: int) -> None:
 @asynchronous
 async def test_lag_counts_the_blocks_that_are_missing(tmp_path: Path) -> None:
     async with watched(tmp_path) as (state, memory):
-        assert (await state.lag()).blocks == 0
+        assert await state.lags() == {0: Lag(-1, -1, 0, 0)}
         await write(memory, 1)
-        lag = await state.lag()
-        assert (lag.head, lag.blocks, lag.seconds) == (1, 2, 0)
+        assert await state.lags() == {0: Lag(1, -1, 2, 0)}
         await memory.projector.catch_up()
-        assert (await state.lag()).blocks == 0
+        assert await state.lags() == {0: Lag(1, 1, 0, 0)}
 
 
 @asynchronous

@@ -12,9 +12,11 @@ import httpx
 
 from services.compose import Books
 from services.deadletters import DeadLetters
+from services.gateway.embedded import embedded
 from services.gateway.state import State
 from services.gateway.streaming import PAUSE_SECONDS, positions
 from services.intake import Intake
+from services.metrics import Metrics
 from tests.services.books import POLICY, MemoryBooks
 from tests.services.gateway.served import Service, served, signed
 from tests.services.running import asynchronous
@@ -68,9 +70,9 @@ async def test_comments_keep_a_silent_stream_open(tmp_path: Path) -> None:
     letters = DeadLetters(tmp_path)
     books = Books(memory.ledger, memory.views, memory.writer, memory.projector, letters, memory.reports, POLICY)
     projection = asyncio.create_task(asyncio.sleep(60))
-    state = State(books, Intake(memory.writer, letters, 1), projection)
+    state = State(embedded(books, Intake(memory.writer, letters, 1), projection), Metrics())
     stopping = asyncio.Event()
-    async with aclosing(positions(state, stopping, 0.01)) as stream:  # type: ignore[type-var]
+    async with aclosing(positions(state, await state.positions(), stopping, 0.01)) as stream:  # type: ignore[type-var]
         seen = [await anext(stream) for _ in range(4)]
         assert seen[0] == b"retry: 1000\n\n"
         assert seen[1].startswith(b'event: position\ndata: {"position":{"0":-1}')

@@ -1,0 +1,135 @@
+"""The composition root of the distributed form: what reads its ledger and views, and what sends events to it."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final, TypeVar
+
+from msgspec import Struct
+
+from events.block import Genesis
+from services.compose import genesis_of, zone_of
+from services.gateway.polled import Polled
+from services.gateway.ports import Served
+from services.kafka.connection import Names
+from services.kafka.publishing import Publisher
+from services.kafka.reaching import KafkaRefuses
+from services.kafka.unread import Input
+from services.ledgers.kafka import kafka_ledger
+from services.ledgers.port import Ledger, LedgerUnavailable
+from services.reports import Reports
+from services.settings import Settings
+from services.views.port import Views
+from services.views.redis import redis_views
+
+LOOK_SECONDS: Final = 1.0
+"""How often a ledger that is not there yet is looked for."""
+T = TypeVar("T")
+_log: Final = logging.getLogger("revledger")
+
+
+class NotBegun(LedgerUnavailable):
+    """The ledger has no first block yet, which fixes the rules of all others."""
+
+
+class Readers(Struct, frozen=True):
+    """Ledger and views of the distributed form, and the reports from them; `genesis` is what block 0 fixed."""
+
+    ledger: Ledger
+    views: Views
+    reports: Reports
+    genesis: Genesis
+
+
+@asynccontextmanager
+async def readers(settings: Settings) -> AsyncIterator[Readers]:
+    """The stores of the settings, to be read.
+
+    Raises:
+        NotBegun: no writer has begun the ledger yet.
+        LedgerUnavailable: Kafka does not answer, or has no such topic.
+    """
+    async with AsyncExitStack() as stack:
+        ledger = await kafka_ledger(settings)
+        stack.push_async_callback(ledger.close)
+        genesis = await genesis_of(ledger)
+        if genesis is None:
+            problem = f"The ledger {Names(settings.prefix).ledger} has not begun."
+            raise NotBegun(problem, "Start a writer (`revledger run writer`), or check REVLEDGER_PREFIX.")
+        views = views_of(settings)
+        stack.push_async_callback(views.close)
+        policy = genesis.policy
+        reports = Reports(ledger, views, policy.stamp, zone_of(policy), range(genesis.partitions))
+        yield Readers(ledger, views, reports, genesis)
+
+
+@asynccontextmanager
+async def publishing(settings: Settings, partitions: int) -> AsyncIterator[Publisher]:
+    """The way into the events topic, which has so many partitions."""
+    publisher = Publisher(settings, partitions)
+    try:
+        yield publisher
+    finally:
+        await publisher.close()
+
+
+@asynccontextmanager
+async def gateway(settings: Settings) -> AsyncIterator[Served]:
+    """What a gateway serves; raises as `readers`."""
+    async with AsyncExitStack() as stack:
+        found = await stack.enter_async_context(readers(settings))
+        partitions = range(found.genesis.partitions)
+        entrance = await stack.enter_async_context(publishing(settings, len(partitions)))
+        events = Input(settings)
+        stack.push_async_callback(events.close)
+        yield Served(
+            found.ledger,
+            found.views,
+            found.reports,
+            found.genesis.policy.stamp,
+            partitions,
+            Polled(found.views, partitions),
+            entrance,
+            is_projecting=False,
+            unread=events.unread,
+        )
+
+
+def views_of(settings: Settings) -> Views:
+    """The views on the Redis of the settings, under the prefix as a namespace."""
+    return redis_views(
+        settings.redis,
+        namespace=settings.prefix,
+        user=settings.redis_user,
+        password=settings.redis_password,
+        ca=settings.redis_ca,
+    )
+
+
+async def begun(settings: Settings) -> None:
+    """Waits until the topics are there and a writer has begun the ledger; what is waited for is logged.
+
+    Raises KafkaRefuses, which waiting does not mend.
+    """
+    await patiently(lambda: _look(settings))
+
+
+async def _look(settings: Settings) -> None:
+    async with readers(settings):
+        pass
+
+
+async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
+    """What an attempt gives in the end: while Kafka or the ledger is not there, it is tried again."""
+    told = ""
+    while True:
+        try:
+            return await attempt()
+        except KafkaRefuses:
+            raise
+        except LedgerUnavailable as error:
+            if str(error) != told:
+                told = str(error)
+                _log.info("waiting: %s", told)
+        await asyncio.sleep(LOOK_SECONDS)

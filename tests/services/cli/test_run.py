@@ -1,0 +1,210 @@
+"""The distributed form from the command line: three services, and the commands that speak with their stores."""
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from tests.servers.kafka import Kafka
+from tests.servers.redis import SharedRedis
+from tests.services.cli.calling import LIMIT_SECONDS, Called, called, ended, event, signed, started, written
+from tests.services.kafka.topics import NOWHERE, environment
+
+pytestmark = pytest.mark.slow
+
+
+class Running(Struct, frozen=True):
+    """A service that was started, and where it listens."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """Status and JSON of an answer."""
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=20) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    def until_ready(self) -> None:
+        """Waits until the service says that it can do its work."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while (said := self.get("/health/ready"))[0] != 200:
+            assert self.process.poll() is None, ended(self.process).err
+            assert time.monotonic() < deadline, said
+            time.sleep(0.05)
+
+    def stop(self, number: int = signal.SIGTERM) -> Called:
+        """Ends it in order."""
+        self.process.send_signal(number)
+        return ended(self.process)
+
+
+@contextmanager
+def service(name: str, *options: str) -> Iterator[Running]:
+    """A service of the environment's settings; what is left of it in the end is killed."""
+    with started("run", name, "--port", "0", *options) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline().decode()
+        found = re.search(r"http://\S+", line)
+        assert found, f"{name} did not start: {ended(process).err}"
+        yield Running(process, found[0])
+
+
+@pytest.fixture
+def servers(
+    kafka: Kafka, redis_server: SharedRedis, prefix: str, monkeypatch: pytest.MonkeyPatch, no_servers_named: None
+) -> dict[str, str]:
+    """The environment of a distributed form of its own."""
+    variables = environment(kafka, prefix=prefix, partitions=2, redis=redis_server.url)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return variables
+
+
+def until(holds: Any, *services: Running) -> None:
+    """Waits for something to hold, which the services bring about."""
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "it has not come to hold"
+        for one in services:
+            assert one.process.poll() is None, ended(one.process).err
+        time.sleep(0.1)
+
+
+def test_from_an_empty_cluster_to_a_figure(servers: dict[str, str], tmp_path: Path) -> None:
+    data = ("--data", str(tmp_path / "writer"))
+    with ExitStack() as stack:
+        writer = stack.enter_context(service("writer", *data))
+        projector = stack.enter_context(service("projector"))
+        writer.until_ready()
+        gateway = stack.enter_context(service("gateway"))
+        for one in (projector, gateway):
+            one.until_ready()
+        second = called("run", "writer", "--port", "0", *data)
+        assert (second.status, f"in use by process {writer.process.pid}" in second.err) == (1, True)
+
+        never = event("9", kind="contract.cancelled", contract_id="c-never", time="2024-02-01")
+        file = written(tmp_path / "a.jsonl", [signed("1"), never, signed("2", subject="bolt"), "garbage", signed("1")])
+        done = called("load", file)
+        assert done.status == 1
+        assert done.json == dict.fromkeys(("accepted", "duplicates", "unmatched"), 0) | {
+            "refused": 1,
+            "position": {},
+            "queued": 4,
+        }
+        assert f"not_json 1, the first at {file}:4:" in done.err
+        until(lambda: called("status", "--format", "json").json["entries"] == 3, writer, projector)
+
+        asked = ("--currency", "USD", "--format", "json")
+        figures = called("report", "figures", "mrr_minor", "accounts", *asked).json
+        assert figures["rows"][0]["figures"] == {"mrr_minor": 2_000, "accounts": 2}
+        assert set(figures["as_of"]["position"]) == {"0", "1"}
+        assert gateway.get("/v1/figures?currency=USD&figures=mrr_minor,accounts")[1]["rows"] == figures["rows"]
+        assert called("report", "bridge", *asked).json["rows"][-1]["mrr_minor"]["closing"] == 2_000
+
+        status = called("status", "--format", "json").json
+        assert (status["lag_blocks"], status["lag_events"], status["accounts"]) == (0, 0, {"USD": 2})
+        assert status["unmatched"] == 1
+        table = called("status").out
+        assert servers["REVLEDGER_KAFKA"] in table
+        assert re.search(r"^1 +0 +\d+ +\d+ +0 ", table, re.MULTILINE)
+
+        stopped = gateway.stop()
+        assert (stopped.status, "everything acknowledged is in Kafka" in stopped.out) == (0, True)
+        assert writer.stop(signal.SIGINT).status == 0
+        assert projector.stop().status == 0
+
+
+def test_the_gateway_waits_for_a_ledger_and_ends_when_told(servers: dict[str, str]) -> None:
+    port = _free_port()
+    with started("run", "gateway", "--port", str(port)) as process:
+        gateway = Running(process, f"http://127.0.0.1:{port}")
+        until(lambda: _answers(gateway))
+        assert gateway.get("/health/live")[0] == 200
+        status, said = gateway.get("/health/ready")
+        assert (status, said["code"]) == (503, "not_ready")
+        assert gateway.get("/v1/figures")[0] == 404
+        assert process.stderr is not None
+        assert b"revledger run writer" in process.stderr.readline(), "it says what it waits for"
+        assert gateway.stop().status == 0
+
+
+def test_letters_are_listed_shown_and_sent_again(servers: dict[str, str], tmp_path: Path) -> None:
+    with service("writer", "--data", str(tmp_path / "writer")) as writer:
+        until(lambda: called("status").status == 0, writer)
+        called("load", written(tmp_path / "a.jsonl", ["garbage", signed("1"), "garbage"]))
+        eur = written(tmp_path / "b.jsonl", [event("2", "contract.upgraded", contract_id="c-acme", currency="EUR")])
+        refused = called("load", eur)
+        assert refused.status == 1, "what lacks a field is refused at the door"
+        rows = called("dead-letters", "list", "--format", "json").json
+        assert rows["waiting"] == 3
+        assert [row["id"] for row in rows["dead_letters"]] == [0, 1, 2]
+        assert rows["dead_letters"][0]["source"] == f"{tmp_path / 'a.jsonl'}:1"
+        assert [
+            row["id"] for row in called("dead-letters", "list", "--limit", "1", "--format", "json").json["dead_letters"]
+        ] == [2]
+        assert "2 more wait" in called("dead-letters", "list", "--limit", "1").out
+        shown = called("dead-letters", "show", "1")
+        assert (shown.status, shown.out) == (0, "garbage\n")
+        assert shown.err.startswith("not_json: ")
+        again = called("dead-letters", "retry", "--all")
+        assert (again.status, again.err) == (1, "2 refused again.\n"), "the same bytes once"
+        assert called("dead-letters", "list", "--format", "json").json["waiting"] == 3, "none is kept twice"
+        none = called("dead-letters", "retry", "77")
+        assert (none.status, "has no letter 77" in none.err) == (1, True)
+        kept = called("dead-letters", "discard", "1")
+        assert (kept.status, "none can be set aside" in kept.err) == (1, True)
+
+
+@pytest.mark.parametrize("name", ["writer", "projector", "gateway"])
+def test_without_kafka_it_says_what_to_set(name: str) -> None:
+    done = called("run", name)
+    assert done.status == 2
+    assert "REVLEDGER_KAFKA" in done.err
+    assert "revledger up" in done.err
+
+
+def test_a_port_that_is_taken_is_told(monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    for variable, value in environment(Kafka("127.0.0.1:1"), prefix=prefix).items():
+        monkeypatch.setenv(variable, value)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        done = called("run", "gateway", "--port", str(port))
+    assert (done.status, f"Port {port} on 127.0.0.1 is taken" in done.err) == (1, True)
+
+
+def test_what_is_for_a_directory_is_refused_with_kafka(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable, value in environment(Kafka("127.0.0.1:1"), prefix="x", redis=NOWHERE).items():
+        monkeypatch.setenv(variable, value)
+    up = called("up", "--data", str(tmp_path))
+    assert (up.status, "revledger run writer" in up.err) == (2, True)
+    recorded = called("load", written(tmp_path / "a.jsonl", [signed("1")]), "--as-recorded")
+    assert (recorded.status, "their own clock" in recorded.err) == (2, True)
+    away = called("status")
+    assert (away.status, "Check that its brokers run" in away.err) == (1, True)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def _answers(running: Running) -> bool:
+    try:
+        return bool(running.get("/health/live"))
+    except OSError:
+        assert running.process.poll() is None
+        return False
