@@ -15,7 +15,7 @@ from services.gateway.ports import Served
 from services.kafka.connection import Names
 from services.kafka.publishing import Publisher
 from services.kafka.reaching import KafkaRefuses
-from services.kafka.unread import Input
+from services.kafka.unread import Input, read_to
 from services.ledgers.kafka import kafka_ledger
 from services.ledgers.port import Ledger, LedgerUnavailable
 from services.reports import Reports
@@ -65,9 +65,11 @@ async def readers(settings: Settings) -> AsyncIterator[Readers]:
 
 
 @asynccontextmanager
-async def publishing(settings: Settings, partitions: int) -> AsyncIterator[Publisher]:
-    """The way into the events topic, which has so many partitions."""
-    publisher = Publisher(settings, partitions)
+async def publishing(settings: Settings, found: Readers) -> AsyncIterator[Publisher]:
+    """The way into the events topic of a ledger; raises LedgerUnavailable."""
+    names = Names(settings.prefix)
+    partitions = range(found.genesis.partitions)
+    publisher = Publisher(settings, [read_to(names, one, await found.ledger.tail(one)) for one in partitions])
     try:
         yield publisher
     finally:
@@ -80,7 +82,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Served]:
     async with AsyncExitStack() as stack:
         found = await stack.enter_async_context(readers(settings))
         partitions = range(found.genesis.partitions)
-        entrance = await stack.enter_async_context(publishing(settings, len(partitions)))
+        entrance = await stack.enter_async_context(publishing(settings, found))
         events = Input(settings)
         stack.push_async_callback(events.close)
         yield Served(

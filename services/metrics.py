@@ -20,7 +20,7 @@ class Metrics:
         self.forks_skipped = self._counter(
             "forks_skipped", "Records of the ledger's topic that are not in its chain.", "partition"
         )
-        self.overtaken = self._counter("overtaken", "Blocks booked again because another writer was first.", "partition")
+        self.overtaken = self._counter("overtaken", "Batches booked again after another writer.", "partition")
         self.commits = self._counter("commits", "Commits to the views: done, gap, fenced, unavailable.", "outcome")
         self.input_lag = self._gauge("input_lag_events", "Events of the input that are not read yet.", "partition")
         self.lag_blocks = self._gauge("lag_blocks", "Blocks of the ledger the views lack.", "partition")

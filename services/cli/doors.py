@@ -83,9 +83,7 @@ async def open_door(settings: Settings, *, as_recorded: bool = False) -> AsyncIt
 async def _kafka_door(settings: Settings) -> AsyncIterator[Door]:
     from services.distributed import publishing, readers
 
-    async with readers(settings) as found:
-        partitions = found.genesis.partitions
-    async with publishing(settings, partitions) as publisher:
+    async with readers(settings) as found, publishing(settings, found) as publisher:
         yield _KafkaDoor(publisher)
 
 

@@ -35,10 +35,12 @@ async def retried(settings: "Settings", numbers: Sequence[int]) -> int:
     """
     from services.distributed import publishing, readers
 
-    async with readers(settings) as found:
-        partitions = found.genesis.partitions
     refused = 0
-    async with _reading(settings) as reader, publishing(settings, partitions) as publisher:
+    async with (
+        readers(settings) as found,
+        _reading(settings) as reader,
+        publishing(settings, found) as publisher,
+    ):
         seen: set[bytes] = set()
         some: list[KafkaLetter] = []
         async for letter in _wanted(reader, numbers):

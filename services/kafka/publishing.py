@@ -1,7 +1,7 @@
 """Publishing: events into the topic that the writers read; whoever sent one is told once Kafka has it."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from events.envelope import STRUCTURED, event_of
@@ -13,6 +13,7 @@ from services.intake import Busy, SourceOf
 from services.kafka.connection import Names
 from services.kafka.dead_letters import DeadLetterTopic, KafkaRefusal, LetterReader
 from services.kafka.producing import Producer, Record
+from services.ledgers.port import LedgerUnavailable
 from services.settings import Settings
 from services.writer import Outcome, Queued
 
@@ -25,12 +26,16 @@ ALL_REASONS: Final = "any"
 
 
 class Publisher:
-    """Takes events, checks each at the door, and sends on those that a writer can book. Close it once."""
+    """Takes events, checks each at the door, and sends on those that a writer can book. Close it once.
 
-    def __init__(self, settings: Settings, partitions: int) -> None:
+    `read_to`: how far the ledger has read each partition of the topic by now.
+    """
+
+    def __init__(self, settings: Settings, read_to: Sequence[int]) -> None:
         self._settings = settings
         self._topic = Names(settings.prefix).events
-        self._partitions = partitions
+        self._partitions = len(read_to)
+        self._read_to = read_to
         self._producer = Producer(settings)
         self._letters = DeadLetterTopic(settings, self._producer)
         self._reader: LetterReader | None = None
@@ -102,7 +107,19 @@ class Publisher:
                 for index, event in good.items()
             ]
         )
-        return {index: Queued(places[index], offset) for index, offset in zip(good, offsets, strict=True)}
+        queued = {index: Queued(places[index], offset) for index, offset in zip(good, offsets, strict=True)}
+        self._require_unread(queued.values())
+        return queued
+
+    def _require_unread(self, queued: Iterable[Queued]) -> None:
+        """Raises LedgerUnavailable for an event that lies before what the ledger has read: nobody would book it."""
+        for one in queued:
+            if one.offset < (read := self._read_to[one.partition]):
+                problem = (
+                    f"{self._topic} was made anew: partition {one.partition} is at offset {one.offset}, and the ledger"
+                    f" has read up to {read}. What is sent now would never be booked."
+                )
+                raise LedgerUnavailable(problem, "Use a new REVLEDGER_PREFIX, or bring the topic back.")
 
     async def _kept(
         self, events: Sequence[bytes], checked: Sequence[Event | Refused], source: SourceOf

@@ -38,7 +38,7 @@ class Input:
             except (KafkaError, OSError, TimeoutError) as error:
                 problem = f"{self._names.events} cannot be asked for its ends ({str(error) or 'no answer'})."
                 raise LedgerUnavailable(problem, "Check that Kafka's brokers run and can be reached.") from error
-        read = {place: self._read(place.partition, tails[place.partition]) for place in places}
+        read = {place: read_to(self._names, place.partition, tails[place.partition]) for place in places}
         return {place.partition: max(0, ends[place] - max(first[place], read[place])) for place in places}
 
     async def close(self) -> None:
@@ -57,8 +57,10 @@ class Input:
             self._client = client
         return self._client
 
-    def _read(self, partition: int, tail: StoredBlock | None) -> int:
-        """The offset that the last block says is to be read next."""
-        if tail is None:
-            return 0
-        return blocks.block_of(tail.data).header.sources.get(self._names.source(partition), 0)
+
+
+def read_to(names: Names, partition: int, tail: StoredBlock | None) -> int:
+    """The offset of the input that the last block of a partition says is to be read next."""
+    if tail is None:
+        return 0
+    return blocks.block_of(tail.data).header.sources.get(names.source(partition), 0)

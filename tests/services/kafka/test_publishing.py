@@ -1,7 +1,7 @@
 """Publishing: each event to the partition of its account, refusals to the dead letters, and no more than may wait."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -21,6 +21,7 @@ from tests.services.kafka.topics import distributed, made_topics
 from tests.services.running import asynchronous
 
 PARTITIONS = 4
+NOTHING_READ = [0] * PARTITIONS
 
 
 def raw(number: int) -> bytes:
@@ -28,9 +29,9 @@ def raw(number: int) -> bytes:
 
 
 @asynccontextmanager
-async def publishing(settings: Settings) -> AsyncIterator[Publisher]:
+async def publishing(settings: Settings, read_to: Sequence[int] = NOTHING_READ) -> AsyncIterator[Publisher]:
     await made_topics(settings)
-    publisher = Publisher(settings, PARTITIONS)
+    publisher = Publisher(settings, read_to)
     try:
         yield publisher
     finally:
@@ -93,7 +94,7 @@ async def test_more_than_may_wait_are_turned_away(kafka: Kafka, prefix: str) -> 
 
 @asynchronous
 async def test_nothing_is_acknowledged_while_kafka_is_away(prefix: str) -> None:
-    publisher = Publisher(distributed(Kafka("127.0.0.1:1"), prefix=prefix), PARTITIONS)
+    publisher = Publisher(distributed(Kafka("127.0.0.1:1"), prefix=prefix), NOTHING_READ)
     for events in ([raw(1)], [b"{"]):
         with pytest.raises(LedgerUnavailable, match="Check that its brokers run"):
             await publisher.submit(events, "http")
@@ -101,3 +102,15 @@ async def test_nothing_is_acknowledged_while_kafka_is_away(prefix: str) -> None:
         await publisher.kept()
     assert publisher.waiting == 0
     await publisher.close()
+
+
+@asynchronous
+async def test_an_event_that_nobody_would_book_is_not_acknowledged(kafka: Kafka, prefix: str) -> None:
+    """The ledger has read up to offset 1 of each partition, and the topic begins again: it was made anew."""
+    settings = distributed(kafka, prefix=prefix, partitions=PARTITIONS)
+    async with publishing(settings, [1] * PARTITIONS) as publisher:
+        with pytest.raises(LedgerUnavailable, match="was made anew"):
+            await publisher.submit([raw(1)], "http")
+        outcome = (await publisher.submit([raw(1)], "http"))[0]
+        assert outcome.queued is not None
+        assert outcome.queued.offset == 1, "what lies beyond is read"
