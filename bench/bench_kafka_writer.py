@@ -21,7 +21,7 @@ from services.metrics import Metrics
 from services.settings import Settings
 
 EVENTS: Final = 100_000
-RUNS: Final = 1
+RUNS: Final = 5
 RATIO: Final = 0.5
 
 

@@ -81,35 +81,45 @@ def _messages() -> dict[str, Any]:
             "payload": {"type": "object", "description": "The `data` of the event's schema."},
             "bindings": key,
         },
-        "block": {
-            "title": "A block of the ledger",
-            "contentType": "application/msgpack",
-            "headers": {
-                "type": "object",
-                "properties": {
-                    "block": {
-                        "type": "string",
-                        "format": "binary",
-                        "description": "The msgpack array of partition, height, first_seq, entries, recorded_at"
-                        " (microseconds), prev_hash and hash.",
-                    }
-                },
-                "required": ["block"],
+        "block": _block(),
+        "refusal": _refusal(),
+    }
+
+
+def _block() -> dict[str, Any]:
+    """What the ledger's topic holds."""
+    return {
+        "title": "A block of the ledger",
+        "contentType": "application/msgpack",
+        "headers": {
+            "type": "object",
+            "properties": {
+                "block": {
+                    "type": "string",
+                    "format": "binary",
+                    "description": "The msgpack array of partition, height, first_seq, entries, recorded_at"
+                    " (microseconds), prev_hash and hash.",
+                }
             },
-            "payload": {"type": "string", "format": "binary", "description": "The bytes of the block."},
+            "required": ["block"],
         },
-        "refusal": {
-            "title": "What was refused",
-            "contentType": "application/octet-stream",
-            "headers": {
-                "type": "object",
-                "properties": {
-                    "code": {"type": "string", "enum": list(REASONS)},
-                    **dict.fromkeys(("message", "field", "source", "topic", "at"), _TEXT),
-                    **dict.fromkeys(("partition", "offset", "size"), _NUMBER),
-                },
-                "required": ["code", "message", "at"],
+        "payload": {"type": "string", "format": "binary", "description": "The bytes of the block."},
+    }
+
+
+def _refusal() -> dict[str, Any]:
+    """What the topic of dead letters holds."""
+    return {
+        "title": "What was refused",
+        "contentType": "application/octet-stream",
+        "headers": {
+            "type": "object",
+            "properties": {
+                "code": {"type": "string", "enum": list(REASONS)},
+                **dict.fromkeys(("message", "field", "source", "topic", "at"), _TEXT),
+                **dict.fromkeys(("partition", "offset", "size"), _NUMBER),
             },
-            "payload": {"type": "string", "format": "binary", "description": "The record's value as it came."},
+            "required": ["code", "message", "at"],
         },
+        "payload": {"type": "string", "format": "binary", "description": "The record's value as it came."},
     }

@@ -11,8 +11,9 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from services.kafka.booking import InputMadeAnew, LedgersDiffer, Means, PartitionBooker
-from services.kafka.connection import Names, client_options
+from services.kafka.connection import METADATA_MS, Names, client_options
 from services.kafka.producing import Producer
+from services.ledgers.counted import counted_ledger
 from services.ledgers.kafka import kafka_ledger
 from services.ledgers.port import Ledger, LedgerUnavailable
 from services.metrics import Metrics
@@ -27,6 +28,8 @@ STANDSTILL_SECONDS: Final = 60.0
 BUILD_MS: Final = 6 * 3_600_000
 """How long accounts may be built from the ledger without asking Kafka for events; the liveness watches over it."""
 FETCH_BYTES: Final = 4 * 1024 * 1024
+FETCH_MS: Final = 100
+"""How long a broker waits for events; a partition that is resumed meanwhile has to wait as long for its first."""
 
 _log = logging.getLogger("revledger")
 
@@ -38,10 +41,11 @@ async def writer_service(settings: Settings, metrics: Metrics) -> AsyncIterator[
     Raises:
         LedgerUnavailable: Kafka does not answer.
     """
-    ledger = await kafka_ledger(settings)
+    ledger = counted_ledger(await kafka_ledger(settings), metrics)
     producer = Producer(settings)
     service = WriterService(settings, metrics, ledger, producer)
     try:
+        await service.connect()
         yield service
     finally:
         await service.close()
@@ -74,9 +78,20 @@ class WriterService(ConsumerRebalanceListener):  # type: ignore[misc]
             heartbeat_interval_ms=settings.session_seconds * 1_000 // 4,
             max_poll_interval_ms=BUILD_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
+            fetch_max_wait_ms=FETCH_MS,
+            metadata_max_age_ms=METADATA_MS,
             # A class of its own, as that is where it keeps what this member had before.
             partition_assignment_strategy=(type("Sticky", (StickyPartitionAssignor,), {}),),
         )
+
+    async def connect(self) -> None:
+        """Connects, before it runs; raises LedgerUnavailable."""
+        try:
+            await self._consumer.start()
+        except KafkaError as error:
+            remedy = "Check that its brokers run and can be reached; then try again."
+            raise LedgerUnavailable(f"Kafka does not answer ({error}).", remedy) from error
+        self._partitions = await self._producer.partitions_of(self._names.events)
 
     async def run(self) -> None:
         """Books what comes in, until it is cancelled or something breaks.
@@ -87,8 +102,6 @@ class WriterService(ConsumerRebalanceListener):  # type: ignore[misc]
         """
         looking: asyncio.Task[None] | None = None
         try:
-            await self._consumer.start()
-            self._partitions = await self._producer.partitions_of(self._names.events)
             self._consumer.subscribe([self._names.events], listener=self)
             looking = asyncio.create_task(self._looking(), name="writer looking")
             await asyncio.wait([looking])
