@@ -1,58 +1,54 @@
 """The fold: bookings into changed records, and what has to be added to the pages."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from msgspec import Struct
-
-from events.account import Booking
-from events.movements import Posting
-from projections.groups import standing_groups
-from projections.pages import PageChanges, add_shared
-from projections.records import Record, merged
+from events.block import RawBooking
+from projections.groups import spread_of
+from projections.pages import Added, add_counts
+from projections.records import NOTHING, Posted, Record, merged
 from projections.tally import tally_changes
 
 
-class Folded(Struct, frozen=True):
-    """What a batch of bookings changes: whole records by account, additions to the pages and to the book.
+class Fold:
+    """What bookings change: whole records by account, additions to the pages, counts of the book.
 
-    `names`: (currency, name) of every group that anything was ever posted to, were it taken back at once.
+    Bookings are added a block at a time, so that what one needs is still in the processor's cache. However the
+    same bookings are cut into blocks and folds, records, pages and book end the same.
     """
 
-    records: dict[str, Record]
-    pages: PageChanges
-    book: dict[str, int]
-    names: set[tuple[str, str]]
+    def __init__(self) -> None:
+        self.records: dict[str, Record] = {}
+        self.added: Added = {}
+        self.book = {"entries": 0, "unmatched": 0, "postings": 0}
+        self.newest_moment = 0
+
+    def add(self, bookings: Sequence[RawBooking], records: Mapping[str, Record]) -> None:
+        """Folds bookings in, given the records of the accounts they post to that are not in this fold already.
+
+        An account without a record has nothing posted to it so far.
+        """
+        for account, posted in _posted_by_account(bookings).items():
+            old = self.records.get(account) or records.get(account, NOTHING)
+            self.records[account] = merged(old, posted)
+            for spread, counts in tally_changes(old, posted):
+                add_counts(self.added, spread, counts)
+        self.book["entries"] += len(bookings)
+        self.book["unmatched"] += sum([one.unmatched for one in bookings])
+        self.book["postings"] += sum([len(one.postings) for one in bookings])
+        self.newest_moment = max([self.newest_moment, *[one.moment for one in bookings]])
 
 
-def postings_by_account(bookings: Iterable[Booking]) -> dict[str, list[Posting]]:
-    """The postings of a batch, account by account; those whose records the fold needs."""
-    postings: dict[str, list[Posting]] = {}
+def _posted_by_account(bookings: Iterable[RawBooking]) -> dict[str, list[Posted]]:
+    posted: dict[str, list[Posted]] = {}
     for booking in bookings:
         if booking.postings:
-            postings.setdefault(booking.account, []).extend(booking.postings)
-    return postings
-
-
-def fold(records: Mapping[str, Record], bookings: Iterable[Booking]) -> Folded:
-    """Folds a batch, given the records so far of the accounts it posts to (absent: none so far).
-
-    However the same bookings are cut into batches, records, pages, book and names end the same.
-    """
-    bookings = list(bookings)
-    changed: dict[str, Record] = {}
-    pages: PageChanges = {}
-    names: set[tuple[str, str]] = set()
-    for account, postings in postings_by_account(bookings).items():
-        old = records.get(account, {})
-        new = changed[account] = merged(old, postings)
-        for shared in tally_changes(account, old, new, postings, standing_groups):
-            add_shared(pages, shared)
-            if not shared.counts:
-                names.update((shared.currency, name) for name, _ in shared.groups)
-    names.update((currency, name) for (currency, _), groups in pages.items() for name, _ in groups)
-    counts = {
-        "entries": len(bookings),
-        "unmatched": sum(booking.unmatched for booking in bookings),
-        "postings": sum(len(booking.postings) for booking in bookings),
-    }
-    return Folded(changed, pages, counts, names)
+            more = []
+            for one in booking.postings:
+                cell = bytes(one.cell)
+                more.append((one.day, one.movement, one.amount, spread_of(cell), cell))
+            known = posted.get(booking.account)
+            if known is None:
+                posted[booking.account] = more
+            else:
+                known += more
+    return posted

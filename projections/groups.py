@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
+from msgspec import Struct
+
+from events.block import labels_of_raw, raw_cell_of
 from events.facts import Pairs
 from events.timeline import Cell
 
@@ -14,6 +17,8 @@ TOTAL: Final[Group] = ("", "")
 CONTRACT_NAMES: Final = ("campaign", "channel", "owner", "term_months")
 """Labels of a contract; cells without one form a group of their own with the empty value."""
 
+_NO_LABELS: Final = dict.fromkeys(CONTRACT_NAMES, "")
+
 CELL_NAMES: Final = ("account", "contract", "currency", "plan", "product", *CONTRACT_NAMES)
 """Names that every ledger can be grouped by, whatever attributes its accounts have."""
 
@@ -21,15 +26,39 @@ GroupsOf = Callable[[str, Cell], Iterable[Group]]
 """(account, cell) -> the groups it counts in."""
 
 
+class Spread(Struct, frozen=True, cache_hash=True):
+    """The groups of one currency that something counts in."""
+
+    currency: str
+    groups: tuple[Group, ...]
+
+
 @lru_cache(maxsize=50_000)
-def _standing_groups(plan: str, product: str, labels: Pairs) -> tuple[Group, ...]:
-    named = {**dict.fromkeys(CONTRACT_NAMES, ""), **dict(labels)}
-    return (TOTAL, ("plan", plan), ("product", product), *named.items())
+def spread_of(cell: bytes) -> Spread:
+    """The standing groups of a cell in msgpack; equal ones are mostly one object. Raises BlockDamaged."""
+    raw = raw_cell_of(cell)
+    return _spread(raw.currency, raw.plan, raw.product, bytes(raw.labels))
+
+
+@lru_cache(maxsize=50_000)
+def _spread(currency: str, plan: str, product: str, labels: bytes) -> Spread:
+    return Spread(currency, _standing_groups(plan, product, labels_of_raw(labels)))
 
 
 def standing_groups(_account: str, cell: Cell) -> tuple[Group, ...]:
     """The groups for which sums are kept at all times: the whole, plan, product and every label."""
     return _standing_groups(cell.plan, cell.product, cell.labels)
+
+
+def _standing_groups(plan: str, product: str, labels: Pairs) -> tuple[Group, ...]:
+    named = {**_NO_LABELS, **dict(labels)}
+    return tuple([_known(group) for group in (TOTAL, ("plan", plan), ("product", product), *named.items())])
+
+
+@lru_cache(maxsize=50_000)
+def _known(group: Group) -> Group:
+    """The one object for all equal groups: what is looked up all the time had better stay in the cache."""
+    return group
 
 
 def value_of(name: str, account: str, cell: Cell) -> str:

@@ -1,46 +1,114 @@
 """Records: everything posted to one account, added up by day, movement and cell."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import Final
 
 import msgspec
+from msgspec import Struct
 
-from events.movements import Movement, Posting
-from events.timeline import Cell, cell_of_bytes
+from events.block import cell_of_raw
+from events.days import FIRST_DAY
+from events.movements import Movement
+from events.timeline import Cell
+from projections.groups import Spread
 
-Record = dict[tuple[int, Movement, Cell], int]
-"""(day, movement, cell) -> annual_e4, without zeros."""
+Posted = tuple[int, Movement, int, Spread, bytes]
+"""What a posting adds: (day, movement, annual_e4, the groups it counts in, cell in msgpack)."""
 
-_Wire = tuple[list[msgspec.Raw], list[tuple[int, Movement, int, int]]]
-_ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final[msgspec.msgpack.Decoder[_Wire]] = msgspec.msgpack.Decoder(_Wire)
+Amounts = dict[tuple[int, Movement, bytes], int]
+"""(day, movement, cell in msgpack) -> annual_e4, without zeros."""
+
+BEFORE_ALL: Final = FIRST_DAY - 1
+"""A day that everything comes after."""
 
 
-def merged(record: Mapping[tuple[int, Movement, Cell], int], postings: Iterable[Posting]) -> Record:
+class Record(Struct, frozen=True, array_like=True, gc=False):
+    """Sums without zeros in the order they first came; `last` is the latest day of any, `count` how many there are.
+
+    `cells` are in msgpack, in the order they first came; `levels` what each is worth after all its movements.
+    `sums` are (day, movement, annual_e4, place of the cell), each in msgpack, one after the other. So what comes
+    after the last day, as nearly everything does, is added without a look at what was there.
+    """
+
+    last: int
+    cells: list[bytes]
+    levels: list[int]
+    count: int
+    sums: bytes
+
+    def amounts(self) -> Amounts:
+        """The sums by day, movement and cell in msgpack."""
+        sums = _SUMS.decode(_ARRAY + self.count.to_bytes(4) + self.sums)
+        return {(day, movement, self.cells[place]): amount for day, movement, amount, place in sums}
+
+    def items(self) -> Iterator[tuple[tuple[int, Movement, Cell], int]]:
+        """The sums by day, movement and cell."""
+        cells = {cell: cell_of_raw(cell) for cell in self.cells}
+        for (day, movement, cell), amount in self.amounts().items():
+            yield (day, movement, cells[cell]), amount
+
+
+NOTHING: Final = Record(BEFORE_ALL, [], [], 0, b"")
+"""The record of an account nothing was posted to."""
+
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_RECORD: Final = msgspec.msgpack.Decoder(Record)
+_SUMS: Final = msgspec.msgpack.Decoder(list[tuple[int, Movement, int, int]])
+_DAY: Final = itemgetter(0)
+_KEY: Final = itemgetter(0, 1, 4)
+_ARRAY: Final = b"\xdd"
+"""What an array in msgpack begins with, before its length in four bytes."""
+
+
+def merged(record: Record, posted: Sequence[Posted]) -> Record:
     """The record with more postings; what cancels out is gone."""
-    sums: Record = dict(record)
-    for one in postings:
-        key = (one.day, one.movement, one.cell)
-        amount = sums.get(key, 0) + one.amount
-        if amount:
-            sums[key] = amount
+    if posted and first_day(posted) > record.last and not _repeats(posted):
+        return _extended(record, posted)
+    amounts = record.amounts()
+    for day, movement, amount, _, cell in posted:
+        key = (day, movement, cell)
+        amounts[key] = amounts.get(key, 0) + amount
+        if not amounts[key]:
+            del amounts[key]
+    return _extended(
+        NOTHING, [(day, movement, amount, None, cell) for (day, movement, cell), amount in amounts.items()]
+    )
+
+
+def first_day(posted: Sequence[Posted]) -> int:
+    """The earliest day that anything is posted to."""
+    day: int = min(map(_DAY, posted))
+    return day
+
+
+def _repeats(posted: Sequence[Posted]) -> bool:
+    """Whether two postings add to one sum."""
+    return len(posted) > 1 and len(set(map(_KEY, posted))) < len(posted)
+
+
+def _extended(record: Record, more: Sequence[tuple[int, Movement, int, Spread | None, bytes]]) -> Record:
+    """The record with sums that it does not have yet."""
+    last, cells, levels, sums = record.last, record.cells.copy(), record.levels.copy(), [record.sums]
+    for day, movement, amount, _, cell in more:
+        if cell in cells:
+            place = cells.index(cell)
         else:
-            del sums[key]
-    return sums
+            place = len(cells)
+            cells.append(cell)
+            levels.append(0)
+        if movement != "ahead":
+            levels[place] += amount
+        last = max(last, day)
+        sums.append(_ENCODE((day, movement, amount, place)))
+    return Record(last, cells, levels, record.count + len(more), b"".join(sums))
 
 
 def bytes_of_record(record: Record) -> bytes:
-    """The record in msgpack: the array of its cells, and that of (day, movement, annual_e4, index of the cell)."""
-    places: dict[Cell, int] = {}
-    sums = [
-        (day, movement, amount, places.setdefault(cell, len(places)))
-        for (day, movement, cell), amount in record.items()
-    ]
-    return _ENCODER.encode((list(places), sums))
+    """The record in msgpack."""
+    return _ENCODE(record)
 
 
 def record_of_bytes(data: bytes) -> Record:
     """A record from its bytes."""
-    raws, sums = _DECODER.decode(data)
-    cells = [cell_of_bytes(bytes(raw)) for raw in raws]
-    return {(day, movement, cells[place]): amount for day, movement, amount, place in sums}
+    return _RECORD.decode(data)

@@ -1,18 +1,19 @@
 """Tallies: what is posted to an account counted out by group, day and kind, amounts and accounts alike."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, Literal, NamedTuple
+from operator import itemgetter
+from typing import Final, get_args
 
-from events.movements import Movement, Posting
+from events.movements import Movement
 from events.timeline import Cell
-from projections.groups import Group, GroupsOf
-from projections.records import Record
+from projections.groups import Group, GroupsOf, Spread, spread_of
+from projections.records import Posted, Record, first_day
 
 Tally = dict[tuple[str, Group, int, str], int]
 """(currency, group, day, kind) -> annual_e4 of a movement, or a number of accounts."""
 
-Counts = dict[tuple[str, int], int]
-"""(kind, day) -> annual_e4 of a movement, or a number of accounts."""
+Count = tuple[str, int, int]
+"""(kind, day, annual_e4 of a movement or a number of accounts)."""
 
 ACTIVE: Final = "active"
 """Kind that counts accounts: +1 on the day a group gains an account with revenue, -1 when it loses it."""
@@ -20,127 +21,128 @@ ACTIVE: Final = "active"
 COUNTED: Final[dict[str, str]] = {"new": "n_new", "reactivation": "n_reactivated", "churn": "n_churned"}
 """Movement -> the kind that counts the account-days it happened on."""
 
-_Entries = Iterable[tuple[tuple[int, Movement, Cell], int]]
-_Levels = Mapping[Cell, int]
+KINDS: Final = (*get_args(Movement), ACTIVE, *COUNTED.values())
+"""All kinds: movements, and what counts accounts."""
+
+Shared = tuple[Spread, list[Count]]
+"""Groups that hold the same cells of an account, and what counts in each of them; a count may come in parts."""
+
+_SPREAD: Final = itemgetter(3)
+_COUNT: Final = itemgetter(1, 0, 2)
+"""Of what is posted. These and `map` take the place of comprehensions, which are slow for one posting or two."""
 
 
-class Shared(NamedTuple):
-    """Groups of one currency that hold the same cells of an account, and so count the same."""
-
-    currency: str
-    groups: tuple[Group, ...]
-    counts: Counts
-
-
-def tally_of(account: str, entries: _Entries, groups_of: GroupsOf, opening: _Levels) -> Tally:
+def tally_of(
+    account: str,
+    entries: Iterable[tuple[tuple[int, Movement, Cell], int]],
+    groups_of: GroupsOf,
+    opening: Mapping[Cell, int],
+) -> Tally:
     """What an account contributes to every group it counts in, from a day on; `opening`: its level before."""
-    entries = list(entries)
-    moved = [item for item in entries if item[0][1] != "ahead"]
-    cells = dict.fromkeys([*(cell for (_, _, cell), _ in entries), *opening])
+
+    def asked(cell: Cell) -> Spread:
+        return Spread(cell.currency, tuple(groups_of(account, cell)))
+
+    moves = [(day, movement, amount, asked(cell), b"") for (day, movement, cell), amount in entries]
+    levels: dict[Spread, int] = {}
+    for cell, level in opening.items():
+        levels[asked(cell)] = levels.get(asked(cell), 0) + level
     tally: Tally = {}
-    for currency, groups, held in _alike(account, cells, groups_of):
-        counts = _amounts(entries, held)
-        _count_accounts(counts, moved, opening, held)
-        for group in groups:
-            for (kind, day), amount in counts.items():
-                tally[currency, group, day, kind] = amount
+    for spread, counts in _shared(moves, (), levels):
+        for kind, day, amount in counts:
+            for group in spread.groups:
+                key = (spread.currency, group, day, kind)
+                tally[key] = tally.get(key, 0) + amount
     return tally
 
 
-def tally_changes(
-    account: str, old: Record, new: Record, postings: Sequence[Posting], groups_of: GroupsOf
-) -> Iterator[Shared]:
-    """What has to be added to the tallies when these postings turn an old record into a new one, without zeros.
+def tally_changes(old: Record, posted: Sequence[Posted]) -> list[Shared]:
+    """What has to be added to the tallies of the standing groups when something is posted to a record.
 
-    Every group that is posted to is told, also where nothing has to be added.
+    Every group that is posted to is told, also where what has to be added is zero.
     """
-    first = min([posting.day for posting in postings])
-    opening, before = _split(old, first)
-    after = [item for item in new.items() if item[0][0] >= first and item[0][1] != "ahead"]
-    cells = dict.fromkeys([posting.cell for posting in postings])
-    cells.update(dict.fromkeys([key[2] for key, _ in (*before, *after)]))
-    cells.update(dict.fromkeys([cell for cell, amount in opening.items() if amount]))
-    posted: _Entries = [((one.day, one.movement, one.cell), one.amount) for one in postings]
-    for currency, groups, held in _alike(account, cells, groups_of):
-        counts = _amounts(posted, held)
-        _count_accounts(counts, after, opening, held)
-        if before:
-            _count_accounts(counts, before, opening, held, sign=-1)
-        yield Shared(currency, groups, {key: amount for key, amount in counts.items() if amount})
+    levels: dict[Spread, int] = {}
+    for cell, level in zip(old.cells, old.levels, strict=True):
+        if level:
+            spread = spread_of(cell)
+            levels[spread] = levels.get(spread, 0) + level
+    first = first_day(posted)
+    if first > old.last:
+        return _shared(posted, (), levels)
+    before: list[Posted] = []
+    for (day, movement, cell), amount in old.amounts().items():
+        if day >= first and movement != "ahead":
+            spread = spread_of(cell)
+            before.append((day, movement, amount, spread, cell))
+            levels[spread] = levels.get(spread, 0) - amount
+    return _shared(posted, before, levels)
 
 
-def _split(record: Record, first: int) -> tuple[dict[Cell, int], list[tuple[tuple[int, Movement, Cell], int]]]:
-    """The level before a day, zeros included, and the movements from that day on."""
-    opening: dict[Cell, int] = {}
-    later = []
-    for item in record.items():
-        (day, movement, cell), amount = item
-        if movement != "ahead":
-            if day < first:
-                opening[cell] = opening.get(cell, 0) + amount
-            else:
-                later.append(item)
-    return opening, later
+def _shared(moves: Sequence[Posted], before: Sequence[Posted], levels: Mapping[Spread, int]) -> list[Shared]:
+    """What moves add to the groups they move, where there were others `before` on the same days or later ones."""
+    kinds = {*map(_SPREAD, moves), *map(_SPREAD, before)}
+    for spread, level in levels.items():
+        if level:
+            kinds.add(spread)
+    if len(kinds) == 1:
+        (spread,) = kinds
+        return [(spread, _counts(moves, before, levels.get(spread, 0)))]
+    shared: list[Shared] = []
+    for spread, held in _alike(kinds):
+        moved = [one for one in moves if one[3] in held]
+        if moved:
+            there = [one for one in before if one[3] in held]
+            shared.append((spread, _counts(moved, there, sum([levels.get(one, 0) for one in held]))))
+    return shared
 
 
-def _alike(
-    account: str, cells: Iterable[Cell], groups_of: GroupsOf
-) -> Iterator[tuple[str, tuple[Group, ...], frozenset[Cell]]]:
-    """The groups of an account by currency and by the cells they hold."""
-    currencies: dict[str, dict[tuple[Group, ...], list[Cell]]] = {}
-    for cell in cells:
-        kinds = currencies.setdefault(cell.currency, {})
-        kinds.setdefault(tuple(groups_of(account, cell)), []).append(cell)
-    for currency, kinds in currencies.items():
-        if len(kinds) == 1:
-            for groups, held in kinds.items():
-                yield currency, groups, frozenset(held)
-        else:
-            yield from ((currency, groups, held) for groups, held in _held_alike(kinds))
+def _alike(kinds: Iterable[Spread]) -> Iterator[tuple[Spread, list[Spread]]]:
+    """The groups of some kinds of cells, those together that the same kinds count in."""
+    alike: list[tuple[str, set[Group], list[Spread]]] = []
+    for kind in kinds:
+        left = set(kind.groups)
+        split = []
+        for currency, groups, held in alike:
+            common = groups & left if currency == kind.currency else None
+            if common:
+                left -= common
+                split.append((currency, common, [*held, kind]))
+                groups -= common  # noqa: PLW2901
+            if groups:
+                split.append((currency, groups, held))
+        if left:
+            split.append((kind.currency, left, [kind]))
+        alike = split
+    for currency, groups, held in alike:
+        yield Spread(currency, tuple(groups)), held
 
 
-def _held_alike(
-    kinds: Mapping[tuple[Group, ...], Sequence[Cell]],
-) -> Iterator[tuple[tuple[Group, ...], frozenset[Cell]]]:
-    """The groups by the kinds of cells they hold, a bit for each kind."""
-    holders: dict[Group, int] = {}
-    for place, groups in enumerate(kinds):
-        for group in groups:
-            holders[group] = holders.get(group, 0) | 1 << place
-    alike: dict[int, list[Group]] = {}
-    for group, bits in holders.items():
-        alike.setdefault(bits, []).append(group)
-    for bits, together in alike.items():
-        held = [cell for place, some in enumerate(kinds.values()) if bits >> place & 1 for cell in some]
-        yield tuple(together), frozenset(held)
-
-
-def _amounts(entries: _Entries, held: frozenset[Cell]) -> Counts:
-    """What is posted to the cells that a group holds."""
-    counts: Counts = {}
-    for (day, movement, cell), amount in entries:
-        if cell in held:
-            counts[movement, day] = counts.get((movement, day), 0) + amount
+def _counts(moves: Sequence[Posted], before: Sequence[Posted], level: int) -> list[Count]:
+    """What moves add to a group that has a level: their amounts, and what changes in what counts accounts."""
+    counts: list[Count] = [*map(_COUNT, moves)]
+    if before:
+        counts += [(kind, day, -count) for kind, day, count in _accounts(before, level)]
+        moves = [*before, *moves]
+    counts += _accounts(moves, level)
     return counts
 
 
-def _count_accounts(
-    counts: Counts, moved: _Entries, opening: _Levels, held: frozenset[Cell], *, sign: Literal[1, -1] = 1
-) -> None:
-    """Adds the kinds that count accounts, for movements of the cells that a group holds; `sign` -1 subtracts."""
+def _accounts(moves: Sequence[Posted], level: int) -> list[Count]:
+    """The kinds that count accounts, for one account that has a level."""
     changes: dict[int, int] = {}
-    happened: Counts = {}
-    for (day, movement, cell), amount in moved:
-        if cell in held:
+    happened: dict[tuple[str, int], int] = {}
+    for day, movement, amount, _, _ in moves:
+        if movement != "ahead":
             changes[day] = changes.get(day, 0) + amount
-            if movement in COUNTED:
-                happened[movement, day] = happened.get((movement, day), 0) + amount
+            kind = COUNTED.get(movement)
+            if kind is not None:
+                happened[kind, day] = happened.get((kind, day), 0) + amount
+    counts: list[Count] = []
     for (kind, day), amount in happened.items():
         if amount:
-            key = COUNTED[kind], day
-            counts[key] = counts.get(key, 0) + sign
-    level = sum([amount for cell, amount in opening.items() if cell in held])
-    for day in sorted(changes):
+            counts.append((kind, day, 1))
+    for day in sorted(changes) if len(changes) > 1 else changes:
         was_active, level = level > 0, level + changes[day]
         if was_active != (level > 0):
-            counts[ACTIVE, day] = counts.get((ACTIVE, day), 0) + (-sign if was_active else sign)
+            counts.append((ACTIVE, day, -1 if was_active else 1))
+    return counts

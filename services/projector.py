@@ -6,19 +6,22 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from events import block as blocks
-from events.block import Block, RawBooking
-from projections.fold import Fold, accounts_posted_to
-from projections.pages import ACCOUNTS, BOOK, BOOK_COUNTS, FORMAT, PageName, changed_page
+from events.block import Block, BlockDamaged, RawBooking
+from projections.fold import Fold
+from projections.pages import ACCOUNTS, BOOK, BOOK_COUNTS, FORMAT, PageName, changed_page, page_changes
 from projections.records import Record, bytes_of_record, record_of_bytes
 from services.ledgers.port import Ledger, StoredBlock
 from services.views.port import START, Field, Gap, Position, Value, Views
 
-BATCH_ENTRIES_MAX: Final = 20_000
+BATCH_ENTRIES_MAX: Final = 50_000
+"""The most entries of one commit: whoever is behind rewrites each page once for all of them."""
+
 BATCH_BYTES_MAX: Final = 64 * 1024 * 1024
 CHECK_SECONDS: Final = 1.0
 """How often an idle projector looks whether the views are still where it left them."""
-RECORDS_MAX: Final = 20_000
+RECORDS_MAX: Final = 100_000
 PAGES_MAX: Final = 50_000
+"""Records and pages in memory, those used last, in the bytes that the views hold: some half and one KiB each."""
 
 
 class Projector:
@@ -35,7 +38,7 @@ class Projector:
         self._doubtful = True
         self._position = START
         self._before: Block | None = None
-        self._records: OrderedDict[str, Record] = OrderedDict()
+        self._records: OrderedDict[str, bytes | None] = OrderedDict()
         self._pages: OrderedDict[PageName, bytes | None] = OrderedDict()
         self._book: dict[str, int] = {}
         self._moved = asyncio.Condition()
@@ -93,6 +96,8 @@ class Projector:
                 batch = []
                 await self.catch_up(stored.height)
                 due = self._position.next_height
+                if stored.height > due:
+                    raise BlockDamaged(f"block {stored.height} came, and the ledger has no block {due}")
             before = batch[-1].hash if batch else self._position.last_hash or blocks.NO_HASH
             if stored.height == due and stored.prev_hash == before:
                 batch.append(stored)
@@ -152,19 +157,18 @@ class Projector:
 
     async def _project(self, batch: Sequence[StoredBlock]) -> None:
         before = self._before
-        bookings: list[list[RawBooking]] = []
+        fold = Fold()
         for stored in batch:
             block = blocks.block_of(stored.data)
             blocks.check_next(before, block)
             blocks.check_entries(block)
-            bookings.append(blocks.raw_bookings_of(block.entries))
+            bookings = blocks.raw_bookings_of(block.entries)
+            fold.add(bookings, await self._records_for(bookings, fold))
             before = block
-        accounts = set[str]().union(*map(accounts_posted_to, bookings))
-        folded = Fold(await self._records_of(accounts))
-        for some in bookings:
-            folded.add(some)
-        writes = await self._writes(folded)
-        position = _position_after(self._position, before, bookings)
+            await asyncio.sleep(0)  # whoever else lives on this loop gets a turn after every block
+        assert before is not None, "there is always a block to project"
+        writes = await self._writes(fold)
+        position = _position_after(self._position, before, fold)
         await self._views.commit(self._partition, self._epoch, self._position.next_height, position, writes)
         self._before = before
         async with self._moved:
@@ -172,45 +176,41 @@ class Projector:
             self._moved.notify_all()
         self._trim()
 
-    async def _records_of(self, accounts: Iterable[str]) -> dict[str, Record]:
+    async def _records_for(self, bookings: Iterable[RawBooking], fold: Fold) -> dict[str, Record]:
+        """The records of the accounts that bookings post to and that are not in the fold already."""
         found: dict[str, Record] = {}
         missing: list[str] = []
-        for account in accounts:
-            if account in self._records:
-                self._records.move_to_end(account)
-                found[account] = self._records[account]
-            else:
+        for account in {one.account for one in bookings if one.postings}.difference(fold.records):
+            data = self._records.get(account)
+            if data is None:
                 missing.append(account)
-        if missing and self._position.next_height > 0:
+            else:
+                found[account] = record_of_bytes(data)
+        if missing and self._position.next_height:
             values = await self._views.read_fields(self._partition, ACCOUNTS, missing)
             found |= {a: record_of_bytes(v) for a, v in zip(missing, values, strict=True) if v is not None}
         return found
 
-    async def _writes(self, folded: Fold) -> dict[str, dict[Field, Value | None]]:
+    async def _writes(self, fold: Fold) -> dict[str, dict[Field, Value | None]]:
         """The absolute values after the changes; also remembered, so whoever fails to commit has to reload."""
-        pages = {
-            PageName(currency, name, value, month): changes
-            for (currency, month), groups in folded.pages().items()
-            for (name, value), changes in groups.items()
-        }
-        await self._load(pages)
-        writes: dict[str, dict[Field, Value | None]] = {BOOK: {"format": FORMAT}}
-        writes[BOOK].update(self._counted(folded))
-        writes[BOOK].update({f"names|{currency}|{name}": 1 for currency, name in {page[:2] for page in pages}})
-        for name, changes in pages.items():
-            page, totals = changed_page(self._pages.get(name), changes)
-            self._pages[name] = page
-            writes.setdefault(name.days_key, {})[name.value] = page
-            writes.setdefault(name.months_key, {})[name.months_field] = totals
-        self._records.update(folded.records)
-        writes[ACCOUNTS] = {
-            account: bytes_of_record(record) if record.sums else None for account, record in folded.records.items()
-        }
+        self._book = {name: self._book.get(name, 0) + count for name, count in fold.book.items()}
+        book: dict[Field, Value | None] = {"format": FORMAT}
+        book.update(self._book)
+        accounts: dict[Field, Value | None] = {}
+        writes = {BOOK: book, ACCOUNTS: accounts}
+        for (currency, month), added in fold.added.items():
+            changes = {PageName(currency, *group, month): change for group, change in page_changes(added).items()}
+            await self._load(changes)
+            for name, change in changes.items():
+                page, totals = changed_page(self._pages.get(name), change)
+                self._pages[name] = page
+                writes.setdefault(name.days_key, {})[name.value] = page
+                writes.setdefault(name.months_key, {})[name.months_field] = totals
+                book[f"names|{currency}|{name.name}"] = 1
+        for account, record in fold.records.items():
+            accounts[account] = self._records[account] = bytes_of_record(record) if record.count else None
+            self._records.move_to_end(account)
         return writes
-
-    def _counted(self, folded: Fold) -> dict[str, int]:
-        self._book = {name: self._book.get(name, 0) + count for name, count in folded.book.items()}
-        return self._book
 
     async def _load(self, names: Iterable[PageName]) -> None:
         """Brings the pages that are not in memory there."""
@@ -255,12 +255,11 @@ class Projector:
             self._pages.popitem(last=False)
 
 
-def _position_after(position: Position, last: Block, bookings: Iterable[Iterable[RawBooking]]) -> Position:
-    newest = max((booking.moment for some in bookings for booking in some), default=0)
+def _position_after(position: Position, last: Block, fold: Fold) -> Position:
     return Position(
         next_height=last.header.height + 1,
         last_hash=last.hash,
         last_seq=last.next_seq - 1,
         recorded_at=last.header.recorded_at,
-        newest_event_at=max(position.newest_event_at, newest),
+        newest_event_at=max(position.newest_event_at, fold.newest_moment),
     )

@@ -2,11 +2,12 @@
 
 import hashlib
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
@@ -24,7 +25,18 @@ from redis.exceptions import (
 )
 from redis.maint_notifications import MaintNotificationsConfig
 
-from services.views.port import Fenced, Field, Fields, Gap, Position, Value, Views, ViewsUnavailable, Writes
+from services.views.port import (
+    Fenced,
+    Field,
+    Fields,
+    Gap,
+    Position,
+    Value,
+    Views,
+    ViewsUnavailable,
+    Writes,
+    stored_form,
+)
 
 NAMESPACE: Final = "revledger"
 """What all keys start with."""
@@ -43,9 +55,11 @@ def _script(text: str) -> _Script:
 
 
 # KEYS: the partition's own hash, the set of its keys, then the keys written. ARGV: epoch, expected next
-# height, the position in the order of `_PLACE`; then for each key how many values it gets, how many fields it
-# loses, and those. The numbers compared are heights and epochs; values pass through as the strings they are.
-# A refusal comes before the first write, so all is atomic. Lua passes on at most some 8,000 values at a time.
+# height, the position in the order of `_PLACE`; then for each key written the lengths of the fields with their
+# values and of the fields to remove (in msgpack), and all of those in one string: to pack thousands of arguments
+# one by one would cost the client more than all the rest of a commit. The numbers compared are heights and epochs;
+# values pass through as the strings they are. A refusal comes before the first write, so all is atomic. Lua passes
+# on at most some 8,000 values at a time.
 _COMMIT: Final = _script("""#!lua
 local own, index = KEYS[1], KEYS[2]
 local epoch = tonumber(redis.call('HGET', own, 'epoch') or 0)
@@ -53,22 +67,26 @@ if tonumber(ARGV[1]) < epoch then return {1, epoch} end
 local height = tonumber(redis.call('HGET', own, 'next_height') or 0)
 if tonumber(ARGV[2]) ~= height then return {2, height} end
 
-local function pass(command, key, first, last)
-  for start = first, last, 1000 do
-    redis.call(command, key, unpack(ARGV, start, math.min(start + 999, last)))
+local lengths, content, at = cmsgpack.unpack(ARGV[8]), ARGV[9], 1
+local function pass(command, key, lengths)
+  for start = 1, #lengths, 1000 do
+    local values = {}
+    for place = start, math.min(start + 999, #lengths) do
+      local stop = at + lengths[place]
+      values[#values + 1] = content:sub(at, stop - 1)
+      at = stop
+    end
+    redis.call(command, key, unpack(values))
   end
 end
 
 redis.call('HSET', own, 'epoch', ARGV[1], 'next_height', ARGV[3], 'last_hash', ARGV[4],
   'last_seq', ARGV[5], 'recorded_at', ARGV[6], 'newest_event_at', ARGV[7])
-local at = 8
 for number = 3, #KEYS do
   local key = KEYS[number]
-  local put, drop = at + 2, at + 2 + 2 * tonumber(ARGV[at])
-  at = drop + tonumber(ARGV[at + 1])
   redis.call('SADD', index, key)
-  pass('HSET', key, put, drop - 1)
-  pass('HDEL', key, drop, at - 1)
+  pass('HSET', key, lengths[number - 2][1])
+  pass('HDEL', key, lengths[number - 2][2])
 end
 return {0, 0}
 """)
@@ -86,6 +104,7 @@ redis.call('HDEL', own, 'next_height', 'last_hash', 'last_seq', 'recorded_at', '
 return #keys
 """)
 
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
 _PLACE: Final = ["next_height", "last_hash", "last_seq", "recorded_at", "newest_event_at"]
 
 _REMEDIES: Final[list[tuple[type[RedisError], str]]] = [
@@ -152,9 +171,7 @@ class _RedisViews:
         with _explained():
             return _position(await _answer(self._client.hmget(self._own(partition), _PLACE)))
 
-    async def commit(
-        self, partition: int, epoch: int, expected_next: int, position: Position, writes: Writes
-    ) -> None:
+    async def commit(self, partition: int, epoch: int, expected_next: int, position: Position, writes: Writes) -> None:
         keys = [self._own(partition), self._index(partition), *(self._key(partition, key) for key in writes)]
         arguments: list[Value] = [
             epoch,
@@ -164,9 +181,8 @@ class _RedisViews:
             position.last_seq,
             position.recorded_at,
             position.newest_event_at,
+            *_packed(writes.values()),
         ]
-        for fields in writes.values():
-            _flatten(fields, arguments)
         refusal, stored = await self._run(_COMMIT, keys, arguments)
         if refusal == 1:
             raise Fenced(partition, epoch, stored)
@@ -188,9 +204,7 @@ class _RedisViews:
     async def read_fields(self, partition: int, key: str, fields: Sequence[Field]) -> list[bytes | None]:
         return (await self.read_each(partition, {key: fields}))[key]
 
-    async def read_each(
-        self, partition: int, wanted: Mapping[str, Sequence[Field]]
-    ) -> dict[str, list[bytes | None]]:
+    async def read_each(self, partition: int, wanted: Mapping[str, Sequence[Field]]) -> dict[str, list[bytes | None]]:
         asked = {key: list(fields) for key, fields in wanted.items() if fields}
         pipeline = self._client.pipeline(transaction=False)
         for key, fields in asked.items():
@@ -199,9 +213,7 @@ class _RedisViews:
             found = dict(zip(asked, await pipeline.execute(), strict=True))
         return {key: list(found.get(key, ())) for key in wanted}
 
-    async def snapshot(
-        self, partition: int, keys: Sequence[str]
-    ) -> tuple[Position | None, list[dict[bytes, bytes]]]:
+    async def snapshot(self, partition: int, keys: Sequence[str]) -> tuple[Position | None, list[dict[bytes, bytes]]]:
         pipeline = self._client.pipeline(transaction=True)
         pipeline.hmget(self._own(partition), _PLACE)
         for key in keys:
@@ -235,14 +247,20 @@ class _RedisViews:
         return f"{self._namespace}:{{{partition}}}:{key}"
 
 
-def _flatten(fields: Fields, arguments: list[Value]) -> None:
-    """Appends one key's part of a commit: two counts, the fields with their values, the fields to remove."""
-    removed: list[Field] = [field for field, value in fields.items() if value is None]
-    arguments += (len(fields) - len(removed), len(removed))
-    for field, value in fields.items():
-        if value is not None:
-            arguments += (field, value)
-    arguments += removed
+def _packed(writes: Iterable[Fields]) -> tuple[bytes, bytes]:
+    """The lengths of what a commit writes, key by key, and all of it."""
+    lengths: list[tuple[list[int], list[int]]] = []
+    content: list[bytes] = []
+    for fields in writes:
+        put: list[bytes] = []
+        for field, value in fields.items():
+            if value is not None:
+                put += (stored_form(field), stored_form(value))
+        removed = [stored_form(field) for field, value in fields.items() if value is None]
+        lengths.append(([*map(len, put)], [*map(len, removed)]))
+        content += put
+        content += removed
+    return _ENCODE(lengths), b"".join(content)
 
 
 def _position(place: Sequence[bytes | None]) -> Position | None:

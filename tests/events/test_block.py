@@ -1,5 +1,6 @@
 """Blocks: sealed, chained, read back; and no byte of one can change unnoticed."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
 
@@ -162,6 +163,25 @@ def test_a_block_cannot_be_left_out_or_repeated() -> None:
             check(blocks[before], blocks[after].data)
     with pytest.raises(b.BlockDamaged, match="does not follow"):
         check(None, blocks[1].data)
+
+
+def test_raw_bookings_are_bookings_with_cells_in_bytes() -> None:
+    (raw,) = b.raw_bookings_of([entry(4)])
+    (posting,) = raw.postings
+    cell = bytes(posting.cell)
+    assert (raw.seq, raw.account, raw.moment, raw.unmatched) == (4, "acme", 1_700_000_000_000_000, 0)
+    assert (posting.day, posting.movement, posting.amount) == (POSTING.day, POSTING.movement, POSTING.amount)
+    assert b.cell_of_raw(cell) == POSTING.cell
+    part = b.raw_cell_of(cell)
+    assert (part.currency, part.plan, part.product) == (POSTING.cell.currency, POSTING.cell.plan, POSTING.cell.product)
+    assert b.labels_of_raw(bytes(part.labels)) == POSTING.cell.labels
+
+
+@pytest.mark.parametrize("read", [b.cell_of_raw, b.raw_cell_of, b.labels_of_raw])
+def test_a_cell_that_cannot_be_read(read: Callable[[bytes], object]) -> None:
+    for bad in (b"", b"\xc1", msgspec.msgpack.encode(["USD", 5]), msgspec.msgpack.encode(POSTING.cell)[:-1]):
+        with pytest.raises(b.BlockDamaged, match="of a booking cannot be read"):
+            read(bad)
 
 
 def test_a_booking_that_cannot_be_read() -> None:

@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
 from hypothesis import strategies as st
 
 from events.account import Booking
 from events.movements import Movement, Posting
 from events.timeline import Cell
-from projections.records import Record, merged
+from projections.groups import spread_of
+from projections.records import NOTHING, Posted, Record, merged
 from tests.events.booked import Booked
 from tests.model.days import Event
 from tests.model.histories import arrival_orders, histories
@@ -23,9 +25,15 @@ def posting(day: int, movement: Movement, amount: int, of: Cell | None = None) -
     return Posting(day, movement, amount, of or cell())
 
 
+def posted(postings: Iterable[Posting]) -> list[Posted]:
+    """The postings as the fold sees them."""
+    cells = [(one, msgspec.msgpack.encode(one.cell)) for one in postings]
+    return [(one.day, one.movement, one.amount, spread_of(data), data) for one, data in cells]
+
+
 def record(*postings: Posting) -> Record:
     """A record of postings."""
-    return merged({}, postings)
+    return merged(NOTHING, posted(postings))
 
 
 def bookings_of(events: Sequence[Event]) -> list[Booking]:
@@ -37,8 +45,8 @@ def records_of(bookings: Iterable[Booking]) -> dict[str, Record]:
     """The records of all accounts."""
     records: dict[str, Record] = {}
     for booking in bookings:
-        records[booking.account] = merged(records.get(booking.account, {}), booking.postings)
-    return {account: found for account, found in records.items() if found}
+        records[booking.account] = merged(records.get(booking.account, NOTHING), posted(booking.postings))
+    return {account: found for account, found in records.items() if found.count}
 
 
 @st.composite

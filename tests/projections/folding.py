@@ -1,12 +1,13 @@
 """Bookings folded in batches, as the projector does it, with everything kept in memory."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from events.account import Booking
-from projections.fold import fold
-from projections.pages import PageName, changed_page
-from projections.records import Record, bytes_of_record, record_of_bytes
+from events.block import entry_of, raw_bookings_of
+from projections.fold import Fold
+from projections.pages import Page, PageName, changed_page, page_changes
+from projections.records import NOTHING, Record, bytes_of_record, record_of_bytes
 from tests.events.booked import Booked
 from tests.model.days import Event
 
@@ -34,27 +35,38 @@ class Projected:
     def record(self, account: str) -> Record:
         """The record of an account, empty if there is none."""
         data = self.records.get(account)
-        return {} if data is None else record_of_bytes(data)
+        return NOTHING if data is None else record_of_bytes(data)
 
     def add(self, batch: Sequence[Booking]) -> None:
         """Folds a batch."""
-        folded = fold({account: record_of_bytes(data) for account, data in self.records.items()}, batch)
-        for account, record in folded.records.items():
-            self.records[account] = bytes_of_record(record)
-        for (currency, month), groups in folded.pages.items():
-            for (name, value), changes in groups.items():
-                self._change(PageName(currency, name, value, month), changes)
-        for count, more in folded.book.items():
-            self.book[count] = self.book.get(count, 0) + more
-        self.names |= folded.names
+        fold = Fold()
+        fold_all(fold, [batch], {account: record_of_bytes(data) for account, data in self.records.items()})
+        self.take(fold)
 
-    def _change(self, name: PageName, changes: dict[tuple[str, int], int]) -> None:
+    def take(self, fold: Fold) -> None:
+        """Takes the changes of a fold over."""
+        for account, record in fold.records.items():
+            self.records[account] = bytes_of_record(record)
+        for (currency, month), added in fold.added.items():
+            for (name, value), changes in page_changes(added).items():
+                self._change(PageName(currency, name, value, month), changes)
+                self.names.add((currency, name))
+        for count, more in fold.book.items():
+            self.book[count] = self.book.get(count, 0) + more
+
+    def _change(self, name: PageName, changes: Page) -> None:
         old = self.pages.get(name)
         days, months = changed_page(None if old is None else old[0], changes)
         if days is None or months is None:
             self.pages.pop(name, None)
         else:
             self.pages[name] = (days, months)
+
+
+def fold_all(fold: Fold, parts: Iterable[Sequence[Booking]], records: Mapping[str, Record]) -> None:
+    """Adds bookings to a fold, part by part, as blocks bring them."""
+    for part in parts:
+        fold.add(raw_bookings_of([entry_of(b"", booking) for booking in part]), records)
 
 
 def projected(parts: Iterable[Sequence[Booking]]) -> Projected:

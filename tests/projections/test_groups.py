@@ -1,8 +1,9 @@
 """Groups: the whole, plan, product and every label; for one question any name, among the cells that fit."""
 
+import msgspec
 import pytest
 
-from projections.groups import CONTRACT_NAMES, TOTAL, selected_groups, standing_groups, value_of
+from projections.groups import CONTRACT_NAMES, TOTAL, Spread, selected_groups, spread_of, standing_groups, value_of
 from tests.projections.booked import cell
 
 LABELLED = cell("pro", owner="kim", segment="smb")
@@ -19,6 +20,15 @@ def test_standing_groups_are_the_whole_and_every_name_once() -> None:
         *((name, "kim" if name == "owner" else "") for name in CONTRACT_NAMES),
     }
     assert len(groups) == len(set(groups))
+
+
+def test_cells_in_bytes_spread_to_the_same_groups() -> None:
+    """In one currency; the same for all cells that share plan, product and labels."""
+    spread = spread_of(msgspec.msgpack.encode(LABELLED))
+    assert spread == Spread("USD", standing_groups("a", LABELLED))
+    other = cell("pro", contract="k2", line="l2", owner="kim", segment="smb")
+    assert spread_of(msgspec.msgpack.encode(other)) is spread
+    assert spread_of(msgspec.msgpack.encode(cell("pro", currency="EUR", owner="kim", segment="smb"))) != spread
 
 
 @pytest.mark.parametrize(

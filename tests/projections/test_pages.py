@@ -5,22 +5,39 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.days import month_of_day
+from projections.groups import TOTAL, Spread
 from projections.pages import (
+    Added,
+    Page,
     PageName,
+    add_counts,
     amounts_of_days,
     amounts_of_months,
     amounts_of_tallies,
     changed_page,
     days_key,
     months_key,
+    page_changes,
 )
-from projections.tally import Tally
+from projections.tally import Count, Tally
+from tests.model.days import day_of
 
-CHANGES = st.dictionaries(
-    st.tuples(st.sampled_from(("new", "churn", "active")), st.integers(19_700, 19_730)),
-    st.integers(-(2**70), 2**70),
-    max_size=6,
+FIRST = day_of("2024-01-01")
+JANUARY = 648
+DAYS = st.integers(FIRST, FIRST + 30)
+COUNTS = st.lists(
+    st.tuples(st.sampled_from(("new", "churn", "active")), DAYS, st.integers(-(2**70), 2**70)), max_size=6
 )
+WHOLE = Spread("USD", (TOTAL,))
+PRO = Spread("USD", (TOTAL, ("plan", "pro")))
+
+
+def changes_of(counts: list[Count]) -> Page:
+    """The changes of the page of the whole."""
+    added: Added = {}
+    add_counts(added, WHOLE, counts)
+    return page_changes(added["USD", JANUARY])[TOTAL] if counts else {}
 
 
 def test_keys_and_fields_are_what_operators_see() -> None:
@@ -31,26 +48,55 @@ def test_keys_and_fields_are_what_operators_see() -> None:
     assert (days_key("USD", "", 1), months_key("USD", "")) == ("days:USD::1", "months:USD:")
 
 
-@given(st.lists(CHANGES, max_size=5))
-def test_pages_hold_the_sums_in_one_order(batches: list[dict[tuple[str, int], int]]) -> None:
-    """Whatever the batches; zeros are left out, and so is a page without anything; amounts may be of any size."""
+@given(st.lists(COUNTS, max_size=5))
+def test_pages_hold_the_sums_in_one_order(batches: list[list[Count]]) -> None:
+    """Whatever the batches; a kind or a page without anything is left out; amounts may be of any size."""
     page: bytes | None = None
     totals: bytes | None = None
     sums: dict[tuple[str, int], int] = {}
     for batch in batches:
-        page, totals = changed_page(page, batch)
-        for key, change in batch.items():
-            sums[key] = sums.get(key, 0) + change
+        page, totals = changed_page(page, changes_of(batch))
+        for kind, day, change in batch:
+            sums[kind, day] = sums.get((kind, day), 0) + change
     sums = {key: sums[key] for key in sorted(sums) if sums[key]}
-    at_once = changed_page(None, dict(reversed(sums.items())))
-    assert (page, totals) == at_once or not batches
+    assert (page, totals) == changed_page(None, changes_of([(*key, sums[key]) for key in reversed(sums)]))
     assert (page is None) == (not sums)
     if page is not None and totals is not None:
-        assert list(amounts_of_days({b"pro": page})) == [(day, kind, "pro", sums[kind, day]) for kind, day in sums]
+        found = list(amounts_of_days({b"pro": page}, JANUARY))
+        assert found == [(day, kind, "pro", sums[kind, day]) for kind, day in sums]
         kinds = sorted({kind for kind, _ in sums})
         expected = {kind: sum(amount for (one, _), amount in sums.items() if one == kind) for kind in kinds}
         assert json.loads(totals) == expected
         assert list(amounts_of_months({b"648|a|b": totals})) == [(648, kind, "a|b", expected[kind]) for kind in kinds]
+
+
+def test_a_page_is_what_somebody_on_call_can_read() -> None:
+    """A number for each day of the month, by kind."""
+    page, totals = changed_page(None, changes_of([("new", FIRST + 2, 5), ("active", FIRST + 30, 1), ("new", FIRST, 0)]))
+    assert json.loads(page or b"") == {"active": [0] * 30 + [1], "new": [0, 0, 5] + [0] * 28}
+    assert json.loads(totals or b"") == {"active": 1, "new": 5}
+
+
+@given(st.integers(day_of("0001-01-01"), day_of("9999-12-31")))
+def test_every_day_has_its_place(day: int) -> None:
+    added: Added = {}
+    add_counts(added, WHOLE, [("new", day, 5)])
+    ((currency, month),) = added
+    page, _ = changed_page(None, page_changes(added[currency, month])[TOTAL])
+    assert (currency, month) == ("USD", month_of_day(day))
+    assert list(amounts_of_days({b"": page or b""}, month)) == [(day, "new", "", 5)]
+
+
+def test_groups_are_told_also_where_nothing_is_to_be_added() -> None:
+    """So their names are known; and what groups share is added to each of them."""
+    added: Added = {}
+    add_counts(added, PRO, [("new", FIRST, 5), ("new", FIRST, -5)])
+    assert page_changes(added["USD", JANUARY]) == {TOTAL: {}, ("plan", "pro"): {}}
+    add_counts(added, WHOLE, [("new", FIRST, 7)])
+    add_counts(added, PRO, [("new", FIRST, 1), ("new", FIRST + 31, 1)])
+    january, february = page_changes(added["USD", JANUARY]), page_changes(added["USD", JANUARY + 1])
+    assert [page["new"][0] for page in january.values()] == [8, 1]
+    assert [page["new"][0] for page in february.values()] == [1, 1]
 
 
 def test_tallies_of_other_currencies_are_left_out() -> None:

@@ -5,24 +5,31 @@ from hypothesis import strategies as st
 
 from events.account import Booking
 from events.movements import Posting
-from projections.records import bytes_of_record, merged, record_of_bytes
-from tests.projections.booked import bookings, cell, posting, record
+from projections.records import NOTHING, bytes_of_record, merged, record_of_bytes
+from tests.projections.booked import bookings, cell, posted, posting, record
 
 SOME = settings(max_examples=40, deadline=None)
 
 
 def test_what_cancels_out_is_gone() -> None:
-    assert record(posting(1, "new", 5), posting(1, "new", -5)) == {}
-    assert record(posting(1, "new", 5), posting(1, "new", 2), posting(2, "new", 1)) == {
-        (1, "new", cell()): 7,
-        (2, "new", cell()): 1,
-    }
+    assert record(posting(1, "new", 5), posting(1, "new", -5)) == NOTHING
+    left = record(posting(1, "new", 5), posting(1, "new", 2), posting(2, "new", 1))
+    assert dict(left.items()) == {(1, "new", cell()): 7, (2, "new", cell()): 1}
+
+
+def test_a_cell_is_kept_as_long_as_something_is_posted_to_it() -> None:
+    team = posting(1, "new", 5, cell("team"))
+    both = record(team, posting(1, "new", 7))
+    assert len(both.cells) == 2
+    assert merged(both, posted([posting(1, "new", -5, cell("team"))])) == record(posting(1, "new", 7))
 
 
 def test_merging_leaves_the_old_record_alone() -> None:
     old = record(posting(1, "new", 5))
-    assert merged(old, [posting(1, "new", -5)]) == {}
-    assert old == {(1, "new", cell()): 5}
+    assert merged(old, posted([posting(1, "new", -5)])) == NOTHING
+    longer = merged(old, posted([posting(2, "churn", -5), posting(3, "new", 9, cell("team"))]))
+    assert (longer.count, longer.last, longer.levels) == (3, 3, [0, 9])
+    assert dict(old.items()) == {(1, "new", cell()): 5}
 
 
 def test_amounts_beyond_64_bits_are_no_record() -> None:
@@ -36,13 +43,13 @@ def test_amounts_beyond_64_bits_are_no_record() -> None:
 def test_records_do_not_tell_of_batches(booked: list[Booking], data: st.DataObject) -> None:
     """Merged one by one, at once or by way of their bytes: the same bytes."""
     postings: list[Posting] = [one for booking in booked for one in booking.postings]
-    at_once = merged({}, postings)
+    at_once = record(*postings)
     piecewise = record()
     start = 0
     while start < len(postings):
         size = data.draw(st.integers(1, 5))
-        piecewise = record_of_bytes(bytes_of_record(merged(piecewise, postings[start : start + size])))
+        piecewise = record_of_bytes(bytes_of_record(merged(piecewise, posted(postings[start : start + size]))))
         start += size
     assert list(piecewise.items()) == list(at_once.items())
-    assert all(at_once.values())
+    assert all(amount for _, amount in at_once.items())
     assert bytes_of_record(piecewise) == bytes_of_record(at_once)

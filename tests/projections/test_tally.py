@@ -1,6 +1,6 @@
 """Tallies against their definition: group by group, day by day, each on its own."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from events.movements import Movement, Posting
 from events.timeline import Cell
 from projections.groups import Group, selected_groups, standing_groups
-from projections.records import Record, merged
-from projections.tally import ACTIVE, COUNTED, Tally, tally_changes, tally_of
+from projections.tally import ACTIVE, COUNTED, Count, Tally, tally_changes, tally_of
+from tests.projections.booked import posted, record
 
 SHORTER = settings(max_examples=200, deadline=None)
 ACCOUNT = "acme"
@@ -35,7 +35,10 @@ def postings(draw: st.DrawFn) -> Posting:
 SOME = st.lists(postings(), max_size=12)
 
 
-def group_amounts(record: Record, currency: str, group: Group) -> dict[tuple[str, int], int]:
+Items = Mapping[tuple[int, Movement, Cell], int]
+
+
+def group_amounts(record: Items, currency: str, group: Group) -> dict[tuple[str, int], int]:
     """What a record holds for one group, by kind and day."""
     sums: dict[tuple[str, int], int] = {}
     for (day, movement, cell), amount in record.items():
@@ -44,7 +47,7 @@ def group_amounts(record: Record, currency: str, group: Group) -> dict[tuple[str
     return sums
 
 
-def defined(record: Record) -> Tally:
+def defined(record: Items) -> Tally:
     """The tally of an account as it is defined."""
     groups = {(cell.currency, group) for _, _, cell in record for group in standing_groups(ACCOUNT, cell)}
     tally: Tally = {}
@@ -67,52 +70,47 @@ def without_zeros(tally: Mapping[tuple[str, Group, int, str], int]) -> Tally:
     return {key: amount for key, amount in tally.items() if amount}
 
 
-def added(tally: Tally, old: Record, more: Iterable[Posting]) -> Tally:
-    """A tally after the changes that more postings make."""
-    sums = dict(tally)
-    more = list(more)
-    for currency, groups, counts in tally_changes(ACCOUNT, old, merged(old, more), more, standing_groups):
-        for group in groups:
-            for (kind, day), amount in counts.items():
-                assert amount
-                key = (currency, group, day, kind)
-                sums[key] = sums.get(key, 0) + amount
-    return sums
+def told(before: Sequence[Posting], more: Sequence[Posting]) -> list[tuple[str, Group, list[Count]]]:
+    """What more postings change in the tally of an account, group by group."""
+    return [
+        (spread.currency, group, counts)
+        for spread, counts in tally_changes(record(*before), posted(more))
+        for group in spread.groups
+    ]
 
 
 @SHORTER
 @given(SOME)
-def test_a_tally_is_what_it_is_defined_as(posted: list[Posting]) -> None:
-    record = merged({}, posted)
-    assert without_zeros(tally_of(ACCOUNT, record.items(), standing_groups, {})) == defined(record)
+def test_a_tally_is_what_it_is_defined_as(before: list[Posting]) -> None:
+    items = dict(record(*before).items())
+    assert without_zeros(tally_of(ACCOUNT, items.items(), standing_groups, {})) == defined(items)
 
 
 @SHORTER
 @given(SOME, SOME.filter(bool))
-def test_changes_lead_from_one_tally_to_the_next(posted: list[Posting], more: list[Posting]) -> None:
+def test_changes_lead_from_one_tally_to_the_next(before: list[Posting], more: list[Posting]) -> None:
     """Also where postings come late, cancel out, or take back what was there."""
-    old = merged({}, posted)
-    assert without_zeros(added(defined(old), old, more)) == defined(merged(old, more))
+    sums = defined(dict(record(*before).items()))
+    for currency, group, counts in told(before, more):
+        for kind, day, amount in counts:
+            key = (currency, group, day, kind)
+            sums[key] = sums.get(key, 0) + amount
+    assert without_zeros(sums) == defined(dict(record(*before, *more).items()))
 
 
 @SHORTER
 @given(SOME, SOME.filter(bool))
-def test_changes_tell_every_group_once(posted: list[Posting], more: list[Posting]) -> None:
-    """Those posted to are all there, so that a group without any sum is known by its name."""
-    old = merged({}, posted)
-    told = [
-        (currency, group)
-        for currency, groups, _ in tally_changes(ACCOUNT, old, merged(old, more), more, standing_groups)
-        for group in groups
-    ]
-    assert len(told) == len(set(told))
-    assert {(one.cell.currency, group) for one in more for group in standing_groups(ACCOUNT, one.cell)} <= set(told)
+def test_changes_tell_every_group_once(before: list[Posting], more: list[Posting]) -> None:
+    """Those posted to and no others, so that a group without any sum is known by its name."""
+    groups = [(currency, group) for currency, group, _ in told(before, more)]
+    assert len(groups) == len(set(groups))
+    assert {(one.cell.currency, group) for one in more for group in standing_groups(ACCOUNT, one.cell)} == set(groups)
 
 
 def test_an_account_counts_once_a_day_in_a_group_however_many_lines_it_has() -> None:
     first, second = (Cell("USD", "k1", line, "pro", "", ()) for line in ("l1", "l2"))
-    record: Record = {(1, "new", first): 5, (1, "new", second): 7, (3, "churn", first): -5, (3, "churn", second): -7}
-    whole = tally_of(ACCOUNT, record.items(), selected_groups(None, {}), {})
+    items: Items = {(1, "new", first): 5, (1, "new", second): 7, (3, "churn", first): -5, (3, "churn", second): -7}
+    whole = tally_of(ACCOUNT, items.items(), selected_groups(None, {}), {})
     assert {(day, kind): amount for (_, _, day, kind), amount in whole.items()} == {
         (1, "new"): 12,
         (1, "n_new"): 1,
@@ -126,6 +124,6 @@ def test_an_account_counts_once_a_day_in_a_group_however_many_lines_it_has() -> 
 def test_what_was_there_before_keeps_an_account_active() -> None:
     """A loss from an opening level ends the activity only if nothing is left."""
     cell = Cell("USD", "k1", "l1", "pro", "", ())
-    record: Record = {(2, "contraction", cell): -3, (4, "churn", cell): -2}
-    tally = tally_of(ACCOUNT, record.items(), selected_groups(None, {}), {cell: 5})
+    items: Items = {(2, "contraction", cell): -3, (4, "churn", cell): -2}
+    tally = tally_of(ACCOUNT, items.items(), selected_groups(None, {}), {cell: 5})
     assert [(day, amount) for (_, _, day, kind), amount in tally.items() if kind == ACTIVE] == [(4, -1)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from events.block import BlockDamaged
 from services import projector as module
+from services.ledgers.port import StoredBlock
 from services.projector import Projector
 from services.views.memory import memory_views
 from services.views.port import Fenced, ViewsUnavailable
@@ -195,3 +196,96 @@ async def test_views_that_lose_something_are_brought_up_without_new_events(loses
         running.cancel()
     assert books.projector.position.next_height == 5
     await check_views(books.ledger, books.views)
+
+
+async def stored(books: MemoryBooks, from_height: int = 0, until_height: int | None = None) -> list[StoredBlock]:
+    """Blocks of the ledger."""
+    return [block async for block in books.ledger.read(0, from_height, until_height)]
+
+
+@SOME
+@given(st.data())
+@asynchronous
+async def test_blocks_taken_in_any_pieces_give_the_same_views(data: st.DataObject) -> None:
+    """Handed over in the order of the log, some of them again after a start: each counts once."""
+    books = await written(data.draw(histories().flatmap(arrival_orders)))
+    chain = await stored(books)
+    at = skipped = 0
+    while at < len(chain):
+        at = max(0, at - data.draw(st.integers(0, 2)))
+        size = data.draw(st.integers(1, 4))
+        known = books.projector.position.next_height - at
+        skipped = await books.projector.take(chain[at : at + size])
+        assert skipped == min(known, len(chain[at : at + size]))
+        at += size
+        await check_views(books.ledger, books.views)
+    assert books.projector.position.next_height == len(chain)
+    assert await books.projector.take([]) == 0
+
+
+@asynchronous
+async def test_a_fork_that_a_writer_left_behind_is_skipped() -> None:
+    """Beside what is known already, in the middle of a batch, and right where the next block is due."""
+    books, other = await written(EVENTS), await written(EVENTS[::-1])
+    chain, fork = await stored(books), await stored(other)
+    assert await books.projector.take([chain[0], chain[1], fork[1], fork[2], chain[2], fork[3]]) == 3
+    assert books.projector.position.next_height == 3
+    assert await books.projector.take([fork[3], chain[3], fork[3], fork[4]]) == 3
+    await check_views(books.ledger, books.views)
+    assert books.projector.position.next_height == 4
+
+
+@pytest.mark.parametrize("first", [1, 3, 4])
+@asynchronous
+async def test_what_is_missing_before_a_block_is_read_from_the_ledger(first: int) -> None:
+    """As after the views lost what the group had acknowledged."""
+    books = await written(EVENTS)
+    assert await books.projector.take(await stored(books, first)) == 0
+    await check_views(books.ledger, books.views)
+    assert books.projector.position.next_height == 5
+
+
+@asynchronous
+async def test_a_block_that_nobody_has_any_more_stops_the_projection() -> None:
+    """Nothing may be projected over a loss, and nothing be passed over in silence."""
+    books, shorter = await written(EVENTS), await MemoryBooks().start()
+    await shorter.ledger.append(await stored(books, 0, 2))
+    late = await stored(books, 3)
+    with pytest.raises(BlockDamaged, match="block 3 came, and the ledger has no block 2"):
+        await shorter.projector.take(late)
+    await check_views(shorter.ledger, shorter.views)
+    assert shorter.projector.position.next_height == 2
+
+
+@pytest.mark.parametrize("height", [0, 2])
+@asynchronous
+async def test_views_that_moved_before_the_commit_are_read_again(height: int) -> None:
+    """As when the server came back from an older copy between two batches."""
+    books = await written(EVENTS)
+    await books.projector.take(await stored(books, 0, 4))
+    older = await folded(books.ledger, height)
+    for part in ("_positions", "_hashes"):
+        setattr(books.views, part, getattr(older, part))
+    assert await books.projector.take(await stored(books, 4)) == 0
+    await check_views(books.ledger, books.views)
+    assert books.projector.position.next_height == 5
+
+
+@pytest.mark.parametrize("call", ["read_fields", "commit"])
+@asynchronous
+async def test_what_was_taken_and_not_committed_is_taken_again(call: str) -> None:
+    """The same blocks come again; what they left in memory counts no more."""
+    books = await written([*EVENTS, changed("a", "2024-04-01", segment="smb")])
+    views: Any = AwayViews(books.views)
+    projector = Projector(books.ledger, views)
+    await projector.start()
+    chain = await stored(books)
+    with patch.object(module, "RECORDS_MAX", 0):
+        await projector.take(chain[:3])
+    views.away = [call]
+    with pytest.raises(ViewsUnavailable):
+        await projector.take(chain[3:])
+    await check_views(books.ledger, books.views)
+    assert await projector.take(chain[3:]) == 0
+    await check_views(books.ledger, books.views)
+    assert projector.position.next_height == 6
