@@ -35,6 +35,8 @@ KEEP_EVERY: Final = 100_000
 """Entries between two writes of the accounts' file: so many are booked again after a crash, in a second or two."""
 POLL_MS: Final = 500
 RETRY_SECONDS: Final = 0.5
+BEGIN_SECONDS: Final = 0.1
+"""How often it is looked whether the ledger has begun."""
 REMIND_SECONDS: Final = 60.0
 """How often the log says again what is waited for."""
 END_LOOKS: Final = 10
@@ -155,7 +157,7 @@ class PartitionBooker:
             raise LedgersDiffer(f"{events} has got more partitions than {partitions}: accounts would change places.")
         while (genesis := await self._genesis(0)) is None:
             if self._partition:
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(BEGIN_SECONDS)
                 continue
             first = first_block(0, Genesis(partitions, Policy(zone=self._means.settings.zone)))
             with suppress(HeightTaken):

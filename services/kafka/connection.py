@@ -1,5 +1,6 @@
-"""The way to Kafka: names of topics and groups, and the options every client connects with."""
+"""The way to Kafka: names of topics and groups, the options every client connects with, and how it ends."""
 
+import asyncio
 import ssl
 from typing import Any, Final
 
@@ -11,6 +12,11 @@ RECORD_BYTES_MAX: Final = 32 * 1024 * 1024
 """The largest record: a block with one event, and its postings, of the largest kind must fit."""
 REQUEST_MS: Final = 10_000
 """How long a request may take, retries included, before the caller is told."""
+METADATA_MS: Final = 5_000
+"""How often a member of a group looks which partitions there are.
+
+A broker that has just started may not know them yet when a group shares them out; until the next look all have none.
+"""
 
 
 class Names(Struct, frozen=True):
@@ -90,3 +96,12 @@ def producer_options(settings: Settings) -> dict[str, Any]:
         "max_request_size": RECORD_BYTES_MAX,
         "request_timeout_ms": REQUEST_MS,
     }
+
+
+async def stopped(client: Any, starting: asyncio.Future[None] | None = None) -> None:
+    """Stops a client once its start is over: a start that is cut off leaves its connection open for good."""
+    if starting is not None:
+        await asyncio.wait([starting])
+        if not starting.cancelled():
+            starting.exception()
+    await client.stop()

@@ -4,11 +4,12 @@ It runs inside our own loop, without Faust's command line, web server, tables an
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Final, Protocol
 
 import faust
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.app.base import BootStrategy
 from faust.auth import SASLCredentials, SSLCredentials
@@ -17,7 +18,7 @@ from faust.types import TP
 from faust.types.auth import CredentialsT
 from faust.types.transports import ConsumerT
 
-from services.kafka.connection import REQUEST_MS, Names, client_options
+from services.kafka.connection import METADATA_MS, REQUEST_MS, Names, client_options
 from services.settings import Settings
 
 FETCH_BYTES: Final = 4 * 1024 * 1024
@@ -29,6 +30,8 @@ NO_ENVIRONMENT: Final[Mapping[str, str]] = {}
 IDLE_SECONDS_MAX: Final = 24 * 3600.0
 """How long a member may not ask for records: while Redis is away none does, and nobody else could do more."""
 COMMIT_SECONDS: Final = 2.0
+RETRY_SECONDS: Final = 0.5
+_log = logging.getLogger("revledger")
 
 
 class Hands(Protocol):
@@ -90,6 +93,23 @@ HandingApp.BootStrategy = _OnlyConsumer
 
 
 class _Thread(AIOKafkaConsumerThread):
+    async def on_start(self) -> None:
+        """Connects; Faust would end the process where Kafka has gone away since the topics were looked at."""
+        is_told = False
+        while True:
+            try:
+                await super().on_start()
+            except KafkaConnectionError as error:
+                if not is_told:
+                    _log.warning("the projector waits: Kafka does not answer (%s)", error)
+                is_told = True
+                await self._ensure_consumer().stop()
+            else:
+                return
+            await self.sleep(RETRY_SECONDS)
+            if self.should_stop:
+                return
+
     async def on_thread_stop(self) -> None:
         """Stops the client; where no broker answers, aiokafka ends this with a cancellation that nobody asked for."""
         try:
@@ -146,6 +166,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         "broker_max_poll_interval": IDLE_SECONDS_MAX,
         "consumer_max_fetch_size": FETCH_BYTES,
         "consumer_auto_offset_reset": "earliest",
+        "consumer_metadata_max_age_ms": METADATA_MS,
         "stream_buffer_maxsize": WAITING_RECORDS_MAX,
         "stream_wait_empty": False,
         "processing_guarantee": "at_least_once",

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from msgspec import Struct
 
-from services.kafka.connection import REQUEST_MS, producer_options
+from services.kafka.connection import REQUEST_MS, producer_options, stopped
 from services.ledgers.port import LedgerUnavailable
 from services.settings import Settings
 
@@ -88,23 +89,27 @@ class Producer:
         async with self._starting:
             if self._client is None:
                 client = AIOKafkaProducer(**producer_options(self._settings))
+                starting = asyncio.ensure_future(client.start())
                 try:
-                    await client.start()
+                    await asyncio.shield(starting)
                 except BaseException:
-                    self._drop(client)
+                    self._drop(client, starting)
                     raise
                 self._client = client
             return self._client
 
-    def _drop(self, client: Any) -> None:
+    def _drop(self, client: Any, starting: asyncio.Future[None] | None = None) -> None:
         """Ends a client; another begins with numbers of its own, and is not held up by what this one could not send."""
         if client is None:
             return
         if client is self._client:
             self._client = None
         # Without this an idempotent producer tries for ever, and whoever stops it waits as long.
-        client._message_accumulator.fail_all(KafkaError("the producer was given up"))  # noqa: SLF001
-        task = asyncio.ensure_future(client.stop())
+        waiting = client._message_accumulator  # noqa: SLF001
+        waiting.fail_all(KafkaError("the producer was given up"))
+        for batch in chain.from_iterable(waiting._batches.values()):  # noqa: SLF001
+            batch._drain_waiter.exception()  # noqa: SLF001  # is known, else asyncio logs it as lost
+        task = asyncio.ensure_future(stopped(client, starting))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
 

@@ -58,7 +58,6 @@ class Input:
         return self._client
 
 
-
 def read_to(names: Names, partition: int, tail: StoredBlock | None) -> int:
     """The offset of the input that the last block of a partition says is to be read next."""
     if tail is None:

@@ -15,7 +15,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from services.kafka.connection import Names, client_options
+from services.kafka.connection import Names, client_options, stopped
 from services.kafka.producing import Producer, Record
 from services.ledgers.kafka_chain import HEADER, Chain, HeightIndex, block_of_record, header_of_block, tail_in
 from services.ledgers.port import (
@@ -175,7 +175,7 @@ class _KafkaLedger:
             await asyncio.sleep(4 * POLL_MS / 1_000)
         for consumer in self._consumers:
             self._stop(consumer)
-        while self._stopping:
+        if self._stopping:
             await asyncio.wait(self._stopping, timeout=SILENCE_SECONDS)
 
     async def _append(self, block: StoredBlock) -> None:
@@ -285,6 +285,10 @@ class _KafkaLedger:
     async def _end_offset(self, partition: int) -> int:
         place = TopicPartition(self._topic, partition)
         async with self._consuming() as consumer:
+            if place not in consumer.assignment():
+                consumer.assign([place])  # else a new client does not know whom to ask, and pauses before it looks
+                consumer.pause(place)
+                consumer.seek(place, 0)
             return int((await _waited(consumer.end_offsets([place])))[place])
 
     @asynccontextmanager
@@ -315,17 +319,18 @@ class _KafkaLedger:
             max_partition_fetch_bytes=FETCH_BYTES,
             fetch_max_wait_ms=POLL_MS,
         )
+        starting = asyncio.ensure_future(consumer.start())
         try:
-            await _waited(consumer.start())
+            await _waited(asyncio.shield(starting))
             self._require_open()
         except BaseException:
-            await consumer.stop()
+            self._stop(consumer, starting)
             raise
         self._consumers.add(consumer)
         return consumer
 
-    def _stop(self, client: AIOKafkaConsumer) -> None:
-        task = asyncio.ensure_future(client.stop())
+    def _stop(self, client: AIOKafkaConsumer, starting: asyncio.Future[None] | None = None) -> None:
+        task = asyncio.ensure_future(stopped(client, starting))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
 

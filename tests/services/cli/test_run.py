@@ -1,5 +1,6 @@
 """The distributed form from the command line: three services, and the commands that speak with their stores."""
 
+import asyncio
 import json
 import re
 import signal
@@ -8,18 +9,24 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec import Struct
 
+from services import distributed
+from services.cli import run
+from services.ledgers.port import LedgerUnavailable
+from services.metrics import Metrics
+from services.settings import Settings, settings_from
 from tests.servers.kafka import Kafka
 from tests.servers.redis import SharedRedis
 from tests.services.cli.calling import LIMIT_SECONDS, Called, called, ended, event, signed, started, written
 from tests.services.kafka.topics import NOWHERE, environment
+from tests.services.running import asynchronous
 
 pytestmark = pytest.mark.slow
 
@@ -126,6 +133,40 @@ def test_from_an_empty_cluster_to_a_figure(servers: dict[str, str], tmp_path: Pa
         assert (stopped.status, "everything acknowledged is in Kafka" in stopped.out) == (0, True)
         assert writer.stop(signal.SIGINT).status == 0
         assert projector.stop().status == 0
+
+
+class _Idle:
+    """A service that ends its process as soon as it runs."""
+
+    def __init__(self, stop: Callable[[], object]) -> None:
+        self._stop = stop
+
+    async def run(self) -> None:
+        self._stop()
+        await asyncio.Event().wait()
+
+    async def not_live(self) -> str:
+        return ""
+
+    async def not_ready(self) -> str:
+        return ""
+
+
+@asynchronous
+async def test_kafka_that_goes_away_while_a_service_opens_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "LOOK_SECONDS", 0.01)
+    process = run._Process(settings_from({"REVLEDGER_PORT": "0"}), "writer")
+    tries = []
+
+    @asynccontextmanager
+    async def opening(_: Settings, metrics: Metrics) -> AsyncIterator[_Idle]:
+        tries.append(metrics)
+        if len(tries) < 3:
+            raise LedgerUnavailable("Kafka does not answer.", "Start it.")
+        yield _Idle(process._stopped.set)
+
+    await process.run(nullcontext, opening)
+    assert len(tries) == 3
 
 
 def test_the_gateway_waits_for_a_ledger_and_ends_when_told(servers: dict[str, str]) -> None:

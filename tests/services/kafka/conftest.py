@@ -6,13 +6,15 @@ from pathlib import Path
 import pytest
 from msgspec import Struct
 
+from services.kafka.topics import ensure_topics
 from services.settings import Settings, settings_from
 from tests.servers.brokers import Cluster, kafka_cluster
 from tests.servers.certificates import Certificates, made_certificates
 from tests.servers.doors import Door
 from tests.servers.kafka import Kafka
 from tests.servers.needs import needing
-from tests.services.kafka.topics import environment
+from tests.services.kafka.topics import distributed, environment
+from tests.services.kafka.writers import Prepare
 
 PASSWORDS = {"ann": "s3cret-of-ann", "bob": "s3cret-of-bob"}
 """Who may come in by SASL: ann may do all, bob nothing."""
@@ -72,3 +74,17 @@ def _guarded(directory: Path, protocol: str, properties: dict[str, str]) -> Iter
         yield Guarded(cluster, own, strangers)
     finally:
         running.__exit__(None, None, None)
+
+
+@pytest.fixture
+def prepare(kafka: Kafka, prefix: str, tmp_path: Path) -> Prepare:
+    """Topics that exist, and the settings of a writer; `data` names its directory, one for each writer."""
+
+    async def prepared(partitions: int = 1, data: str = "one", **more: str) -> Settings:
+        (tmp_path / data).mkdir(exist_ok=True)
+        place = str(tmp_path / data)
+        settings = distributed(kafka, prefix=prefix, partitions=partitions, data=place, session_seconds="2", **more)
+        await ensure_topics(settings)
+        return settings
+
+    return prepared

@@ -1,6 +1,7 @@
 """The chain within a topic: every reader decides alike from wherever it starts, and what is no chain is told."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -25,7 +26,7 @@ Topic = list[StoredBlock]
 
 
 def topic_of(choices: Sequence[int]) -> Topic:
-    """A topic as writers leave it: a 0 extends the chain, any other number is a late record on a block that far back."""
+    """A topic as writers leave it: 0 extends the chain, any other number is a late record, that far back."""
     accepted: list[StoredBlock] = []
     topic: Topic = []
     for number, choice in enumerate(choices):
@@ -64,7 +65,7 @@ def test_readers_take_the_first_record_of_each_height(topic: Topic) -> None:
     true = first_of_each_height(topic)
     assert read(topic, 0, 0) == true
     assert [block.height for _, block in true] == list(range(len(true)))
-    assert all(child.prev_hash == parent.hash for (_, parent), (_, child) in zip(true, true[1:], strict=False))
+    assert all(child.prev_hash == parent.hash for (_, parent), (_, child) in pairwise(true))
 
 
 @given(filled, st.data())
@@ -108,8 +109,7 @@ def test_a_loss_is_told(topic: Topic, data: st.DataObject) -> None:
         assert [block for block in rest if reader.accepts(block)] == [block for _, block in true[:-1]]
         return
     with pytest.raises(LedgerUnavailable, match=rf"Blocks {lost} to \d+ of partition 3 are missing"):
-        for block in rest:
-            reader.accepts(block)
+        list(map(reader.accepts, rest))
 
 
 def test_the_parent_is_looked_at() -> None:
