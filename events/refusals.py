@@ -23,6 +23,7 @@ REASONS: Final[dict[str, str]] = {
     "duplicate_line": "two lines of one contract share a line_id",
     "reserved_attribute": "an attribute has the name of something else one can group by",
     "too_many_attributes": "an account has more attributes than it may have",
+    "too_many_postings": "one event would post more than a ledger keeps in one place",
     "invalid_subject": "the subject does not fit the type of the event",
     "currency_changed": "a contract keeps the currency it was signed in",
     "id_conflict": "another event with this source and id is already in the ledger",

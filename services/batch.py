@@ -17,6 +17,11 @@ from services import clock
 
 BLOCK_ENTRIES_MAX: Final = 1_000
 BLOCK_BYTES_MAX: Final = 700_000
+BOOKING_BYTES_MAX: Final = 8 * 1024 * 1024
+"""The largest booking of one event, in bytes: a block of one must fit into a record, and be folded while others wait.
+
+Every posting carries the attributes of its account, so a small event can make a very large one.
+"""
 PROGRESS_EVENTS: Final = 10_000
 """Events read without anything to book before the ledger notes how far: a start reads at most so many again."""
 NO_SOURCES: Final[Mapping[str, int]] = MappingProxyType({})
@@ -92,28 +97,38 @@ class Batch:
     def add(self, item: Submitted, event: Event | Refused, zone: tzinfo | None) -> None:
         """Books one event, or notes why not."""
         try:
-            booking = self._booked(event, zone)
+            if isinstance(event, Refused):
+                raise event
+            self._book(item, event, zone)
         except Refused as refused:
             self.outcomes.append(Outcome("refused", None, 0, refused.code, refused.message, refused.field))
-            return
-        if isinstance(booking, Duplicate):
-            self.outcomes.append(Outcome("duplicate", Place(self._partition, -1, booking.seq)))
-            return
-        self._append(item, booking)
 
-    def _booked(self, event: Event | Refused, zone: tzinfo | None) -> Booking | Duplicate:
-        if isinstance(event, Refused):
-            raise event
+    def _book(self, item: Submitted, event: Event, zone: tzinfo | None) -> None:
         key = key_of(event.source, event.id)
         owner = self._owners.get(key) or self.owned.get(key)
         if owner is not None and owner != event.subject:
             raise conflict(event, f"an event of {owner!r}")
         booking = book(self._accounts[event.subject], event, self._seq, zone)
+        if isinstance(booking, Duplicate):
+            self.outcomes.append(Outcome("duplicate", Place(self._partition, -1, booking.seq)))
+            return
+        self._append(item, booking, self._entry(item, booking))
         self.owned[key] = event.subject
-        return booking
 
-    def _append(self, item: Submitted, booking: Booking) -> None:
+    def _entry(self, item: Submitted, booking: Booking) -> Entry:
+        """The entry of a booking; raises Refused, the booking undone, if no ledger could keep it."""
         entry = blocks.entry_of(item.raw, booking)
+        if len(entry.booking) > BOOKING_BYTES_MAX:
+            self._accounts[booking.account].forget_from(booking.seq)
+            sentence = (
+                f"the event would make {len(booking.postings):,} postings, {len(entry.booking):,} bytes of more than"
+                f" {BOOKING_BYTES_MAX:,}: the account {booking.account!r} has too many lines and attributes for one"
+                " event to touch. Remove attributes, end contracts that are over, or split the account"
+            )
+            raise Refused("too_many_postings", sentence)
+        return entry
+
+    def _append(self, item: Submitted, booking: Booking, entry: Entry) -> None:
         size = len(entry.event) + len(entry.booking)
         full = len(self._entries) >= BLOCK_ENTRIES_MAX or self._bytes + size > BLOCK_BYTES_MAX
         if self._entries and (full or item.recorded_at != self._recorded_at):

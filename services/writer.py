@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import tzinfo
+from functools import partial
 
 from events import block as blocks
-from events.account import Duplicate, book
-from events.block import Block, Genesis
+from events.account import Booking, Duplicate, book
+from events.block import Block, Entry, Genesis
 from events.envelope import event_of
 from events.facts import key_of
 from events.policy import Policy
@@ -47,8 +49,8 @@ __all__ = [
     "stored",
 ]
 
-KeepRefused = Callable[[Sequence[Outcome]], Awaitable[None]]
-"""Keeps the refused ones among the outcomes of a call."""
+KeepRefused = Callable[[int, Sequence[Outcome]], Awaitable[None]]
+"""Keeps the refused ones among outcomes, given the place in the call that the first of them has."""
 
 
 class BooksDiffer(Exception):
@@ -56,6 +58,10 @@ class BooksDiffer(Exception):
 
 
 _log = logging.getLogger("revledger")
+BATCH_SECONDS = 1.0
+"""How long events are booked before what there is goes into the ledger."""
+TURN_SECONDS = 0.02
+"""How long others wait for their turn meanwhile, at most; one event is booked in one go."""
 CATCHING_UP_KEEP_EVERY = 100_000
 """Entries booked again between two writes of the accounts' file: it is quicker to write much at once."""
 
@@ -130,16 +136,20 @@ class Writer:
         if not items and not sources:
             return []
         events = [item.event or _decoded(item.raw) for item in items]
+        outcomes: list[Outcome] = []
         async with self._turn:
             while True:
                 if self._behind:
                     await self._catch_up()
+                done = len(outcomes)
+                keep = None if keep_refused is None else partial(keep_refused, done)
                 try:
-                    outcomes = await self._book(items, events, sources, keep_refused)
+                    outcomes += await self._book(items[done:], events[done:], sources, keep)
                 except HeightTaken:
                     continue
                 await self._keep_if_due(self._keep_every)
-                return outcomes
+                if len(outcomes) == len(items):
+                    return outcomes
 
     async def close(self) -> None:
         """Keeps the accounts and lets go of them."""
@@ -153,8 +163,9 @@ class Writer:
         items: Sequence[Submitted],
         events: Sequence[Event | Refused],
         sources: Mapping[str, int],
-        keep_refused: KeepRefused | None,
+        keep_refused: Callable[[Sequence[Outcome]], Awaitable[None]] | None,
     ) -> list[Outcome]:
+        """Books as many events as a second has room for, at least one; the outcomes of those."""
         names = {event.subject for event in events if isinstance(event, Event)}
         accounts = self._accounts.get_many(names)
         begun = [] if self._head else [self._genesis(items)]
@@ -162,13 +173,13 @@ class Writer:
         keys = [key_of(event.source, event.id) for event in events if isinstance(event, Event)]
         batch = Batch(head, self._policy.stamp, self._partition, accounts, self._accounts.owners(keys))
         try:
-            for item, event in zip(items, events, strict=True):
-                batch.add(item, event, self._zone)
+            is_all = await self._add(batch, items, events)
             is_kept = keep_refused is not None and any(outcome.status == "refused" for outcome in batch.outcomes)
             if keep_refused is not None and is_kept:
                 await keep_refused(batch.outcomes)
             # What was kept is not to be read, and kept, again.
-            sealed = batch.sealed(sources, progress_events=1 if is_kept else PROGRESS_EVENTS)
+            progress_events = 1 if is_kept else PROGRESS_EVENTS
+            sealed = batch.sealed(sources if is_all else NO_SOURCES, progress_events)
             if sealed:
                 await self._ledger.append([stored(block) for block in (*begun, *sealed)])
         except BaseException:
@@ -184,6 +195,23 @@ class Writer:
         if not self._find_places:
             return batch.outcomes
         return [await self._placed(outcome, sealed) for outcome in batch.outcomes]
+
+    async def _add(self, batch: Batch, items: Sequence[Submitted], events: Sequence[Event | Refused]) -> bool:
+        """Books events for about a second, and whether that was all of them; others get their turns meanwhile.
+
+        An event that comes late costs as much as its account is large: a batch of these must neither keep this
+        process from telling its group that it lives, nor be lost whole when it dies.
+        """
+        began = turn = time.monotonic()
+        for item, event in zip(items, events, strict=True):
+            batch.add(item, event, self._zone)
+            now = time.monotonic()
+            if now - began > BATCH_SECONDS:
+                break
+            if now - turn > TURN_SECONDS:
+                await asyncio.sleep(0)
+                turn = time.monotonic()
+        return len(batch.outcomes) == len(items)
 
     async def _placed(self, outcome: Outcome, sealed: Sequence[Block]) -> Outcome:
         """The outcome with the height of the block its entry is in."""
@@ -212,7 +240,7 @@ class Writer:
             block = blocks.block_of(one.data)
             blocks.check_next(self._head, block)
             blocks.check_entries(block)
-            self._book_again(block)
+            await self._book_again(block)
             self._head = block
             await asyncio.sleep(0)  # others have work too: whoever does not answer its group in time is thrown out
             await self._keep_if_due(max(self._keep_every, CATCHING_UP_KEEP_EVERY))
@@ -229,13 +257,21 @@ class Writer:
                 return
         self._accounts.forget()
 
-    def _book_again(self, block: Block) -> None:
+    async def _book_again(self, block: Block) -> None:
         entries = [(entry, event_of(entry.event)) for entry in block.entries]
         accounts = self._accounts.get_many({event.subject for _, event in entries})
-        for seq, (entry, event) in enumerate(entries, block.header.first_seq):
-            booking = book(accounts[event.subject], event, seq, self._zone)
-            if isinstance(booking, Duplicate) or blocks.entry_of(entry.event, booking) != entry:
-                raise BooksDiffer(f"entry {seq} in block {block.header.height} is booked differently now")
+        turn = time.monotonic()
+        try:
+            for seq, (entry, event) in enumerate(entries, block.header.first_seq):
+                booking = book(accounts[event.subject], event, seq, self._zone)
+                _require_same(booking, entry, seq, block.header.height)
+                if time.monotonic() - turn > TURN_SECONDS:
+                    await asyncio.sleep(0)
+                    turn = time.monotonic()
+        except BaseException:
+            for account in accounts.values():
+                account.forget_from(block.header.first_seq)
+            raise
         owners = {key_of(event.source, event.id): event.subject for _, event in entries}
         self._accounts.changed(accounts, owners)
         self._unkept += len(entries)
@@ -256,6 +292,11 @@ class Writer:
         finally:
             await asyncio.wait([keeping])  # whoever is cancelled leaves no thread alone with the accounts
         self._unkept = 0
+
+
+def _require_same(booking: Booking | Duplicate, entry: Entry, seq: int, height: int) -> None:
+    if isinstance(booking, Duplicate) or blocks.entry_of(entry.event, booking) != entry:
+        raise BooksDiffer(f"entry {seq} in block {height} is booked differently now")
 
 
 def _decoded(raw: bytes) -> Event | Refused:

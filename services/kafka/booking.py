@@ -82,7 +82,8 @@ class PartitionBooker:
         self._source = self._names.source(partition)
         self._letters = DeadLetterTopic(means.settings, means.producer)
         self._has_warned = False
-        self._standing: tuple[int, float] | None = None
+        self._standing: tuple[tuple[int, int], float] | None = None
+        self._writer: Writer | None = None
 
     async def run(self) -> None:
         """Books until it is cancelled.
@@ -94,7 +95,7 @@ class PartitionBooker:
         path = self._means.settings.data / f"accounts-{self._partition}.db"
         accounts = Accounts(path, self._partition, self._accounts_hot)
         try:
-            writer = await self._begun(accounts)
+            writer = self._writer = await self._begun(accounts)
         except BaseException:
             accounts.close()
             raise
@@ -112,6 +113,7 @@ class PartitionBooker:
             self.read_to = None
             with suppress(KeyError):
                 self._means.metrics.input_lag.remove(str(self._partition))
+            self._writer = None
             await writer.close()
 
     def look(self, now: float) -> None:
@@ -121,10 +123,12 @@ class PartitionBooker:
         # The last stable offset, as what follows it is not given to anybody before its transaction ends.
         lag = max(0, (self._means.consumer.last_stable_offset(self._place) or 0) - self.read_to)
         self._means.metrics.input_lag.labels(str(self._partition)).set(lag)
+        head = self._writer.head if self._writer else None
+        reached = (self.read_to, -1 if head is None else head.header.height)
         if not lag or self.waits_for:
             self._standing = None
-        elif self._standing is None or self._standing[0] != self.read_to:
-            self._standing = (self.read_to, now)
+        elif self._standing is None or self._standing[0] != reached:
+            self._standing = (reached, now)
 
     def stands_for(self, now: float) -> float:
         """For how many seconds there have been events to book and nothing that was waited for, and none was booked."""
@@ -252,10 +256,10 @@ class PartitionBooker:
         """Books what was read; before the ledger notes that, what is not booked here is safe elsewhere."""
         kept: set[int] = set()
 
-        async def keep(outcomes: Sequence[Outcome]) -> None:
+        async def keep(first: int, outcomes: Sequence[Outcome]) -> None:
             refused = [
                 _refusal(record, outcome)
-                for record, outcome in zip(read.records, outcomes, strict=True)
+                for record, outcome in zip(read.records[first:], outcomes, strict=False)
                 if outcome.status == "refused" and record.offset not in kept
             ]
             for start in range(0, len(refused), LETTERS_MAX):

@@ -15,7 +15,7 @@ from services.batch import BLOCK_ENTRIES_MAX
 from services.ledgers.memory import memory_ledger
 from services.ledgers.port import HeightTaken, Ledger, LedgerUnavailable, StoredBlock
 from services.writer import Outcome, Submitted, Writer, first_block, stored
-from tests.model.notation import fact, line
+from tests.model.notation import changed, fact, line
 from tests.services.books import raw_of
 from tests.services.running import asynchronous
 
@@ -104,7 +104,7 @@ async def test_what_is_refused_is_kept_before_the_ledger_says_that_it_was_read()
     writer = await begun(ledger)
     seen: list[tuple[list[str], int]] = []
 
-    async def keep(outcomes: Sequence[Outcome]) -> None:
+    async def keep(_first: int, outcomes: Sequence[Outcome]) -> None:
         seen.append(([one.status for one in outcomes], len(await chain_of(ledger))))
 
     await writer.write([signed(1)], {INPUT: 1}, keep)
@@ -122,7 +122,7 @@ async def test_what_cannot_be_kept_is_not_noted() -> None:
     writer = await begun(ledger)
     is_away = True
 
-    async def keep(_: Sequence[Outcome]) -> None:
+    async def keep(_first: int, _: Sequence[Outcome]) -> None:
         if is_away:
             raise LedgerUnavailable("The dead letters are away.", "Wait.")
 
@@ -160,7 +160,7 @@ async def test_refusals_are_told_again_where_another_writer_was_first() -> None:
     conflict = Submitted(signed(1).raw.replace(b"1000", b"2000"))
     seen = []
 
-    async def keep(outcomes: Sequence[Outcome]) -> None:
+    async def keep(_first: int, outcomes: Sequence[Outcome]) -> None:
         seen.append([one.status for one in outcomes])
 
     await writer.write([conflict, GARBAGE, signed(2)], {INPUT: 3}, keep)
@@ -191,3 +191,82 @@ async def test_places_are_only_found_where_they_are_asked_for() -> None:
     finding = await begun(ledger)
     (found,) = await finding.write([signed(1)])
     assert found.place == replace(outcomes[0].place, height=1)  # type: ignore[type-var]
+
+
+@asynchronous
+async def test_what_takes_long_goes_into_the_ledger_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every part is durable, and only the last one says that the input was read."""
+    monkeypatch.setattr("services.writer.BATCH_SECONDS", 0.0)
+    ledger = memory_ledger()
+    writer = await begun(ledger)
+    firsts: list[tuple[int, str]] = []
+
+    async def keep(first: int, outcomes: Sequence[Outcome]) -> None:
+        firsts.extend((first, one.status) for one in outcomes)
+
+    outcomes = await writer.write([signed(1), GARBAGE, signed(2)], {INPUT: 3}, keep)
+    assert [one.status for one in outcomes] == ["accepted", "refused", "accepted"]
+    assert firsts == [(1, "refused")]
+    assert await told(ledger) == [(1, 0), (1, 3)]
+
+
+@asynchronous
+async def test_others_get_their_turns_while_a_batch_is_booked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.writer.TURN_SECONDS", 0.0)
+    ledger = memory_ledger()
+    writer = await begun(ledger)
+    turns = 0
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(other())
+    await writer.write([signed(number) for number in range(50)])
+    assert turns >= 50
+    again = await begun(ledger)
+    assert turns >= 100, "also while what the ledger holds is booked again"
+    assert again.head is not None
+    task.cancel()
+
+
+@asynchronous
+async def test_whoever_is_stopped_while_catching_up_can_do_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.writer.TURN_SECONDS", 0.0)
+    ledger = memory_ledger()
+    await (await begun(ledger)).write([signed(number) for number in range(20)])
+    writer = Writer(ledger, Accounts(None, 0, 1_000), Policy(), None)
+    starting = asyncio.create_task(writer.start())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await writer.start()
+    outcomes = await writer.write([signed(3), signed(99)])
+    assert [one.status for one in outcomes] == ["duplicate", "accepted"]
+
+
+@asynchronous
+async def test_an_event_that_posts_too_much_is_refused_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One attribute more is written on every posting of every line the account has."""
+    monkeypatch.setattr("services.batch.BOOKING_BYTES_MAX", 2_500)
+    ledger = memory_ledger()
+    writer = await begun(ledger)
+    lines = [line(1000, line_id=f"l{number}") for number in range(20)]
+    await writer.write([Submitted(raw_of(fact("signed", "c1", "2024-01-10", lines=lines)))])
+    change = changed("c", "2024-02-01", segment="enterprise")
+    small = changed("d", "2024-02-01", segment="smb")
+    outcomes = await writer.write([Submitted(raw_of(change)), signed(7), Submitted(raw_of(small))])
+    assert [(one.status, one.code) for one in outcomes] == [
+        ("refused", "too_many_postings"),
+        ("accepted", ""),
+        ("accepted", ""),
+    ]
+    monkeypatch.undo()
+    again = await writer.write([Submitted(raw_of(change))])
+    assert again[0].status == "accepted", "nothing of the refused one is left"
+    other = await begun(ledger)
+    assert other.head == writer.head
