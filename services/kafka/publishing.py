@@ -1,7 +1,7 @@
 """Publishing: events into the topic that the writers read; whoever sent one is told once Kafka has it."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from events.envelope import STRUCTURED, event_of
@@ -28,14 +28,15 @@ ALL_REASONS: Final = "any"
 class Publisher:
     """Takes events, checks each at the door, and sends on those that a writer can book. Close it once.
 
-    `read_to`: how far the ledger has read each partition of the topic by now.
+    `read_to`: how far the ledger has read each partition of the topic by now; what is sent lies behind that.
     """
 
     def __init__(self, settings: Settings, read_to: Sequence[int]) -> None:
         self._settings = settings
         self._topic = Names(settings.prefix).events
         self._partitions = len(read_to)
-        self._read_to = read_to
+        self._least = list(read_to)
+        self._made_anew: LedgerUnavailable | None = None
         self._producer = Producer(settings)
         self._letters = DeadLetterTopic(settings, self._producer)
         self._reader: LetterReader | None = None
@@ -101,6 +102,9 @@ class Publisher:
         """Where each event is that was not refused, by its index."""
         good = {index: event for index, event in enumerate(checked) if not isinstance(event, Refused)}
         places = {index: partition_of(event.subject, self._partitions) for index, event in good.items()}
+        if self._made_anew is not None:
+            raise self._made_anew
+        least = list(self._least)
         offsets = await self._producer.send(
             [
                 Record(self._topic, places[index], event.subject.encode(), events[index], HEADERS)
@@ -108,18 +112,20 @@ class Publisher:
             ]
         )
         queued = {index: Queued(places[index], offset) for index, offset in zip(good, offsets, strict=True)}
-        self._require_unread(queued.values())
+        for one in queued.values():
+            self._require_behind(one, least[one.partition])
+            self._least[one.partition] = max(self._least[one.partition], one.offset + 1)
         return queued
 
-    def _require_unread(self, queued: Iterable[Queued]) -> None:
-        """Raises LedgerUnavailable for an event that lies before what the ledger has read: nobody would book it."""
-        for one in queued:
-            if one.offset < (read := self._read_to[one.partition]):
-                problem = (
-                    f"{self._topic} was made anew: partition {one.partition} is at offset {one.offset}, and the ledger"
-                    f" has read up to {read}. What is sent now would never be booked."
-                )
-                raise LedgerUnavailable(problem, "Use a new REVLEDGER_PREFIX, or bring the topic back.")
+    def _require_behind(self, queued: Queued, least: int) -> None:
+        """Raises LedgerUnavailable for an event before what was read or sent already: perhaps nobody books it."""
+        if queued.offset < least:
+            problem = (
+                f"{self._topic} was made anew: partition {queued.partition} is at offset {queued.offset}, and was at"
+                f" {least} before. What is sent now may never be booked."
+            )
+            self._made_anew = LedgerUnavailable(problem, "Use a new REVLEDGER_PREFIX, or bring the topic back.")
+            raise self._made_anew
 
     async def _kept(
         self, events: Sequence[bytes], checked: Sequence[Event | Refused], source: SourceOf

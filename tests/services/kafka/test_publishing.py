@@ -6,11 +6,13 @@ from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 
 from events.partitions import partition_of
 from events.refusals import Refused
 from services.intake import Busy
-from services.kafka.connection import Names
+from services.kafka.connection import Names, client_options
 from services.kafka.dead_letters import KafkaLetter, LetterReader
 from services.kafka.publishing import Publisher
 from services.ledgers.port import LedgerUnavailable
@@ -109,8 +111,34 @@ async def test_an_event_that_nobody_would_book_is_not_acknowledged(kafka: Kafka,
     """The ledger has read up to offset 1 of each partition, and the topic begins again: it was made anew."""
     settings = distributed(kafka, prefix=prefix, partitions=PARTITIONS)
     async with publishing(settings, [1] * PARTITIONS) as publisher:
+        for _ in range(3):
+            with pytest.raises(LedgerUnavailable, match="was made anew"):
+                await publisher.submit([raw(1)], "http")
+
+
+@asynchronous
+async def test_a_topic_made_anew_while_a_gateway_runs_is_noticed(kafka: Kafka, prefix: str) -> None:
+    settings = distributed(kafka, prefix=prefix, partitions=PARTITIONS)
+    async with publishing(settings) as publisher:
+        await publisher.submit([raw(1), raw(1)], "http")
+        admin = AIOKafkaAdminClient(**client_options(settings))
+        await admin.start()
+        await admin.delete_topics([Names(prefix).events])
+        await admin.close()
+        await remade(settings)
         with pytest.raises(LedgerUnavailable, match="was made anew"):
             await publisher.submit([raw(1)], "http")
-        outcome = (await publisher.submit([raw(1)], "http"))[0]
-        assert outcome.queued is not None
-        assert outcome.queued.offset == 1, "what lies beyond is read"
+
+
+async def remade(settings: Settings) -> None:
+    """Makes the topics until the one deleted is there again: a broker takes a moment to forget it."""
+    for _ in range(100):
+        await made_topics(settings)
+        client = AIOKafkaConsumer(**client_options(settings))
+        await client.start()
+        found = await client.topics()
+        await client.stop()
+        if Names(settings.prefix).events in found:
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError("the topic did not come back")
