@@ -6,6 +6,7 @@
 import asyncio
 import os
 import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
@@ -102,6 +103,7 @@ async def added_up(settings: Settings, events: int, clock: Callable[[], float] =
         value_serializer="raw",
         topic_disable_leader=True,
         web_enabled=False,
+        datadir=tempfile.gettempdir(),
     )
     sums, decoder, ended = Sums(), msgspec.json.Decoder(Event), asyncio.Event()
     times: list[float] = []
