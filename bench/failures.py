@@ -63,7 +63,7 @@ def table(failures: Failures | None) -> str:
     on = f"{failures.machine.cpu}, {failures.machine.cores} cores, Python {failures.machine.python}"
     lines = [
         "",
-        "# What went wrong, and what became of it",
+        "## What went wrong, and what became of it",
         "",
         f"`{failures.command}` on {failures.date} ({on}).",
         "Events were sent meanwhile. After each round all of them were counted in the ledger, which was read back and",

@@ -135,5 +135,7 @@ def _rounded(value: float) -> float:
 
 
 if __name__ == "__main__":
-    README.write_text(table(read()), "utf-8")
+    from bench import failures
+
+    README.write_text(table(read()) + failures.table(failures.read()), "utf-8")
     PROJECT_README.write_text(with_measured(PROJECT_README.read_text("utf-8"), read()), "utf-8")

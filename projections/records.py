@@ -16,6 +16,9 @@ from projections.groups import Spread
 Posted = tuple[int, Movement, int, Spread, bytes]
 """What a posting adds: (day, movement, annual_e4, the groups it counts in, cell in msgpack)."""
 
+Sum = tuple[int, Movement, int, int]
+"""(day, movement, annual_e4, place of the cell in the record)."""
+
 Amounts = dict[tuple[int, Movement, bytes], int]
 """(day, movement, cell in msgpack) -> annual_e4, without zeros."""
 
@@ -27,8 +30,8 @@ class Record(Struct, frozen=True, array_like=True, gc=False):
     """Sums without zeros in the order they first came; `last` is the latest day of any, `count` how many there are.
 
     `cells` are in msgpack, in the order they first came; `levels` what each is worth after all its movements.
-    `sums` are (day, movement, annual_e4, place of the cell), each in msgpack, one after the other. So what comes
-    after the last day, as nearly everything does, is added without a look at what was there.
+    `sums` are `Sum`s in msgpack, one after the other. So what comes after the last day, as nearly everything
+    does, is added without a look at what was there.
     """
 
     last: int
@@ -54,7 +57,7 @@ NOTHING: Final = Record(BEFORE_ALL, [], [], 0, b"")
 
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _RECORD: Final = msgspec.msgpack.Decoder(Record)
-_SUMS: Final = msgspec.msgpack.Decoder(list[tuple[int, Movement, int, int]])
+_SUMS: Final = msgspec.msgpack.Decoder(list[Sum])
 _DAY: Final = itemgetter(0)
 _KEY: Final = itemgetter(0, 1, 4)
 _ARRAY: Final = b"\xdd"
@@ -89,7 +92,8 @@ def _repeats(posted: Sequence[Posted]) -> bool:
 
 def _extended(record: Record, more: Sequence[tuple[int, Movement, int, Spread | None, bytes]]) -> Record:
     """The record with sums that it does not have yet."""
-    last, cells, levels, sums = record.last, record.cells.copy(), record.levels.copy(), [record.sums]
+    last, cells, levels = record.last, record.cells.copy(), record.levels.copy()
+    sums: list[Sum] = []
     for day, movement, amount, _, cell in more:
         if cell in cells:
             place = cells.index(cell)
@@ -99,9 +103,16 @@ def _extended(record: Record, more: Sequence[tuple[int, Movement, int, Spread | 
             levels.append(0)
         if movement != "ahead":
             levels[place] += amount
-        last = max(last, day)
-        sums.append(_ENCODE((day, movement, amount, place)))
-    return Record(last, cells, levels, record.count + len(more), b"".join(sums))
+        if day > last:  # noqa: PLR1730 - a call for every posting is dear
+            last = day
+        sums.append((day, movement, amount, place))
+    return Record(last, cells, levels, record.count + len(sums), record.sums + _bare(sums))
+
+
+def _bare(sums: Sequence[Sum]) -> bytes:
+    """Sums in msgpack without the head of their array, which is as long as their number takes."""
+    head = 1 if len(sums) < 1 << 4 else 3 if len(sums) < 1 << 16 else 5
+    return _ENCODE(sums)[head:]
 
 
 def bytes_of_record(record: Record) -> bytes:

@@ -119,11 +119,26 @@ def _alike(kinds: Iterable[Spread]) -> Iterator[tuple[Spread, list[Spread]]]:
 
 def _counts(moves: Sequence[Posted], before: Sequence[Posted], level: int) -> list[Count]:
     """What moves add to a group that has a level: their amounts, and what changes in what counts accounts."""
+    if len(moves) == 1 and not before:
+        return _counts_of_one(moves[0], level)
     counts: list[Count] = [*map(_COUNT, moves)]
     if before:
         counts += [(kind, day, -count) for kind, day, count in _accounts(before, level)]
         moves = [*before, *moves]
     counts += _accounts(moves, level)
+    return counts
+
+
+def _counts_of_one(move: Posted, level: int) -> list[Count]:
+    """The same for a single move, as most are, with nothing in its way."""
+    day, movement, amount, _, _ = move
+    counts: list[Count] = [(movement, day, amount)]
+    if movement != "ahead":
+        kind = COUNTED.get(movement)
+        if kind is not None and amount:
+            counts.append((kind, day, 1))
+        if (level > 0) != (level + amount > 0):
+            counts.append((ACTIVE, day, -1 if level > 0 else 1))
     return counts
 
 

@@ -14,7 +14,7 @@ from services.gateway.polled import Polled
 from services.gateway.ports import Served
 from services.kafka.connection import Names
 from services.kafka.publishing import Publisher
-from services.kafka.reaching import KafkaRefuses
+from services.kafka.reaching import KafkaRefuses, require_kafka
 from services.kafka.unread import Input, read_to
 from services.ledgers.kafka import kafka_ledger
 from services.ledgers.port import Ledger, LedgerUnavailable
@@ -48,8 +48,10 @@ async def readers(settings: Settings) -> AsyncIterator[Readers]:
 
     Raises:
         NotBegun: no writer has begun the ledger yet.
+        KafkaRefuses: Kafka does not let us in; the message says why, which the clients' errors do not.
         LedgerUnavailable: Kafka does not answer, or has no such topic.
     """
+    await require_kafka(settings)
     async with AsyncExitStack() as stack:
         ledger = await kafka_ledger(settings)
         stack.push_async_callback(ledger.close)

@@ -10,6 +10,8 @@ from pythonjsonlogger.json import JsonFormatter
 TEXT: Final = "%(asctime)s %(levelname)s %(message)s"
 QUIET: Final = ("uvicorn", "aiokafka", "kafka", "faust", "mode")
 """Libraries whose beginnings and ends are told in our words; what goes wrong with them is logged."""
+NEVER_DEBUG: Final = ("aiokafka.conn", "aiokafka.producer.producer")
+"""Loggers that at debug write out requests and records whole: passwords of SASL, and customers' events."""
 
 
 def log_to_stderr(level: str, form: str = "text") -> None:
@@ -20,6 +22,8 @@ def log_to_stderr(level: str, form: str = "text") -> None:
     if level != "debug":
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)
+    for name in NEVER_DEBUG:
+        logging.getLogger(name).setLevel(logging.INFO if level == "debug" else logging.NOTSET)
 
 
 class JsonLines(JsonFormatter):

@@ -29,6 +29,8 @@ class Metrics:
         self.dead_letters = self._gauge("dead_letters", "Refused events that are kept, by reason.", "code")
         self.requests = self._counter("http_requests", "Requests answered, by method and status.", "method", "status")
         self.unmatched = self._gauge("unmatched", "Facts that wait for their contract or target.")
+        self.up = self._gauge("up", "Whether ledger and views answered for these measures: 1, or 0 (gateway).")
+        self.up.set(1)  # for services that ask nobody
         self.entries = self._gauge("entries", "Entries the views reflect.")
         self.block_entries = self._histogram("block_entries", "Entries of a block.", ENTRIES_BUCKETS)
         self.block_bytes = self._histogram("block_bytes", "Bytes of a block.", BYTES_BUCKETS)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from events import block as blocks
@@ -47,6 +48,11 @@ class Projector:
     def position(self) -> Position:
         """How far the views reach."""
         return self._position
+
+    @property
+    def is_claimed(self) -> bool:
+        """Whether it has an epoch; another may have a newer one by now, which a commit tells."""
+        return self._epoch > 0
 
     async def start(self) -> None:
         """Takes the partition over, and starts its views from nothing where they are of another ledger."""
@@ -118,6 +124,20 @@ class Projector:
         except BaseException:
             self._doubtful = True
             raise
+
+    async def look(self) -> Position:
+        """Where the views stand; if that is elsewhere than they were left, what is in memory is dropped.
+
+        Raises `Fenced` if another projector has moved them: the store is asked by a commit that changes nothing,
+        for a commit of our own whose answer was lost moves them too.
+        """
+        stored = await self._views.position(self._partition)
+        if (stored or START) != self._position:
+            self._doubtful = True
+            if stored is not None:
+                with suppress(Gap):
+                    await self._views.commit(self._partition, self._epoch, stored.next_height, stored, {})
+        return stored or START
 
     async def reached(self, height: int) -> None:
         """Waits until the views reflect a block."""

@@ -5,7 +5,7 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Final, Protocol
 
@@ -158,13 +158,15 @@ class _Process:
 
         `before` is entered first, and left last.
         """
+        from services.distributed import patiently
         from services.gateway.probes import probe_application
         from services.metrics import Metrics
 
         vital, metrics = _Vital(), Metrics()
 
         async def work() -> None:
-            async with before(), opening(self._settings, metrics) as service:
+            async with before(), AsyncExitStack() as stack:
+                service = await patiently(lambda: stack.enter_async_context(opening(self._settings, metrics)))
                 vital.is_now = service
                 await service.run()
 
@@ -184,12 +186,13 @@ class _Process:
         with self._listening() as listener:
 
             async def work() -> None:
-                async with _served(probe_application(_Waiting(), Metrics()), self._settings, listener):
-                    await distributed.begun(self._settings)
-                async with (
-                    distributed.gateway(self._settings) as served,
-                    _served(application(served, self._settings), self._settings, listener) as serving,
-                ):
+                async with AsyncExitStack() as stack:
+                    async with _served(probe_application(_Waiting(), Metrics()), self._settings, listener):
+                        served = await distributed.patiently(
+                            lambda: stack.enter_async_context(distributed.gateway(self._settings))
+                        )
+                    app = application(served, self._settings)
+                    serving = await stack.enter_async_context(_served(app, self._settings, listener))
                     _say(f"revledger gateway listens on {url_of(listener)} (Ctrl-C ends it)")
                     await asyncio.wait([serving])  # to await the task itself would cut it off with us
 

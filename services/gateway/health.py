@@ -1,12 +1,21 @@
 """Health and measures: what tells an operator, a scheduler and Prometheus how the service is."""
 
+import asyncio
+from typing import Final
+
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from services.deadletters import DeadLettersUnavailable
 from services.gateway.probes import METRICS_TYPE, probes
 from services.gateway.problems import json_response
 from services.gateway.state import State, Status
+from services.ledgers.port import LedgerError
 from services.metrics import Metrics
+from services.views.port import ViewsError
+
+STATUS_SECONDS: Final = 5.0
+"""How long the measures wait for the stores: less than the 10 s for which Prometheus waits for the measures."""
 
 
 def health(state: State) -> list[HTTPRouteHandler]:
@@ -18,14 +27,29 @@ def health(state: State) -> list[HTTPRouteHandler]:
 
     @get("/metrics")
     async def metrics() -> Response[bytes]:
-        text = metrics_text(await state.status(), state.metrics)
-        return Response(text, media_type=METRICS_TYPE, headers={"cache-control": "no-store"})
+        return Response(await _measured(state), media_type=METRICS_TYPE, headers={"cache-control": "no-store"})
 
     return [*probes(state), status, metrics]
 
 
+async def _measured(state: State) -> bytes:
+    """The metrics; while a store is away no lags and letters, for what it said before would look like news."""
+    try:
+        async with asyncio.timeout(STATUS_SECONDS):
+            status = await state.status()
+    except (LedgerError, ViewsError, DeadLettersUnavailable, TimeoutError):
+        metrics = state.metrics
+        metrics.up.set(0)
+        metrics.waiting.set(state.waiting)
+        for of_stores in (metrics.dead_letters, metrics.lag_blocks, metrics.lag_seconds, metrics.input_lag):
+            of_stores.clear()
+        return metrics.text()
+    return metrics_text(status, state.metrics)
+
+
 def metrics_text(status: Status, metrics: Metrics) -> bytes:
     """The metrics with the status in them, in Prometheus's text format."""
+    metrics.up.set(1)
     metrics.entries.set(status.counts["entries"])
     metrics.unmatched.set(status.counts["unmatched"])
     metrics.waiting.set(status.waiting)

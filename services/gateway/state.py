@@ -82,6 +82,11 @@ class State:
         """The stamp of the policy in force."""
         return self._served.policy
 
+    @property
+    def waiting(self) -> int:
+        """How many events wait to be acknowledged."""
+        return self._served.entrance.waiting
+
     async def positions(self) -> Positions:
         """How far the views reach; raises ViewsError."""
         return await self._served.progress.now()
@@ -93,14 +98,19 @@ class State:
     async def lags(self, *, with_unread: bool = False) -> dict[int, Lag]:
         """How far the views of every partition are behind; raises LedgerError, ViewsError."""
         positions = await self.positions()
-        tails = {partition: await self._served.ledger.tail(partition) for partition in self._served.partitions}
+        partitions = self._served.partitions
+        found = await asyncio.gather(*(self._served.ledger.tail(partition) for partition in partitions))
+        tails = dict(zip(partitions, found, strict=True))
         unread: Mapping[int, int] = {}
         if with_unread and self._served.unread is not None:
             unread = await self._served.unread(tails)
-        return {
-            partition: await self._lag(partition, positions[partition].next_height, tail, unread.get(partition))
-            for partition, tail in tails.items()
-        }
+        lags = await asyncio.gather(
+            *(
+                self._lag(partition, positions[partition].next_height, tail, unread.get(partition))
+                for partition, tail in tails.items()
+            )
+        )
+        return dict(zip(partitions, lags, strict=True))
 
     async def _lag(self, partition: int, height: int, tail: StoredBlock | None, events: int | None) -> Lag:
         head = -1 if tail is None else tail.height
@@ -118,7 +128,7 @@ class State:
             await self.lags(with_unread=True),
             {name: counts.get(name, 0) for name in ("entries", "unmatched", "postings")},
             await self._served.entrance.kept(),
-            self._served.entrance.waiting,
+            self.waiting,
         )
 
     async def not_live(self) -> str:

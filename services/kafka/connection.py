@@ -12,6 +12,8 @@ RECORD_BYTES_MAX: Final = 32 * 1024 * 1024
 """The largest record: a block with one event, and its postings, of the largest kind must fit."""
 REQUEST_MS: Final = 10_000
 """How long a request may take, retries included, before the caller is told."""
+BATCH_BYTES: Final = 256 * 1024
+"""How much a producer sends to a partition at once: with aiokafka's 16 kB thousands of events take as many trips."""
 METADATA_MS: Final = 5_000
 """How often a member of a group looks which partitions there are.
 
@@ -94,6 +96,7 @@ def producer_options(settings: Settings) -> dict[str, Any]:
         "acks": "all",
         "enable_idempotence": True,
         "max_request_size": RECORD_BYTES_MAX,
+        "max_batch_size": BATCH_BYTES,
         "request_timeout_ms": REQUEST_MS,
     }
 

@@ -8,14 +8,14 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from msgspec import Struct
 from msgspec.structs import replace
 
 from events.days import moment_of_text, text_of_moment
 from services.kafka.connection import RECORD_BYTES_MAX, Names, client_options
-from services.kafka.producing import Producer, Record, sent
+from services.kafka.producing import Producer, Record
 from services.ledgers.port import LedgerUnavailable
 from services.settings import Settings
 
@@ -64,20 +64,16 @@ class KafkaLetter(Struct, frozen=True):
 class DeadLetterTopic:
     """The topic that refused events are kept in; it is written through a producer that somebody else closes."""
 
-    def __init__(self, settings: Settings, producer: Producer | AIOKafkaProducer) -> None:
+    def __init__(self, settings: Settings, producer: Producer) -> None:
         self._topic = Names(settings.prefix).dead_letters
         self._producer = producer
 
     async def put_many(self, refusals: Sequence[KafkaRefusal]) -> list[int]:
-        """Keeps what was refused and returns the numbers, once all of it is durable.
-
-        Raises LedgerUnavailable; through a client of aiokafka, the errors of that.
-        """
+        """Keeps what was refused and returns the numbers, once all of it is durable; raises LedgerUnavailable."""
         kept = [_fitting(one) for one in refusals]
-        records = [Record(self._topic, PARTITION, one.key, one.raw, _headers(one)) for one in kept]
-        if isinstance(self._producer, Producer):
-            return await self._producer.send(records)
-        return await sent(self._producer, records) if records else []
+        return await self._producer.send(
+            [Record(self._topic, PARTITION, one.key, one.raw, _headers(one)) for one in kept]
+        )
 
 
 class LetterReader:

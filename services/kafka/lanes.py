@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from services.ledgers.kafka import KafkaLedger
 from services.ledgers.port import LedgerUnavailable, StoredBlock
 from services.metrics import Metrics
 from services.projector import BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Projector
-from services.views.port import START, Views, ViewsUnavailable
+from services.views.port import Views, ViewsUnavailable
 
 WAITING_BLOCKS_MAX: Final = 500
 """How many blocks wait for the projector at most, and that only if they are small (`BATCH_BYTES_MAX`)."""
@@ -23,6 +23,8 @@ LOOK_SECONDS: Final = 1.0
 HELP_LOOKS: Final = 5
 """After so many looks at a ledger of which nothing is handed over, the lane reads it by itself."""
 STANDSTILL_SECONDS: Final = 60.0
+REMIND_SECONDS: Final = 60.0
+"""How often an outage that lasts is logged again."""
 GRACE_SECONDS: Final = 2.0
 """How long a batch in progress may take to end when the partition goes elsewhere."""
 _log = logging.getLogger("revledger")
@@ -43,14 +45,26 @@ class Anchor(Struct, frozen=True):
     height: int
 
 
+async def _no_check() -> None:
+    pass
+
+
 class Lane:
     """Projects the blocks of one partition in the order they are handed over.
 
     Where the handing over leaves something out, the ledger is asked; so what is handed over, and from where on,
-    decides how quick it is, never what comes out.
+    decides how quick it is, never what comes out. Before it begins, and after every outage, `check` is called: it
+    raises `ViewsUnavailable` while the views are not fit to be kept where they are.
     """
 
-    def __init__(self, ledger: KafkaLedger, views: Views, partition: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        ledger: KafkaLedger,
+        views: Views,
+        partition: int,
+        metrics: Metrics,
+        check: Callable[[], Awaitable[None]] = _no_check,
+    ) -> None:
         self._ledger = ledger
         self._views = views
         self._partition = partition
@@ -63,12 +77,14 @@ class Lane:
         self._room = asyncio.Event()
         self._closing = asyncio.Event()
         self._started = asyncio.Event()
-        self._is_begun = False
+        self._check = check
+        self._is_checked = self._is_begun = False
         self._looks = 0
         self._anchor = Anchor(0, 0)
         self._end = self._goal = 0
         self._newest_offset = self._newest_height = -1
         self._outage = ""
+        self._told = 0.0
         self._stood = (0, asyncio.get_running_loop().time())
         self._task = asyncio.create_task(self._run(), name=f"projector {partition}")
 
@@ -154,27 +170,49 @@ class Lane:
     async def _run(self) -> None:
         while not self._closing.is_set():
             try:
+                if not self._is_checked:
+                    await self._check()
+                    self._is_checked = True
                 if not self._is_begun:
                     await self._begin()
                 await self._turn()
             except (ViewsUnavailable, LedgerUnavailable) as error:
-                if not self._outage:
-                    _log.warning("projection of partition %s waits: %s", self._name, error)
-                self._outage = str(error)
+                self._waits(str(error))
                 await self._pause(RETRY_SECONDS)
             else:
                 if self._outage:
                     _log.info("projection of partition %s goes on", self._name)
                 self._outage = ""
 
+    def _waits(self, outage: str) -> None:
+        """Keeps the reason, and logs it if it is new or was logged a while ago."""
+        now = asyncio.get_running_loop().time()
+        if outage != self._outage or now - self._told >= REMIND_SECONDS:
+            _log.warning("projection of partition %s waits: %s", self._name, outage)
+            self._told = now
+        self._outage = outage
+        self._is_checked = False
+
     async def _begin(self) -> None:
-        """Takes the partition over; until that has succeeded as a whole, it is begun again from the claim on."""
-        await self._projector.start()
-        height = self._projector.position.next_height
-        self._goal = self._end = await self._ledger.end_offset(self._partition)
-        self._anchor = Anchor(min(self._ledger.offset_of(self._partition, height), self._end), height)
+        """Takes the partition over, with one claim however often the rest fails.
+
+        Kafka is asked first: whoever has lost it may have lost the partition as well, and a claim would stop its
+        rightful owner.
+        """
+        end = await self._ledger.end_offset(self._partition)
+        if self._projector.is_claimed:
+            await self._projector.take([])
+        else:
+            await self._projector.start()
+        self._stand_before(end)
         self._is_begun = True
         self._started.set()
+
+    def _stand_before(self, end: int) -> None:
+        """Anchors the views where they stand now, to be brought up to an offset."""
+        height = self._projector.position.next_height
+        self._goal = self._end = end
+        self._anchor = Anchor(min(self._ledger.offset_of(self._partition, height), end), height)
 
     async def _turn(self) -> None:
         """One batch, or a look after a while without any."""
@@ -219,16 +257,16 @@ class Lane:
     async def _look(self) -> None:
         """Brings the views up by itself where they stand elsewhere, or where nothing is handed over of what is there.
 
-        The first is a server that was emptied or came back from an older copy, while nothing is written.
+        The first is a server that was emptied or came back from an older copy, while nothing is written. They are
+        brought up under the epoch of this lane: if another was claimed since, this lane is the one that has to end.
         """
-        stored = await self._views.position(self._partition) or START
-        is_elsewhere = stored != self._projector.position
-        if is_elsewhere:
-            _log.warning("the views of partition %s were changed by others: they are brought up again", self._name)
-            self._is_begun = False
-            self._projector = Projector(self._ledger, self._views, self._partition)
-            await self._begin()
         end = await self._ledger.end_offset(self._partition)
+        before = self._projector.position
+        is_elsewhere = await self._projector.look() != before
+        if is_elsewhere:
+            _log.warning("the views of partition %s are not where they were left: they are read again", self._name)
+            await self._projector.take([])
+            self._stand_before(end)
         self._looks = self._looks + 1 if end > self._anchor.offset else 0
         if is_elsewhere or self._looks >= HELP_LOOKS:
             await self._projector.catch_up()

@@ -1,7 +1,7 @@
 """Producing: records into Kafka, of which nothing is acknowledged before enough brokers have it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Any, Final
 
@@ -14,7 +14,10 @@ from services.ledgers.port import LedgerUnavailable
 from services.settings import Settings
 
 SEND_SECONDS: Final = REQUEST_MS / 1_000
-"""How long Kafka may take for the records of one call before the caller is told."""
+"""How long Kafka may take for a piece of what is sent before the caller is told."""
+PIECE_RECORDS: Final = 1_000
+PIECE_BYTES: Final = 32 * 1024 * 1024
+"""How many records and bytes of values a piece has at most; a larger record is one by itself."""
 STOP_SECONDS: Final = 5.0
 AGAIN: Final = "Check that its brokers run and can be reached; then send all of it again: that is harmless."
 
@@ -49,8 +52,27 @@ class Producer:
             RecordTooLarge: one of them can never be sent; others of the call may be in Kafka.
             LedgerUnavailable: some of them may be in Kafka, some not. Sending all again is safe for events.
         """
-        if not records:
-            return []
+        offsets: list[int] = []
+        for piece in _pieces(records):
+            offsets += await self._sent(piece)
+        return offsets
+
+    async def partitions_of(self, topic: str) -> int:
+        """How many partitions a topic has; raises LedgerUnavailable, also where there is none."""
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                return len(await (await self._started()).partitions_for(topic))
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise LedgerUnavailable(f"Kafka does not tell of {topic} ({error}).", AGAIN) from error
+
+    async def close(self) -> None:
+        """Lets go of the connections; what was not acknowledged by then may be in Kafka or not."""
+        async with self._starting:
+            self._drop(self._client)
+        if self._stopping:
+            await asyncio.wait(self._stopping, timeout=STOP_SECONDS)
+
+    async def _sent(self, records: Sequence[Record]) -> list[int]:
         client: Any = None
         try:
             async with asyncio.timeout(SEND_SECONDS):
@@ -69,21 +91,6 @@ class Producer:
         except asyncio.CancelledError:
             self._drop(client)
             raise
-
-    async def partitions_of(self, topic: str) -> int:
-        """How many partitions a topic has; raises LedgerUnavailable, also where there is none."""
-        try:
-            async with asyncio.timeout(SEND_SECONDS):
-                return len(await (await self._started()).partitions_for(topic))
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise LedgerUnavailable(f"Kafka does not tell of {topic} ({error}).", AGAIN) from error
-
-    async def close(self) -> None:
-        """Lets go of the connections; what was not acknowledged by then may be in Kafka or not."""
-        async with self._starting:
-            self._drop(self._client)
-        if self._stopping:
-            await asyncio.wait(self._stopping, timeout=STOP_SECONDS)
 
     async def _started(self) -> Any:
         async with self._starting:
@@ -112,6 +119,20 @@ class Producer:
         task = asyncio.ensure_future(stopped(client, starting))
         self._stopping.add(task)
         task.add_done_callback(self._stopping.discard)
+
+
+def _pieces(records: Sequence[Record]) -> Iterator[list[Record]]:
+    """Records cut, in order, into what Kafka takes in the time that a call may wait."""
+    piece: list[Record] = []
+    size = 0
+    for one in records:
+        if piece and (len(piece) >= PIECE_RECORDS or size + len(one.value) > PIECE_BYTES):
+            yield piece
+            piece, size = [], 0
+        piece.append(one)
+        size += len(one.value)
+    if piece:
+        yield piece
 
 
 async def sent(client: Any, records: Sequence[Record]) -> list[int]:

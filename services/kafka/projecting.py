@@ -4,8 +4,10 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Final
 
+from services.distributed import views_of
 from services.kafka.handing import HandingApp
 from services.kafka.lanes import LOOK_SECONDS, Handed, Lane
 from services.ledgers.kafka import KafkaLedger, kafka_ledger
@@ -14,7 +16,7 @@ from services.metrics import Metrics
 from services.settings import Settings
 from services.views.counted import counted_views
 from services.views.port import Views
-from services.views.redis import redis_views
+from services.views.redis import check_eviction
 
 START_PATIENCE_SECONDS: Final = 5.0
 """How long the begin of a partition waits for Redis; then its records come from where the group committed."""
@@ -36,15 +38,9 @@ async def projector_service(settings: Settings, metrics: Metrics) -> AsyncIterat
     async with AsyncExitStack() as stack:
         ledger = await kafka_ledger(settings)
         stack.push_async_callback(ledger.close)
-        views = redis_views(
-            settings.redis,
-            namespace=settings.prefix,
-            user=settings.redis_user,
-            password=settings.redis_password,
-            ca=settings.redis_ca,
-        )
+        views = views_of(settings)
         stack.push_async_callback(views.close)
-        yield ProjectorService(settings, metrics, ledger, counted_views(views, metrics))
+        yield ProjectorService(settings, metrics, ledger, views)
 
 
 class ProjectorService:
@@ -54,7 +50,8 @@ class ProjectorService:
         self._settings = settings
         self._metrics = metrics
         self._ledger = ledger
-        self._views = views
+        self._views = counted_views(views, metrics)
+        self._check = partial(check_eviction, views)
         self._lanes: dict[int, Lane] = {}
         self._is_member = False
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -105,7 +102,7 @@ class ProjectorService:
         """Called on an assignment: each partition begins anew, with a claim."""
         await self.revoked(list(self._lanes))
         for partition in partitions:
-            lane = self._lanes[partition] = Lane(self._ledger, self._views, partition, self._metrics)
+            lane = self._lanes[partition] = Lane(self._ledger, self._views, partition, self._metrics, self._check)
             lane.task.add_done_callback(self._ended)
         self._is_member = True
         _log.info("this projector has partitions %s", sorted(self._lanes) or "none: others have all of them")

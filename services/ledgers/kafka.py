@@ -37,6 +37,8 @@ RECORDS_MAX: Final = 64
 POLL_MS: Final = 50
 TOPIC_TRIES: Final = 20
 TOPIC_PAUSE_SECONDS: Final = 0.1
+IDLE_MAX: Final = 4
+"""How many connections are kept for the next who reads, and how many ask for ends of partitions at once."""
 FAR_RECORDS: Final = 256
 """From how many unread records on the tail is looked for from the end of the topic."""
 
@@ -84,6 +86,7 @@ class _KafkaLedger:
         self._producer = Producer(settings)
         self._consumers: set[AIOKafkaConsumer] = set()
         self._idle: list[AIOKafkaConsumer] = []
+        self._asking = asyncio.Semaphore(IDLE_MAX)
         self._stopping: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -284,7 +287,7 @@ class _KafkaLedger:
 
     async def _end_offset(self, partition: int) -> int:
         place = TopicPartition(self._topic, partition)
-        async with self._consuming() as consumer:
+        async with self._asking, self._consuming() as consumer:
             if place not in consumer.assignment():
                 consumer.assign([place])  # else a new client does not know whom to ask, and pauses before it looks
                 consumer.pause(place)
@@ -293,7 +296,7 @@ class _KafkaLedger:
 
     @asynccontextmanager
     async def _consuming(self) -> AsyncIterator[AIOKafkaConsumer]:
-        """A consumer without a group, for one use; those that did well are used again."""
+        """A consumer without a group, for one use; of those that did well a few are used again."""
         self._require_open()
         consumer = self._idle.pop() if self._idle else await self._new_consumer()
         did_well = False
@@ -304,7 +307,7 @@ class _KafkaLedger:
             did_well = True
             raise
         finally:
-            if did_well and not self._closed:
+            if did_well and not self._closed and len(self._idle) < IDLE_MAX:
                 consumer.pause(*consumer.assignment())
                 self._idle.append(consumer)
             elif consumer in self._consumers:

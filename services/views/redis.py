@@ -1,6 +1,7 @@
 """The views on a server of the Redis protocol: Redis 7 or later, Valkey 8 or later; keys are cluster-safe."""
 
 import hashlib
+import logging
 import ssl
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ NAMESPACE: Final = "revledger"
 
 CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 30.0
+_log = logging.getLogger("revledger")
 
 
 class _Script(NamedTuple):
@@ -156,12 +158,23 @@ def redis_views(
     return _RedisViews(Redis.from_url(server, **options), namespace)
 
 
+async def check_eviction(views: Views) -> None:
+    """Checks that the server of the views would refuse a write rather than evict some of them.
+
+    A server that does not tell is trusted, with one warning. Policies that evict only keys that expire are harmless:
+    the views have none. Raises `ViewsUnavailable`, also while the server does not answer.
+    """
+    if isinstance(views, _RedisViews):
+        await views.check_eviction()
+
+
 class _RedisViews:
     """One hash per key; under the same hash tag, the position with its epoch, and the set of keys."""
 
     def __init__(self, client: Redis, namespace: str) -> None:
         self._client = client
         self._namespace = namespace
+        self._is_warned = False
 
     async def claim(self, partition: int) -> int:
         with _explained():
@@ -224,6 +237,26 @@ class _RedisViews:
 
     async def clear(self, partition: int) -> None:
         await self._run(_CLEAR, [self._own(partition), self._index(partition)], [])
+
+    async def check_eviction(self) -> None:
+        try:
+            memory = await _answer(self._client.info("memory"))
+        except NoPermissionError:
+            if not self._is_warned:
+                _log.warning(
+                    "this user of Redis may not ask whether the server evicts keys, which would make figures wrong:"
+                    " grant it +info, or see to it that maxmemory-policy is noeviction"
+                )
+            self._is_warned = True
+            return
+        except (RedisError, OSError) as error:
+            raise _unavailable(error) from error
+        policy = str(memory.get("maxmemory_policy", ""))
+        if int(memory.get("maxmemory", 0)) > 0 and policy.startswith("allkeys"):
+            raise ViewsUnavailable(
+                f"Redis would evict views once memory is full (maxmemory-policy is {policy}): figures would be wrong.",
+                "Run CONFIG SET maxmemory-policy noeviction on the server, and set it in its configuration.",
+            )
 
     async def close(self) -> None:
         await self._client.aclose()
@@ -289,7 +322,11 @@ def _explained() -> Iterator[None]:
     except DataError:
         raise
     except (RedisError, OSError) as error:
-        raise ViewsUnavailable(f"The views are unavailable ({error}).", _remedy(error)) from error
+        raise _unavailable(error) from error
+
+
+def _unavailable(error: Exception) -> ViewsUnavailable:
+    return ViewsUnavailable(f"The views are unavailable ({error}).", _remedy(error))
 
 
 def _remedy(error: Exception) -> str:

@@ -25,6 +25,7 @@ class Member(Server):
         super().__init__(directory)
         self.kind: Final = kind
         self.is_harmed = False
+        self.turn: Final = asyncio.Lock()
         self._environment = environment
         self._port = 0
         self._born = 0
@@ -91,8 +92,8 @@ class Fleet:
 
     async def start(self, writers: int, projectors: int) -> None:
         """Starts the services, and then watches over them."""
-        kinds: list[Kind] = ["writer"] * writers + ["projector"] * projectors  # type: ignore[list-item]
-        await asyncio.gather(*(self.join(kind) for kind in kinds))
+        joining = [self.join("writer") for _ in range(writers)] + [self.join("projector") for _ in range(projectors)]
+        await asyncio.gather(*joining)
         self._task = asyncio.create_task(self._watch())
 
     async def join(self, kind: Kind) -> None:
@@ -105,8 +106,10 @@ class Fleet:
     async def leave(self, member: Member) -> None:
         """Ends one as an operator would."""
         self.members.remove(member)
-        await asyncio.to_thread(member.stop)
-        if not member.is_fenced and member.status != 0:
+        async with member.turn:
+            ended_before = member.is_harmed or member.is_fenced
+            await asyncio.to_thread(member.stop)
+        if not ended_before and not member.is_fenced and member.status != 0:
             self._complain(member)
 
     async def end(self) -> None:
@@ -148,8 +151,9 @@ class Fleet:
     async def _watch(self) -> None:
         while True:
             for member in list(self.members):
-                if not member.is_running and member in self.members:
-                    await self._start_again(member)
+                async with member.turn:
+                    if not member.is_running and member in self.members:
+                        await self._start_again(member)
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _start_again(self, member: Member) -> None:
@@ -164,7 +168,8 @@ class Fleet:
         try:
             await asyncio.to_thread(member.start)
         except NotStarted as error:
-            self.problems.append(str(error))
+            if not member.is_harmed:
+                self.problems.append(str(error))
 
     def _complain(self, member: Member) -> None:
         self.problems.append(f"a {member.kind} ended with status {member.status}:\n{member.said[-3_000:]}")

@@ -84,4 +84,4 @@ def is_read(servers: str, group: str, topic: str, partitions: int) -> bool:
         return False
     finally:
         consumer.close()
-    return all(end is not None and committed[partition] == end[1] for partition, end in ends.items())
+    return all(committed[partition] == end for partition, (_, end) in ends.items())

@@ -12,6 +12,7 @@ from services.demo import demo_events
 from tests.crash.books import Identity, identity_of
 
 FLUSH_SECONDS: Final = 120.0
+WAITING_MAX: Final = 50_000
 _POISON: Final[tuple[bytes | None, ...]] = (
     None,
     b"",
@@ -19,19 +20,21 @@ _POISON: Final[tuple[bytes | None, ...]] = (
     b"\xff\xfe\x00",
     b"[1]",
     b'{"specversion": "1.0"}',
-    b'{"specversion": "1.0", "id": "p1", "source": "/poison", "type": "revledger.contract.eaten.v1",'
-    b' "subject": "acct-1", "time": "2024-01-01T00:00:00Z", "data": {}}',
+    b'{"specversion": "1.0", "id": "p1", "source": "/", "type": "ate", "subject": "a", "time": "2024-01-01T00:00:00Z"}',
+)
+
+_NO_CURRENCY: Final = (
     b'{"specversion": "1.0", "id": "p2", "source": "/poison", "type": "revledger.contract.signed.v1",'
     b' "subject": "acct-1", "time": "2024-01-01T00:00:00Z", "data": {"contract_id": "c", "currency": "???",'
-    b' "lines": [{"line_id": "a", "plan": "p", "amount_minor": 1}]}}',
+    b' "lines": [{"line_id": "a", "plan": "p", "amount_minor": 1}]}}'
 )
 
 
 class Traffic:
     """Events on their way into a topic.
 
-    `sent`: the events that are to be booked, by identity. `acknowledged`: those of them that Kafka has.
-    `refused`: partition and offset of what it has and must not be booked.
+    `sent`: the events that are to be booked, by identity, in all the forms they were sent. `acknowledged`: those of
+    them that Kafka has. `refused`: what it has, by partition and offset, and must not be booked.
     """
 
     def __init__(self, servers: str, topic: str, partitions: int, dice: Random) -> None:
@@ -43,7 +46,7 @@ class Traffic:
         self._straight: list[Identity] = []
         self._order: list[Identity] = []
         self._taken_back: set[Identity] = set()
-        self.sent: dict[Identity, bytes] = {}
+        self.sent: dict[Identity, list[bytes]] = {}
         self.acknowledged: set[Identity] = set()
         self.refused: dict[tuple[int, int], bytes] = {}
         self.refusable: set[bytes] = set()
@@ -82,7 +85,8 @@ class Traffic:
             (0.06, self._send_late),
             (0.10, self._send_again),
             (0.12, self._send_poison),
-            (0.13, self._send_conflict),
+            (0.125, self._send_without_currency),
+            (0.135, self._send_conflict),
             (0.15, self._take_back),
         )
         return next((kind for share, kind in shares if roll < share), self._send_next)
@@ -117,18 +121,22 @@ class Traffic:
     def _send_conflict(self) -> None:
         """Sends other content under an identity that was sent before, to the same partition by the same way."""
         if self._straight:
-            original = json.loads(self.sent[self._dice.choice(self._straight)])
+            original = json.loads(self.sent[self._dice.choice(self._straight)][0])
             raw = json.dumps(original | {"time": "2019-12-31T00:00:00Z"}).encode()
-            self._produce(self._producer, raw, original["subject"], {}, self._note_refused)
+            self._produce(self._producer, raw, original["subject"], self._note_refused)
+
+    def _send_without_currency(self) -> None:
+        """Sends what only the booking refuses; astray it would be refused where it belongs, under another offset."""
+        self._produce(self._producer, _NO_CURRENCY, "acct-1", self._note_refused)
 
     def _send_poison(self, partition: int | None = None) -> None:
         place = self._dice.randrange(self._partitions) if partition is None else partition
         key = f"acct-{self._dice.randrange(100)}"
-        self._produce(self._producer, self._dice.choice(_POISON), key, {"partition": place}, self._note_refused)
+        self._produce(self._producer, self._dice.choice(_POISON), key, self._note_refused, partition=place)
 
     def _any(self) -> tuple[Identity, bytes]:
         identity = self._dice.choice(self._order)
-        return identity, self.sent[identity]
+        return identity, self._dice.choice(self.sent[identity])
 
     def _send(self, raw: bytes) -> None:
         identity, subject = identity_of(raw), json.loads(raw)["subject"]
@@ -137,19 +145,16 @@ class Traffic:
             self._order.append(identity)
             if not is_astray:
                 self._straight.append(identity)
-        self.sent[identity] = raw
+        self.sent.setdefault(identity, []).append(raw)
         noting = partial(self._note_sent, identity)
-        self._produce(self._other if is_astray else self._producer, raw, subject, {}, noting)
+        self._produce(self._other if is_astray else self._producer, raw, subject, noting)
 
-    def _produce(self, producer: Producer, raw: bytes | None, key: str, place: dict[str, int], noting: Any) -> None:
+    def _produce(self, producer: Producer, raw: bytes | None, key: str, noting: Any, **place: Any) -> None:
         if noting == self._note_refused:
             self.refusable.add(raw or b"")
-        while True:
-            try:
-                producer.produce(self._topic, raw, key=key.encode(), on_delivery=noting, **place)
-                return
-            except BufferError:
-                producer.poll(0.05)
+        while len(producer) > WAITING_MAX:
+            producer.poll(0.05)
+        producer.produce(self._topic, raw, key=key.encode(), on_delivery=noting, **place)
 
     def _note_sent(self, identity: Identity, error: KafkaError | None, _: Message) -> None:
         if error is None:

@@ -1,5 +1,6 @@
 """Records: what was posted to an account by day, movement and cell, whatever the batches."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -36,6 +37,15 @@ def test_amounts_beyond_64_bits_are_no_record() -> None:
     """One posting and one sum by day, movement and cell fit into 64 bits: that much a line is limited to."""
     largest = record(posting(1, "new", 2**60), posting(1, "expansion", 2**60))
     assert record_of_bytes(bytes_of_record(largest)) == largest
+
+
+@pytest.mark.parametrize("count", [15, 16, 65_535, 65_536])
+def test_a_record_holds_any_number_of_sums(count: int) -> None:
+    """However many come at once, and whatever comes behind them."""
+    long = record(*[posting(day, "new", day + 1) for day in range(count)])
+    longer = merged(long, posted([posting(count, "churn", -5)]))
+    assert len(dict(record_of_bytes(bytes_of_record(longer)).items())) == count + 1
+    assert longer == record(*[posting(day, "new", day + 1) for day in range(count)], posting(count, "churn", -5))
 
 
 @SOME

@@ -155,6 +155,7 @@ async def test_status_tells_the_lag_of_every_partition(settings: Settings) -> No
             }
             metrics = (await client.get("/metrics")).text.splitlines()
             assert 'revledger_lag_blocks{partition="2"} 1.0' in metrics
+            assert "revledger_up 1.0" in metrics
             assert 'revledger_input_lag_events{partition="0"} 0.0' in metrics
             await books.project()
             assert (await client.get("/v1/status")).json()["lag_blocks"] == 0
@@ -193,6 +194,9 @@ async def test_views_that_are_away_make_it_unready_and_keep_events_coming(
             assert (await client.post("/v1/events", json=signed(1))).status_code == 202
             figures = await client.get("/v1/figures")
             assert (figures.status_code, figures.json()["code"]) == (503, "unavailable")
+            metrics = await client.get("/metrics")
+            assert metrics.status_code == 200
+            assert "revledger_up 0.0" in metrics.text.splitlines()
 
 
 def _one_of_each(raws: Sequence[bytes]) -> list[bytes]:

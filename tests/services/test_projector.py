@@ -78,6 +78,23 @@ async def test_an_older_projector_is_fenced() -> None:
 
 
 @asynchronous
+async def test_a_look_tells_what_was_lost_from_what_another_moved() -> None:
+    books = await written(EVENTS)
+    older, newer = books.projector, Projector(books.ledger, books.views)
+    await older.catch_up(2)
+    assert await older.look() == older.position
+    await books.views.clear(0)
+    assert (await older.look()).next_height == 0
+    await older.catch_up(2)
+    await newer.start()
+    assert await older.look() == older.position
+    await newer.catch_up()
+    with pytest.raises(Fenced):
+        await older.look()
+    await check_views(books.ledger, books.views)
+
+
+@asynchronous
 async def test_views_of_another_ledger_are_started_over() -> None:
     books, other = await written(EVENTS), await written(EVENTS[::-1])
     await other.projector.catch_up()

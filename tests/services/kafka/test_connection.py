@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from services.kafka.connection import RECORD_BYTES_MAX, Names, client_options, producer_options
+from services.kafka.connection import BATCH_BYTES, RECORD_BYTES_MAX, Names, client_options, producer_options
 from services.kafka.topics import ensure_topics
 from services.settings import Settings, SettingsError
 from tests.servers.certificates import made_certificates
@@ -77,6 +77,7 @@ def test_options_say_where_to_and_as_whom_and_no_more() -> None:
     options = producer_options(settings)
     assert (options["acks"], options["enable_idempotence"]) == ("all", True)
     assert options["max_request_size"] == RECORD_BYTES_MAX
+    assert options["max_batch_size"] == BATCH_BYTES
 
 
 def test_names_begin_with_the_prefix() -> None:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from services.kafka import dead_letters as module
-from services.kafka.connection import Names, producer_options
+from services.kafka.connection import Names
 from services.kafka.dead_letters import DeadLetterTopic, KafkaLetter, KafkaRefusal, LetterReader
 from services.kafka.producing import Producer, Record
 from services.settings import Settings
@@ -46,17 +46,6 @@ async def test_letters_are_read_back_as_they_were(kafka: Kafka, prefix: str) -> 
         assert [one async for one in reader.letters(3)] == []
         assert await reader.bounds() == (0, 3)
     assert (FROM_KAFKA.origin, FROM_HTTP.origin) == ("x.events/3:41", "http")
-
-
-@asynchronous
-async def test_a_client_of_aiokafka_serves_too(kafka: Kafka, prefix: str) -> None:
-    from aiokafka import AIOKafkaProducer
-
-    settings = distributed(kafka, prefix=prefix)
-    async with opened(settings) as (_, _, reader), AIOKafkaProducer(**producer_options(settings)) as client:
-        assert await DeadLetterTopic(settings, client).put_many([FROM_HTTP]) == [0]
-        assert await DeadLetterTopic(settings, client).put_many([]) == []
-        assert [one.refusal async for one in reader.letters()] == [FROM_HTTP]
 
 
 @asynchronous

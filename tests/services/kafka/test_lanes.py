@@ -1,10 +1,11 @@
 """A lane without Kafka: what is acknowledged and when, how much waits, and what it does when nothing is handed over."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 import pytest
 
@@ -27,6 +28,7 @@ class Log:
     def __init__(self, ledger: Any) -> None:
         self._ledger = ledger
         self.is_away = False
+        self.asked = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
@@ -35,6 +37,7 @@ class Log:
         return height
 
     async def end_offset(self, partition: int) -> int:
+        self.asked += 1
         if self.is_away:
             raise LedgerUnavailable("Kafka is away.", "Wait.")
         tail = await self._ledger.tail(partition)
@@ -49,6 +52,9 @@ class Scene:
         self.log = log
         self.metrics = Metrics()
         self.acked: list[int] = []
+        self.claimed: list[int] = []
+        self._claim = books.views.claim
+        books.views.claim = self.claim
         self.lane = Lane(log, books.views, 0, self.metrics)
 
     async def blocks(self) -> list[StoredBlock]:
@@ -61,6 +67,22 @@ class Scene:
     async def hand_over(self, *blocks: StoredBlock) -> None:
         for block in blocks:
             await self.lane.put(self.handed(block))
+
+    async def claim(self, partition: int) -> int:
+        """Claims in the views, and remembers the epochs."""
+        self.claimed.append(await self._claim(partition))
+        return self.claimed[-1]
+
+    async def append(self) -> None:
+        """Writes a block that is not handed over."""
+        with patch.object(Projector, "catch_up"):
+            await self.books.book([fact("signed", f"b{self.log.asked}", "2024-02-10", lines=[line(10)])])
+
+    async def looked(self) -> None:
+        """Waits until Kafka was asked a few times more, which a lane that has ended does not do."""
+        goal = self.log.asked + 3
+        while self.log.asked < goal and not self.lane.task.done():  # noqa: ASYNC110 - it is looked, not told
+            await asyncio.sleep(0.005)
 
     async def reached(self, height: int) -> None:
         while True:
@@ -219,3 +241,54 @@ async def test_what_a_person_has_to_look_at_ends_the_lane() -> None:
             await play.hand_over((await play.blocks())[0])
             with pytest.raises(RuntimeError, match="a bug"):
                 await play.lane.task
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What was logged, from warnings on."""
+    return [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+@asynchronous
+async def test_an_outage_is_logged_once_for_each_cause(caplog: pytest.LogCaptureFixture) -> None:
+    async with scene(3) as play:
+        play.log.is_away = True
+        await play.looked()
+        with patch.object(play.books.views, "claim", side_effect=ViewsUnavailable("The views are away.", "Wait.")):
+            play.log.is_away = False
+            await play.looked()
+        await play.reached(3)
+    waits = "projection of partition 0 waits: "
+    assert said(caplog) == [waits + "Kafka is away. Wait.", waits + "The views are away. Wait."]
+
+
+@asynchronous
+async def test_a_long_outage_is_brought_to_mind(caplog: pytest.LogCaptureFixture) -> None:
+    with patch.object(lanes, "REMIND_SECONDS", 0.0):
+        async with scene(1) as play:
+            play.log.is_away = True
+            await play.looked()
+    assert len(said(caplog)) > 1
+    assert set(said(caplog)) == {"projection of partition 0 waits: Kafka is away. Wait."}
+
+
+@asynchronous
+async def test_a_lane_waits_while_its_views_are_not_fit(caplog: pytest.LogCaptureFixture) -> None:
+    async with scene(3) as play:
+        await play.lane.close()
+        check = AsyncMock(side_effect=ViewsUnavailable("They evict.", "Set it."))
+        second = Lane(play.log, play.books.views, 0, Metrics(), check)
+        while check.await_count < 3:  # noqa: ASYNC110 - it is looked, not told
+            await asyncio.sleep(0.005)
+        assert second.not_ready() == "partition 0 waits: They evict. Set it."
+        assert play.claimed == []
+        check.side_effect = None
+        await second.begins_at(10)
+        checked = check.await_count
+        play.log.is_away = True
+        while "Kafka is away" not in second.not_ready():  # noqa: ASYNC110 - it is looked, not told
+            await asyncio.sleep(0.005)
+        play.log.is_away = False
+        while check.await_count == checked or second.not_ready():  # noqa: ASYNC110 - it is looked, not told
+            await asyncio.sleep(0.005)
+        await second.close()
+    assert "projection of partition 0 waits: They evict. Set it." in said(caplog)

@@ -1,6 +1,8 @@
 """The producer: offsets in order, errors that say what to do, and another try once Kafka is back."""
 
 import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -29,6 +31,28 @@ async def test_offsets_come_in_the_order_sent(kafka: Kafka, prefix: str) -> None
     assert await producer.send(many) == list(range(2_000))
     mixed = [*records(settings, b"a", partition=1), *records(settings, b"b"), *records(settings, b"c", partition=1)]
     assert await producer.send(mixed) == [0, 2_000, 1]
+    await producer.close()
+
+
+@asynchronous
+async def test_the_limit_of_time_is_for_a_piece_and_not_for_all(kafka: Kafka, prefix: str) -> None:
+    settings = distributed(kafka, prefix=prefix)
+    await made_topics(settings)
+    producer, real = Producer(settings), module.sent
+    assert await producer.send(records(settings, b"it is connected")) == [0]
+
+    async def slow(client: Any, some: Sequence[Record]) -> list[int]:
+        await asyncio.sleep(0.7)
+        return await real(client, some)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "SEND_SECONDS", 2.0)
+        patch.setattr(module, "PIECE_RECORDS", 2)
+        patch.setattr(module, "sent", slow)
+        assert await producer.send(records(settings, *(b"%d" % number for number in range(5)))) == [1, 2, 3, 4, 5]
+        patch.setattr(module, "PIECE_BYTES", 100)
+        large = records(settings, b"a" * 90, b"b" * 20, b"c" * 200)
+        assert await producer.send(large) == [6, 7, 8]
     await producer.close()
 
 

@@ -219,6 +219,22 @@ async def test_it_starts_while_redis_is_away(kafka: Kafka, start_redis: StartRed
 
 
 @asynchronous
+async def test_it_waits_while_redis_would_evict(kafka: Kafka, start_redis: StartRedis, prefix: str) -> None:
+    server = start_redis(Options(more={"maxmemory": "100mb", "maxmemory-policy": "allkeys-lru"}))
+    settings = distributed(kafka, prefix=prefix, redis=server.url)
+    async with written(settings) as books:
+        await books.write(5)
+        async with projecting(settings) as service:
+            await until(lambda: says(service, "CONFIG SET maxmemory-policy noeviction"))
+            assert await books.views.position(0) is None
+            client = Redis.from_url(settings.redis)
+            await client.config_set("maxmemory-policy", "noeviction")
+            await client.aclose()
+            await books.check()
+            await until(lambda: is_ready(service))
+
+
+@asynchronous
 async def test_forks_and_foreign_blocks_are_skipped(kafka: Kafka, redis_server: SharedRedis, prefix: str) -> None:
     settings, metrics = distributed(kafka, prefix=prefix, redis=redis_server.url), Metrics()
     async with written(settings) as books, projecting(settings, metrics):

@@ -2,9 +2,11 @@
 
 import socket
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 
 import pytest
 
+from services import distributed as composition
 from services.kafka.reaching import KafkaAway, KafkaRefuses, kafka_admin, require_kafka
 from services.ledgers.port import LedgerUnavailable
 from tests.servers.kafka import Kafka
@@ -37,6 +39,18 @@ async def test_a_wrong_password_is_told(by_password: Guarded) -> None:
             assert said.startswith(f"Kafka does not let us in. {by_password.door.servers}: it does not accept ")
             assert f"the password of user '{user}' by {mechanism}." in said
             assert "REVLEDGER_KAFKA_PASSWORD" in said
+
+
+@kafka_tests
+@asynchronous
+async def test_who_waits_for_the_ledger_is_told_and_ends(by_password: Guarded) -> None:
+    wrong = {**ANN, "kafka_password": "wr0ng", "kafka_security": "sasl_plaintext"}
+    settings = secured(by_password.door, "x", wrong)
+    with pytest.raises(KafkaRefuses, match="the password of user 'ann'"):
+        await composition.begun(settings)  # a projector
+    async with AsyncExitStack() as stack:
+        with pytest.raises(KafkaRefuses, match="the password of user 'ann'"):
+            await composition.patiently(lambda: stack.enter_async_context(composition.gateway(settings)))
 
 
 @kafka_tests

@@ -11,14 +11,14 @@ from random import Random
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from services.kafka.connection import Names
 from services.kafka.producing import Producer, Record
 from services.kafka.reaching import kafka_admin
 from services.ledgers import kafka as module
-from services.ledgers.kafka import FAR_RECORDS, KafkaLedger, kafka_ledger
+from services.ledgers.kafka import FAR_RECORDS, IDLE_MAX, KafkaLedger, kafka_ledger
 from services.ledgers.kafka_chain import HEADER, header_of_block
 from services.ledgers.port import HeightTaken, LedgerUnavailable, StoredBlock
 from services.settings import Settings
@@ -151,6 +151,40 @@ async def test_two_processes_never_fork_the_chain(kafka: Kafka, prefix: str) -> 
         told = [blocks[int(height)].data for height in output.split()]
         assert told == [f"{name}:{number}".encode() for number in range(60)]
     assert len(blocks) == 120
+
+
+@asynchronous
+async def test_few_connections_are_kept_for_later(kafka: Kafka, prefix: str) -> None:
+    """However many read at once: the others are closed after use."""
+    settings = distributed(kafka, prefix=prefix)
+    await made_topics(settings)
+    blocks = chain(2)
+    open_now: set[AIOKafkaConsumer] = set()
+
+    class Counted(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka tells no types
+        async def start(self) -> None:
+            open_now.add(self)
+            await super().start()
+
+        async def stop(self) -> None:
+            await super().stop()
+            open_now.discard(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "AIOKafkaConsumer", Counted)
+        async with opened(settings) as (ledger,):
+            await ledger.append(blocks)
+            followers: list[Any] = [ledger.follow(0, 0) for _ in range(IDLE_MAX + 3)]
+            assert [await anext(one) for one in followers] == [blocks[0]] * len(followers)
+            assert len(open_now) >= len(followers)
+            for one in followers:
+                await one.aclose()
+            while len(open_now) > IDLE_MAX:  # noqa: ASYNC110 - a client that has stopped tells nobody
+                await asyncio.sleep(0.01)
+            assert await everything(ledger) == blocks
+            assert await asyncio.gather(*(ledger.end_offset(0) for _ in range(20))) == [2] * 20
+            assert len(open_now) == IDLE_MAX
+    assert not open_now
 
 
 @asynchronous

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from services.views.port import Gap, Position, Views, ViewsUnavailable
-from services.views.redis import redis_views
+from services.views.redis import check_eviction, redis_views
 from services.views.valkey import embedded_valkey
 from tests.servers.certificates import made_certificates
 from tests.servers.fixtures import StartRedis
@@ -83,6 +83,30 @@ async def test_full_memory_stores_nothing(tmp_path: Path) -> None:
 
 
 @asynchronous
+async def test_a_server_that_would_evict_is_refused(tmp_path: Path) -> None:
+    async with embedded_valkey(tmp_path) as server, connected(server) as (views, plain):
+        for limit, policy in [("0", "allkeys-lru"), ("100mb", "noeviction"), ("100mb", "volatile-ttl")]:
+            await plain.config_set("maxmemory", limit)
+            await plain.config_set("maxmemory-policy", policy)
+            await check_eviction(views)
+        for policy in ("allkeys-lru", "allkeys-lfu", "allkeys-random"):
+            await plain.config_set("maxmemory-policy", policy)
+            with pytest.raises(ViewsUnavailable, match=f"{policy}.*CONFIG SET maxmemory-policy noeviction"):
+                await check_eviction(views)
+
+
+@asynchronous
+async def test_a_user_without_info_is_warned_once(start_redis: StartRedis, caplog: pytest.LogCaptureFixture) -> None:
+    server = start_redis(Options(users=("default off", f"ann on >s3cret {LEAST} -info")))
+    views = redis_views(server.url, namespace="books", user="ann", password="s3cret")
+    await check_eviction(views)
+    await check_eviction(views)
+    await views.close()
+    assert [one.levelname for one in caplog.records] == ["WARNING"]
+    assert "+info" in caplog.text
+
+
+@asynchronous
 async def test_nobody_listening_is_said_clearly(tmp_path: Path) -> None:
     for server in (tmp_path / "none.sock", "redis://127.0.0.1:1/0"):
         views = redis_views(server)
@@ -141,7 +165,7 @@ async def test_a_server_lost_in_the_middle_stores_all_or_nothing(tmp_path: Path)
     assert set(first.values()) == {str(position.next_height).encode()}
 
 
-LEAST = "~books:* &* +@read +@write +@scripting +@transaction +@connection"
+LEAST = "~books:* &* +@read +@write +@scripting +@transaction +@connection +info"
 """What a user of Redis must be allowed for the views under the namespace `books`."""
 
 
@@ -155,13 +179,17 @@ async def refused(views: Views) -> str:
 
 
 @asynchronous
-async def test_a_user_with_the_least_rights_can_do_all(start_redis: StartRedis) -> None:
+async def test_a_user_with_the_least_rights_can_do_all(
+    start_redis: StartRedis, caplog: pytest.LogCaptureFixture
+) -> None:
     server = start_redis(Options(users=("default off", f"ann on >s3cret {LEAST}")))
     views = redis_views(server.url, namespace="books", user="ann", password="s3cret")
     epoch = await fill(views, {"a": {"x": 1, "y": 2}})
     await views.commit(0, epoch, 1, at(2), {"a": {"x": 3, "y": None}})
     assert await views.snapshot(0, ["a"]) == (at(2), [{b"x": b"3"}])
     await views.clear(0)
+    await check_eviction(views)
+    assert not caplog.records
     await views.close()
     elsewhere = redis_views(server.url, namespace="other", user="ann", password="s3cret")
     assert "Give this user the commands and keys" in await refused(elsewhere)
