@@ -73,13 +73,13 @@ async def published(settings: Settings, raws: Sequence[bytes]) -> None:
         producer.poll(0)
     assert await asyncio.to_thread(producer.flush, 60) == 0
     group = names.group("writer")
-    while not await asyncio.to_thread(is_read, settings.kafka, group, names.events, PARTITIONS):
+    while not await asyncio.to_thread(is_read, settings.kafka, group, names.events, PARTITIONS):  # noqa: ASYNC110
         await asyncio.sleep(LOOK_SECONDS)
     async with readers(settings) as found:
         for partition in range(PARTITIONS):
             tail = await found.ledger.tail(partition)
             assert tail is not None
-            while (stand := await found.views.position(partition)) is None or stand.next_height <= tail.height:
+            while (at := await found.views.position(partition)) is None or at.next_height <= tail.height:  # noqa: ASYNC110
                 await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -40,7 +40,7 @@ async def played(
                         async with asyncio.timeout(ROUND_SECONDS):
                             await _round(stage, scenario, seed, numbers)
                     except (TimeoutError, NotStarted) as error:
-                        numbers.problems.append(f"seed {seed}: {error or 'it took too long'}")
+                        numbers.problems.append(f"seed {seed}: {str(error) or 'it took too long'}")
                     if say:
                         _say(f"  seed {seed}, {time.monotonic() - began:.1f} s: {_short(numbers)}")
                     if numbers.problems:
