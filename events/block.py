@@ -18,11 +18,17 @@ from events.facts import Pairs
 from events.merkle import LEAF, merkle_root
 from events.movements import Movement, Posting
 from events.policy import Policy
+from events.refusals import Refused
 from events.timeline import Cell, cell_of_bytes
 
 FORMAT: Final = 1
 NO_HASH: Final = bytes(32)
 """What the first block of a partition names as the hash before it."""
+BOOKING_BYTES_MAX: Final = 8 * 1024 * 1024
+"""The largest booking of one event, in bytes: a block of one must fit into a record, and be folded while others wait.
+
+Every posting carries the attributes of its account, so a small event can make a very large one.
+"""
 
 
 class Genesis(Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,6 +138,17 @@ def entry_leaves(entries: Iterable[Entry]) -> list[bytes]:
 def entry_of(event: bytes, booking: Booking) -> Entry:
     """An entry from the event as received and what it did."""
     return Entry(event, _ENCODER.encode(booking))
+
+
+def require_keepable(entry: Entry, booking: Booking) -> None:
+    """Raises Refused for a booking that is larger than `BOOKING_BYTES_MAX`."""
+    if len(entry.booking) > BOOKING_BYTES_MAX:
+        sentence = (
+            f"the event would make {len(booking.postings):,} postings, {len(entry.booking):,} bytes of more than"
+            f" {BOOKING_BYTES_MAX:,}: the account {booking.account!r} has too many lines and attributes for one event"
+            " to touch. Remove attributes, end contracts that are over, or split the account"
+        )
+        raise Refused("too_many_postings", sentence)
 
 
 def booking_of(entry: Entry) -> Booking:

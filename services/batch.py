@@ -17,11 +17,6 @@ from services import clock
 
 BLOCK_ENTRIES_MAX: Final = 1_000
 BLOCK_BYTES_MAX: Final = 700_000
-BOOKING_BYTES_MAX: Final = 8 * 1024 * 1024
-"""The largest booking of one event, in bytes: a block of one must fit into a record, and be folded while others wait.
-
-Every posting carries the attributes of its account, so a small event can make a very large one.
-"""
 PROGRESS_EVENTS: Final = 10_000
 """Events read without anything to book before the ledger notes how far: a start reads at most so many again."""
 NO_SOURCES: Final[Mapping[str, int]] = MappingProxyType({})
@@ -118,14 +113,11 @@ class Batch:
     def _entry(self, item: Submitted, booking: Booking) -> Entry:
         """The entry of a booking; raises Refused, the booking undone, if no ledger could keep it."""
         entry = blocks.entry_of(item.raw, booking)
-        if len(entry.booking) > BOOKING_BYTES_MAX:
+        try:
+            blocks.require_keepable(entry, booking)
+        except Refused:
             self._accounts[booking.account].forget_from(booking.seq)
-            sentence = (
-                f"the event would make {len(booking.postings):,} postings, {len(entry.booking):,} bytes of more than"
-                f" {BOOKING_BYTES_MAX:,}: the account {booking.account!r} has too many lines and attributes for one"
-                " event to touch. Remove attributes, end contracts that are over, or split the account"
-            )
-            raise Refused("too_many_postings", sentence)
+            raise
         return entry
 
     def _append(self, item: Submitted, booking: Booking, entry: Entry) -> None:

@@ -135,5 +135,5 @@ async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
         except LedgerUnavailable as error:
             if str(error) != told:
                 told = str(error)
-                _log.info("waiting: %s", told)
+                _log.warning("waiting: %s", told)
         await asyncio.sleep(LOOK_SECONDS)

@@ -8,8 +8,13 @@ from typing import Final
 from pythonjsonlogger.json import JsonFormatter
 
 TEXT: Final = "%(asctime)s %(levelname)s %(message)s"
-QUIET: Final = ("uvicorn", "aiokafka", "kafka", "faust", "mode")
-"""Libraries whose beginnings and ends are told in our words; what goes wrong with them is logged."""
+QUIET: Final = ("uvicorn", "aiokafka", "kafka", "faust", "mode", "services")
+"""Libraries whose beginnings and ends are told in our words; what goes wrong with them is logged.
+
+Faust names the loggers of its parts after the modules of ours that extend them, below `services`.
+"""
+ORDINARY: Final = ("aiokafka.consumer.group_coordinator",)
+"""Loggers that warn of what is ordinary: that the group rebalances, because a neighbour starts or stops."""
 NEVER_DEBUG: Final = ("aiokafka.conn", "aiokafka.producer.producer")
 """Loggers that at debug write out requests and records whole: passwords of SASL, and customers' events."""
 
@@ -22,6 +27,8 @@ def log_to_stderr(level: str, form: str = "text") -> None:
     if level != "debug":
         for name in QUIET:
             logging.getLogger(name).setLevel(logging.WARNING)
+        for name in ORDINARY:
+            logging.getLogger(name).setLevel(logging.ERROR)
     for name in NEVER_DEBUG:
         logging.getLogger(name).setLevel(logging.INFO if level == "debug" else logging.NOTSET)
 

@@ -239,7 +239,12 @@ def _states() -> Json:
                 "position": _ref("Position"),
                 "newest_event": _or_null({"type": "string", "format": "date-time"}),
                 "age_seconds": _or_null(_INTEGER),
-                "final": {"type": "boolean"},
+                "final": {
+                    "type": "boolean",
+                    "description": "Whether the same moment can still be answered differently: a ledger position never"
+                    " is; a time is until every partition has recorded something later. It says nothing of what"
+                    " the ledger holds beyond the position.",
+                },
             },
             {"known_at": _STRING},
         ),

@@ -4,6 +4,7 @@ import asyncio
 import ssl
 from typing import Any, Final
 
+from aiokafka import AIOKafkaConsumer
 from msgspec import Struct
 
 from services.settings import Settings, SettingsError
@@ -107,4 +108,11 @@ async def stopped(client: Any, starting: asyncio.Future[None] | None = None) -> 
         await asyncio.wait([starting])
         if not starting.cancelled():
             starting.exception()
-    await client.stop()
+    # A consumer cancels fetches that no broker answers, waits for them, and so is cancelled itself, before it has let
+    # go of its connections. In a task of its own that goes no further, and hides no error that is on its way.
+    stopping = asyncio.ensure_future(client.stop())
+    await asyncio.wait([stopping])
+    if not stopping.cancelled():
+        stopping.result()
+    elif isinstance(client, AIOKafkaConsumer):
+        await client._client.close()  # noqa: SLF001

@@ -1,4 +1,4 @@
-"""The unread: how many events of the input the writers have still before them, by what the ledger says."""
+"""The unread: how many events of the input the writers have still before them."""
 
 import asyncio
 from collections.abc import Mapping
@@ -25,9 +25,10 @@ class Input:
         self._asking = asyncio.Lock()
 
     async def unread(self, tails: Mapping[int, StoredBlock | None]) -> Mapping[int, int]:
-        """How many events of each partition no block of the ledger accounts for yet; raises LedgerUnavailable.
+        """How many events of each partition the writers have not read yet; raises LedgerUnavailable.
 
-        Events that retention deleted before they were read are not among them.
+        Events that retention deleted before they were read are not among them. What brought nothing to book, such as
+        duplicates at the end, no block accounts for: there the writers' group knows better.
         """
         places = [TopicPartition(self._names.events, partition) for partition in tails]
         async with self._asking:
@@ -35,10 +36,14 @@ class Input:
                 async with asyncio.timeout(ANSWER_SECONDS):
                     client = await self._started()
                     first, ends = await client.beginning_offsets(places), await client.end_offsets(places)
+                    told = await asyncio.gather(*(client.committed(place) for place in places))
             except (KafkaError, OSError, TimeoutError) as error:
                 problem = f"{self._names.events} cannot be asked for its ends ({str(error) or 'no answer'})."
                 raise LedgerUnavailable(problem, "Check that Kafka's brokers run and can be reached.") from error
-        read = {place: read_to(self._names, place.partition, tails[place.partition]) for place in places}
+        read = {
+            place: max(read_to(self._names, place.partition, tails[place.partition]), committed or 0)
+            for place, committed in zip(places, told, strict=True)
+        }
         return {place.partition: max(0, ends[place] - max(first[place], read[place])) for place in places}
 
     async def close(self) -> None:
@@ -48,7 +53,8 @@ class Input:
 
     async def _started(self) -> AIOKafkaConsumer:
         if self._client is None:
-            client = AIOKafkaConsumer(**client_options(self._settings), enable_auto_commit=False)
+            group = self._names.group("writer")  # only asked: whoever does not subscribe is no member
+            client = AIOKafkaConsumer(**client_options(self._settings), group_id=group, enable_auto_commit=False)
             try:
                 await client.start()
             except BaseException:

@@ -11,7 +11,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from services.kafka.booking import InputMadeAnew, LedgersDiffer, Means, PartitionBooker
-from services.kafka.connection import METADATA_MS, Names, client_options
+from services.kafka.connection import METADATA_MS, Names, client_options, stopped
 from services.kafka.producing import Producer
 from services.ledgers.counted import counted_ledger
 from services.ledgers.kafka import kafka_ledger
@@ -118,7 +118,7 @@ class WriterService(ConsumerRebalanceListener):  # type: ignore[misc]
         """Ends the work, keeps the accounts and leaves the group. Closing twice is harmless."""
         self._is_ending = True
         await self._end(list(self._tasks))
-        await self._consumer.stop()
+        await stopped(self._consumer)
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Called by the group: nothing of these partitions is booked here once it returns."""

@@ -1,4 +1,4 @@
-"""What the failure tests would miss nothing of: each kind of damage, made by hand, is found."""
+"""The failure tests miss nothing: each kind of damage, made by hand, is found."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -82,10 +82,15 @@ def changed(one: StoredBlock, old: bytes, new: bytes) -> StoredBlock:
 
 @asynchronous
 async def test_nothing_is_found_where_nothing_is_wrong() -> None:
-    blocks = await written()
+    blocks = await written(partitions=1)
     assert counted(blocks) == Counted(acknowledged=9, entries=9)
-    assert await check_booked_again([read(blocks)]) == ["partition 0, booked again from scratch, has other entries"]
-    assert await check_booked_again([read(await written(partitions=1))]) == []
+    assert await check_booked_again([read(blocks)]) == []
+
+
+@asynchronous
+async def test_a_ledger_of_other_partitions_is_found() -> None:
+    assert await check_booked_again([read(await written(partitions=2))])
+    assert await check_booked_again([read([])]) == ["partition 0 has no first block"]
 
 
 @asynchronous

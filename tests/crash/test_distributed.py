@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from bench.failures import read
 from tests.crash.distributed import played
 from tests.crash.scenarios import SCENARIOS, Scenario, redis_flushed, writer_paused
 from tests.crash.stage import Stage
@@ -44,3 +45,15 @@ def test_nothing_is_lost_nor_booked_twice(tmp_path: Path, start_kafka: StartKafk
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_nothing_is_lost_nor_booked_twice_in_the_long_run(tmp_path: Path, start_kafka: StartKafka, name: str) -> None:
     check(SCENARIOS[name], tmp_path, start_kafka, range(ROUNDS))
+
+
+def test_the_recorded_run_lost_nothing_and_left_forks() -> None:
+    """`python -m tests.crash.distributed` writes the record."""
+    found = read()
+    assert found is not None
+    assert found.scenarios.keys() == SCENARIOS.keys()
+    for name, numbers in found.scenarios.items():
+        assert (numbers.lost, numbers.booked_twice, numbers.problems) == (0, 0, []), name
+        assert numbers.seeds, name
+    assert found.scenarios["writer-paused"].forks_skipped > 0, "no zombie wrote a block that was skipped"
+    assert found.scenarios["projector-paused"].fenced > 0, "no zombie was fenced"

@@ -51,7 +51,7 @@ def test_refused(bad: dict[str, Any] | bytes, code: str, field: str) -> None:
 
 def test_every_reason_of_an_event_alone_has_a_row() -> None:
     """The others are reasons of an account: see test_account.py."""
-    of_accounts = {"id_conflict", "currency_changed", "too_many_attributes"}
+    of_accounts = {"id_conflict", "currency_changed", "too_many_attributes", "too_many_postings"}
     assert set(REASONS) - {code for _, code, _ in REFUSED.values()} == of_accounts
 
 

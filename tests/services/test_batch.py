@@ -256,7 +256,7 @@ async def test_an_event_that_posts_too_much_is_refused_alone(monkeypatch: pytest
     writer = await begun(ledger)
     lines = [line(1000, line_id=f"l{number}") for number in range(20)]
     await writer.write([Submitted(raw_of(fact("signed", "c1", "2024-01-10", lines=lines)))])
-    monkeypatch.setattr("services.batch.BOOKING_BYTES_MAX", 500)
+    monkeypatch.setattr("events.block.BOOKING_BYTES_MAX", 500)
     change = changed("c", "2024-02-01", segment="enterprise")
     small = changed("d", "2024-02-01", segment="smb")
     outcomes = await writer.write([Submitted(raw_of(change)), signed(7), Submitted(raw_of(small))])

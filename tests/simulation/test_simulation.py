@@ -5,6 +5,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from math import inf
 
 import pytest
 
@@ -29,8 +30,10 @@ SEEDS_UNTIL_CAUGHT = 150
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """What the services log of stores that are away is no news here."""
+def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No clock decides where a batch is cut; and what the services log of stores that are away is no news here."""
+    monkeypatch.setattr("services.writer.BATCH_SECONDS", inf)
+    monkeypatch.setattr("services.writer.TURN_SECONDS", inf)
     logging.disable(logging.ERROR)
     yield
     logging.disable(logging.NOTSET)

@@ -1,18 +1,26 @@
 """One record in and out by every way of showing who we are, on real brokers; and options that cannot be."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from services.kafka.connection import BATCH_BYTES, RECORD_BYTES_MAX, Names, client_options, producer_options
+from services.kafka.connection import (
+    BATCH_BYTES,
+    RECORD_BYTES_MAX,
+    Names,
+    client_options,
+    producer_options,
+    stopped,
+)
 from services.kafka.topics import ensure_topics
 from services.settings import Settings, SettingsError
 from tests.servers.certificates import made_certificates
 from tests.servers.kafka import Kafka
 from tests.servers.needs import kafka_tests
 from tests.services.kafka.conftest import PASSWORDS, Guarded, secured
-from tests.services.kafka.topics import distributed
+from tests.services.kafka.topics import distributed, made_topics
 from tests.services.running import asynchronous
 
 ANN = {"kafka_user": "ann", "kafka_password": PASSWORDS["ann"]}
@@ -84,3 +92,16 @@ def test_names_begin_with_the_prefix() -> None:
     names = Names("books")
     assert (names.events, names.ledger, names.dead_letters) == ("books.events", "books.ledger", "books.dead-letters")
     assert (names.source(3), names.group("writer")) == ("books.events/3", "books-writer")
+
+
+@asynchronous
+async def test_a_stop_that_cancels_itself_is_contained_and_leaves_nothing_open(kafka: Kafka, prefix: str) -> None:
+    settings = distributed(kafka, prefix=prefix)
+    await made_topics(settings)
+    consumer = AIOKafkaConsumer(Names(prefix).events, **client_options(settings))
+    await consumer.start()
+    unanswered = asyncio.create_task(asyncio.Event().wait())
+    consumer._fetcher._pending_tasks.add(unanswered)
+    await stopped(consumer)
+    assert unanswered.cancelled()
+    assert not any(connection.connected() for connection in consumer._client._conns.values())
