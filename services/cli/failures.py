@@ -66,8 +66,8 @@ def _services_error(error: BaseException) -> Ending | None:
     if isinstance(error, BlockDamaged | BooksDiffer):
         text = f"{error}\nStop writing to this ledger: restore it from a copy, or use the revledger that wrote it."
         return Ending(NOT_DONE, text)
-    if "services.kafka.writing" in sys.modules:  # else its errors cannot have come, and it may not be installed
-        from services.kafka.writing import InputMadeAnew, LedgersDiffer
+    if "services.kafka.booking" in sys.modules:  # else its errors cannot have come, and it may not be installed
+        from services.kafka.booking import InputMadeAnew, LedgersDiffer
 
         if isinstance(error, InputMadeAnew | LedgersDiffer):
             return Ending(NOT_DONE, _sentence(str(error)))
