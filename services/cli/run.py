@@ -109,12 +109,17 @@ def gateway(host: Host = None, port: Port = None) -> None:
     run(_Process(settings, "gateway").run_gateway())
 
 
+def _is_there(module: str) -> bool:
+    """Whether a module is installed; one that is loaded already may have no specification, as faust."""
+    return module in sys.modules or find_spec(module) is not None
+
+
 def _prepared(data: str | None, host: str | None, port: int | None) -> "Settings":
     """The settings of a service of the distributed form; raises Failure where it cannot run."""
     settings = settings_of(data, host, port)
     if not settings.is_distributed:
         raise Failure(NOT_DISTRIBUTED, WRONG_USAGE)
-    if find_spec("aiokafka") is None or find_spec("faust") is None:
+    if not (_is_there("aiokafka") and _is_there("faust")):
         raise Failure(NOT_INSTALLED)
     from services.logs import log_to_stderr
 
