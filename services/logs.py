@@ -24,11 +24,9 @@ def log_to_stderr(level: str, form: str = "text") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(TEXT))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    if level != "debug":
-        for name in QUIET:
-            logging.getLogger(name).setLevel(logging.WARNING)
-        for name in ORDINARY:
-            logging.getLogger(name).setLevel(logging.ERROR)
+    for names, least in ((QUIET, logging.WARNING), (ORDINARY, logging.ERROR)):
+        for name in names:
+            logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else least)
     for name in NEVER_DEBUG:
         logging.getLogger(name).setLevel(logging.INFO if level == "debug" else logging.NOTSET)
 
