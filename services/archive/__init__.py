@@ -1,0 +1,1 @@
+"""The archive: the ledger as columns, in Parquet files and in DuckDB."""

@@ -1,0 +1,187 @@
+"""The ledger as tables: a DuckDB connection whose `postings`, `entries` and `blocks` cover it up to given heights.
+
+What is sealed in the archive is read from its Parquet files; what is not, the tail, is written to files of the same
+form in a scratch directory first. So every question is asked of one form, in bounded memory, however long the tail is.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+from msgspec import Struct
+
+from events import block as blocks
+from events.block import Block
+from services.archive.columns import BLOCKS, ENTRIES, POSTINGS, Columns, columns_of
+from services.ledgers.port import Ledger
+
+CHUNK_ENTRIES: Final = 50_000
+"""Entries that are turned into columns at once; memory grows with it."""
+CHUNK_BYTES: Final = 64 * 1024 * 1024
+MEMORY_LIMIT: Final = "1GB"
+"""What DuckDB may hold in memory; beyond it uses the scratch directory."""
+NAMES: Final = ("postings", "entries", "blocks")
+_SCHEMAS: Final = {"postings": POSTINGS, "entries": ENTRIES, "blocks": BLOCKS}
+
+
+class Files(Struct, frozen=True):
+    """Parquet files on this machine that hold the blocks `from_height` to `until_height - 1` of a partition."""
+
+    partition: int
+    from_height: int
+    until_height: int
+    postings: Path
+    entries: Path
+    blocks: Path
+
+
+Heights = Mapping[int, int]
+"""Partition -> the height of the last block that counts; -1 for none."""
+
+Told = Callable[[int], None]
+"""Is told how many entries of the tail were read so far."""
+
+
+class Tables:
+    """Questions to the tables; one object serves one event loop, one question at a time."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, heights: Heights) -> None:
+        self._connection = connection
+        self._turn = asyncio.Lock()
+        self.heights = heights
+
+    async def rows(self, query: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query of ours; parameters stand for `?`."""
+        found: list[tuple[Any, ...]] = await self._asked(query, parameters, lambda cursor: cursor.fetchall())
+        return found
+
+    async def arrow(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
+        """The same as an Arrow table."""
+        return await self._asked(query, parameters, lambda cursor: cursor.to_arrow_table())
+
+    async def _asked(
+        self, query: str, parameters: Sequence[object], taken: Callable[[duckdb.DuckDBPyConnection], Any]
+    ) -> Any:
+        """Asks in a thread; whoever is cancelled interrupts the query and waits for its end."""
+        async with self._turn:
+            asking = asyncio.ensure_future(asyncio.to_thread(_answer, self._connection, query, parameters, taken))
+            try:
+                return await asyncio.shield(asking)
+            except asyncio.CancelledError:
+                self._connection.interrupt()
+                await asyncio.wait([asking])
+                raise
+
+
+@asynccontextmanager
+async def ledger_tables(
+    ledger: Ledger,
+    heights: Heights,
+    sealed: Sequence[Files] = (),
+    told: Told = lambda _: None,
+    names: Sequence[str] = ("postings",),
+) -> AsyncIterator[Tables]:
+    """The tables named, of all blocks up to `heights`, from sealed files where there are any, else from the ledger.
+
+    `sealed` cover each partition from height 0 on without a gap, and may go beyond `heights`.
+    Raises BlockDamaged, LedgerUnavailable.
+    """
+    with tempfile.TemporaryDirectory(prefix="revledger-tables-", ignore_cleanup_errors=True) as scratch:
+        tails: list[Files] = []
+        for partition, height in heights.items():
+            start = _sealed_until(sealed, partition)
+            tails += [one async for one in _tail(ledger, partition, start, height + 1, Path(scratch), told)]
+        connection = _connected(Path(scratch))
+        try:
+            for name in names:
+                _create_view(connection, name, [*_needed(sealed, heights), *tails], heights)
+            yield Tables(connection, dict(heights))
+        finally:
+            connection.close()
+
+
+def _sealed_until(sealed: Sequence[Files], partition: int) -> int:
+    return max((one.until_height for one in sealed if one.partition == partition), default=0)
+
+
+def _needed(sealed: Sequence[Files], heights: Heights) -> list[Files]:
+    return [one for one in sealed if one.from_height <= heights.get(one.partition, -1)]
+
+
+async def _tail(
+    ledger: Ledger, partition: int, start: int, until: int, scratch: Path, told: Told
+) -> AsyncIterator[Files]:
+    """Files of the blocks of a partition that are not sealed, a chunk each."""
+    if start >= until:
+        return
+    chunk: list[Block] = []
+    before: Block | None = None
+    entries = size = done = 0
+    async for stored in ledger.read(partition, start, until):
+        block = blocks.block_of(stored.data)
+        if before is not None or start == 0:
+            blocks.check_next(before, block)
+        blocks.check_entries(block)
+        chunk.append(block)
+        before = block
+        entries += stored.entries
+        size += len(stored.data)
+        if entries >= CHUNK_ENTRIES or size >= CHUNK_BYTES:
+            yield await asyncio.to_thread(_written, chunk, scratch)
+            done += entries
+            told(done)
+            chunk, entries, size = [], 0, 0
+    if chunk:
+        yield await asyncio.to_thread(_written, chunk, scratch)
+        told(done + entries)
+
+
+def _written(chunk: Sequence[Block], scratch: Path) -> Files:
+    header = chunk[0].header
+    paths = {name: scratch / f"{header.partition}-{header.height}.{name}.parquet" for name in NAMES}
+    write_columns(columns_of(chunk), paths)
+    return Files(header.partition, header.height, chunk[-1].header.height + 1, **paths)
+
+
+def write_columns(columns: Columns, paths: Mapping[str, Path]) -> None:
+    """Writes the three tables to Parquet files, with the same bytes for the same blocks."""
+    for name, path in paths.items():
+        pq.write_table(getattr(columns, name), path, compression="zstd", store_schema=False)
+
+
+def _answer(
+    connection: duckdb.DuckDBPyConnection,
+    query: str,
+    parameters: Sequence[object],
+    taken: Callable[[duckdb.DuckDBPyConnection], Any],
+) -> Any:
+    return taken(connection.execute(query, list(parameters)))
+
+
+def _connected(scratch: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(scratch / "duckdb")})
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET preserve_insertion_order = false")
+    return connection
+
+
+def _create_view(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Files], heights: Heights) -> None:
+    """A view of files, less what lies beyond the heights."""
+    if not files:
+        connection.register(f"no_{name}", _SCHEMAS[name].empty_table())
+        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM no_{name}")  # noqa: S608
+        return
+    paths = ", ".join(_quoted(str(getattr(one, name))) for one in files)
+    beyond = {one.partition for one in files if one.until_height > heights[one.partition] + 1}
+    within = "".join(f" AND NOT (partition = {one} AND height > {heights[one]})" for one in sorted(beyond))
+    connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{paths}]) WHERE true{within}")  # noqa: S608
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

@@ -1,0 +1,37 @@
+"""The tables hold the postings up to the heights asked for, and no others."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from services.archive import tables as archive_tables
+from services.archive.tables import ledger_tables
+from tests.model.notation import fact, line
+from tests.services.books import MemoryBooks
+
+EVENTS = [
+    fact("signed", "a1", "2024-01-05", lines=[line(4000)]),
+    fact("upgraded", "a1", "2024-02-05", lines=[line(10000)]),
+    fact("cancelled", "a1", "2024-04-05", reason="price"),
+]
+SUM = "SELECT movement, sum(amount_e4) FROM postings WHERE movement <> 'ahead' GROUP BY 1 ORDER BY 1"
+
+
+async def answers(heights: dict[int, int]) -> list[tuple[Any, ...]]:
+    books = await MemoryBooks().start()
+    for event in EVENTS:
+        await books.book([event])
+    async with ledger_tables(books.ledger, heights) as found:
+        return await found.rows(SUM)
+
+
+@pytest.mark.parametrize("chunk", [1, 50_000])
+def test_what_lies_beyond_the_heights_is_left_out(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_tables, "CHUNK_ENTRIES", chunk)
+    new = ("new", 4000 * 120_000)
+    assert asyncio.run(answers({0: -1})) == []
+    assert asyncio.run(answers({0: 0})) == []
+    assert asyncio.run(answers({0: 1})) == [new]
+    assert asyncio.run(answers({0: 2})) == [("expansion", 6000 * 120_000), new]
+    assert asyncio.run(answers({0: 3})) == [("churn", -10000 * 120_000), ("expansion", 6000 * 120_000), new]
