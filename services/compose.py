@@ -132,9 +132,9 @@ async def projecting(books: Books) -> AsyncIterator[asyncio.Task[None]]:
 
 
 @asynccontextmanager
-async def taking_in(books: Books, waiting_max: int) -> AsyncIterator[Intake]:
+async def taking_in(books: Books, waiting_max: int, tick_seconds: int | None = None) -> AsyncIterator[Intake]:
     """Takes events in meanwhile; whoever still waits when it ends is told nothing, and sends again."""
-    intake = Intake(books.writer, books.dead_letters, waiting_max)
+    intake = Intake(books.writer, books.dead_letters, waiting_max, tick_seconds)
     task = asyncio.create_task(intake.run(), name="intake")
     try:
         yield intake

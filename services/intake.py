@@ -1,6 +1,7 @@
 """The intake: events from many callers, written in batches as large as the ledger's pace makes them."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -8,12 +9,14 @@ from msgspec.structs import replace
 
 from services import clock
 from services.deadletters import DeadLetters, Refusal
+from services.ledgers.port import LedgerError
 from services.writer import Outcome, Submitted, Writer
 
 SourceOf = Callable[[int], str]
 """Where an event came from, by its index."""
 
 BATCH_EVENTS_MAX: Final = 500
+_log: Final = logging.getLogger("revledger")
 
 
 class Busy(Exception):
@@ -23,8 +26,12 @@ class Busy(Exception):
 class Intake:
     """Takes events and tells what became of each, once that is durable."""
 
-    def __init__(self, writer: Writer, dead_letters: DeadLetters, waiting_max: int) -> None:
+    def __init__(
+        self, writer: Writer, dead_letters: DeadLetters, waiting_max: int, tick_seconds: int | None = None
+    ) -> None:
         self._writer = writer
+        self._tick_seconds = tick_seconds
+        self._has_written = False
         self._dead_letters = dead_letters
         self._waiting_max = waiting_max
         self._waiting: list[tuple[Submitted, asyncio.Future[Outcome]]] = []
@@ -66,7 +73,8 @@ class Intake:
         """Writes what arrives, for ever; whoever still waits when it ends is cancelled."""
         try:
             while True:
-                await self._arrived.wait()
+                while not await self._something_arrived():
+                    await self._tick()
                 self._arrived.clear()
                 while batch := self._waiting[:BATCH_EVENTS_MAX]:
                     del self._waiting[:BATCH_EVENTS_MAX]
@@ -75,6 +83,25 @@ class Intake:
             for _, future in self._waiting:
                 future.cancel()
             self._waiting.clear()
+
+    async def _something_arrived(self) -> bool:
+        """Waits for events, or until it is time for a tick."""
+        try:
+            await asyncio.wait_for(self._arrived.wait(), self._tick_seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _tick(self) -> None:
+        """Notes in the ledger that nothing came, if this process has recorded anything.
+
+        A history that is only looked at gets no block of today: its next part, recorded in the past, still fits.
+        """
+        if self._has_written and self._tick_seconds is not None:
+            try:
+                await self._writer.tick(self._tick_seconds)
+            except LedgerError as error:
+                _log.warning("no tick was written: %s", error)
 
     async def _write(self, batch: Sequence[tuple[Submitted, asyncio.Future[Outcome]]]) -> None:
         try:
@@ -86,6 +113,7 @@ class Intake:
             if not isinstance(error, Exception):
                 raise
             return
+        self._has_written |= any(outcome.status == "accepted" for outcome in outcomes)
         for (_, future), outcome in zip(batch, outcomes, strict=True):
             if not future.done():
                 future.set_result(outcome)

@@ -35,6 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     accounts_hot: int
     queue_events_max: int
     body_bytes_max: int
+    tick_seconds: int
     log: str
     log_format: str
     kafka: str

@@ -183,6 +183,16 @@ SETTINGS: Final = (
         _whole(EVENT_BYTES_MAX, BODY_BYTES_LIMIT),
     ),
     Setting(
+        "REVLEDGER_TICK_SECONDS",
+        "tick_seconds",
+        "integer",
+        "seconds",
+        "3600",
+        "After so long without an event the ledger notes the time, so that answers about what is past become final;"
+        " 0: never.",
+        _whole(0, 31 * 86_400),
+    ),
+    Setting(
         "REVLEDGER_LOG",
         "log",
         "level",

@@ -151,6 +151,28 @@ class Writer:
                 if len(outcomes) == len(items):
                     return outcomes
 
+    async def tick(self, idle_seconds: int) -> bool:
+        """Writes an empty block if the last one is older than that; whether it did.
+
+        So that what is said of an idle partition becomes final: nothing can be recorded before the tick any more.
+        Raises LedgerError.
+        """
+        async with self._turn:
+            if self._behind:
+                await self._catch_up()
+            head, now = self._head, clock.now()
+            if head is None or now - head.header.recorded_at < idle_seconds * 1_000_000:
+                return False
+            sources = head.header.sources
+            block = blocks.seal(
+                head, [], partition=self._partition, recorded_at=now, policy=self._policy.stamp, sources=sources
+            )
+            self._behind = True  # until the ledger has said that it took the block
+            with suppress(HeightTaken):
+                await self._ledger.append([stored(block)])
+                self._head, self._behind = block, False
+            return not self._behind
+
     async def close(self) -> None:
         """Keeps the accounts and lets go of them."""
         async with self._turn:

@@ -123,7 +123,8 @@ class _Service:
         from services.gateway import application
         from services.gateway.embedded import embedded
 
-        async with projecting(books) as projection, taking_in(books, self._settings.queue_events_max) as intake:
+        queue, tick = self._settings.queue_events_max, self._settings.tick_seconds or None
+        async with projecting(books) as projection, taking_in(books, queue, tick) as intake:
             app = application(embedded(books, intake, projection), self._settings)
             self._server = server = announced_server(app, self._settings)
             serving = asyncio.create_task(server.serve(sockets=[listener]), name="server")

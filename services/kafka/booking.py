@@ -214,7 +214,7 @@ class PartitionBooker:
         coming = self._start_reading(self.read_to)
         try:
             while True:
-                read = await coming
+                read = await self._arrived(writer, coming)
                 coming = self._start_reading(read.next_offset)  # is decoded while these are written
                 if read.strays:
                     await self._patiently(lambda read=read: self._forward(read))  # type: ignore[misc]
@@ -223,6 +223,13 @@ class PartitionBooker:
         finally:
             coming.cancel()
             await asyncio.wait([coming])
+
+    async def _arrived(self, writer: Writer, coming: "asyncio.Task[Read]") -> Read:
+        """What comes next; while nothing does, the ledger notes the time now and then."""
+        tick_seconds = self._means.settings.tick_seconds
+        while not (await asyncio.wait([coming], timeout=tick_seconds or None))[0]:
+            await self._patiently(lambda: writer.tick(tick_seconds))
+        return await coming
 
     def _start_reading(self, known: int) -> asyncio.Task[Read]:
         task = asyncio.create_task(self._next(known), name=f"read {self._partition}")

@@ -50,6 +50,7 @@ def test_defaults_are_those_that_are_documented() -> None:
         accounts_hot=100_000,
         queue_events_max=10_000,
         body_bytes_max=16 * 1024 * 1024,
+        tick_seconds=3_600,
         log="info",
         log_format="text",
         kafka="",

@@ -70,6 +70,23 @@ async def test_events_of_all_clients_are_booked_once(prepare: Prepare) -> None:
 
 @pytest.mark.slow
 @asynchronous
+async def test_an_idle_partition_notes_the_time(prepare: Prepare) -> None:
+    """So that what is said of it becomes final; what comes afterwards is booked on top."""
+    settings = await prepare(1, tick_seconds="1")
+    async with working(settings):
+        await send(settings, contract("a", 1))
+        await until(lambda: has_blocks(settings, 4))
+        await send(settings, contract("b", 1))
+        await booked(settings, 2)
+    assert [block.header.entries for block in await chain_of(settings)][:4] == [0, 1, 0, 0]
+    await check_ledger(settings, [*contract("a", 1), *contract("b", 1)])
+
+
+async def has_blocks(settings: Settings, count: int) -> bool:
+    return len(await chain_of(settings)) >= count
+
+
+@asynchronous
 async def test_javas_client_knows_the_partitions(prepare: Prepare) -> None:
     """None of its events is a stray, whatever the account is called and however long that is."""
     settings = await prepare(7)
