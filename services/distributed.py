@@ -44,7 +44,19 @@ class Readers(Struct, frozen=True):
 
 @asynccontextmanager
 async def readers(settings: Settings) -> AsyncIterator[Readers]:
-    """The stores of the settings, to be read.
+    """The stores of the settings, to be read; raises as `kafka_read`."""
+    async with AsyncExitStack() as stack:
+        ledger, genesis = await stack.enter_async_context(kafka_read(settings))
+        views = views_of(settings)
+        stack.push_async_callback(views.close)
+        policy = genesis.policy
+        reports = Reports(ledger, views, policy.stamp, zone_of(policy), range(genesis.partitions))
+        yield Readers(ledger, views, reports, genesis)
+
+
+@asynccontextmanager
+async def kafka_read(settings: Settings) -> AsyncIterator[tuple[Ledger, Genesis]]:
+    """The ledger on Kafka, and what its block 0 fixed.
 
     Raises:
         NotBegun: no writer has begun the ledger yet.
@@ -52,18 +64,15 @@ async def readers(settings: Settings) -> AsyncIterator[Readers]:
         LedgerUnavailable: Kafka does not answer, or has no such topic.
     """
     await require_kafka(settings)
-    async with AsyncExitStack() as stack:
-        ledger = await kafka_ledger(settings)
-        stack.push_async_callback(ledger.close)
+    ledger = await kafka_ledger(settings)
+    try:
         genesis = await genesis_of(ledger)
         if genesis is None:
             problem = f"The ledger {Names(settings.prefix).ledger} has not begun."
             raise NotBegun(problem, "Start a writer (`revledger run writer`), or check REVLEDGER_PREFIX.")
-        views = views_of(settings)
-        stack.push_async_callback(views.close)
-        policy = genesis.policy
-        reports = Reports(ledger, views, policy.stamp, zone_of(policy), range(genesis.partitions))
-        yield Readers(ledger, views, reports, genesis)
+        yield ledger, genesis
+    finally:
+        await ledger.close()
 
 
 @asynccontextmanager

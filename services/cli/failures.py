@@ -57,6 +57,7 @@ def _option(parameter: str) -> str:
 
 def _services_error(error: BaseException) -> Ending | None:
     from events.block import BlockDamaged
+    from services.audit.opening import NoLedger
     from services.compose import DataInUse
     from services.deadletters import DeadLettersUnavailable, NoSuchDeadLetter
     from services.ledgers.port import LedgerError
@@ -71,7 +72,7 @@ def _services_error(error: BaseException) -> Ending | None:
 
         if isinstance(error, InputMadeAnew | LedgersDiffer):
             return Ending(NOT_DONE, _sentence(str(error)))
-    known = (DataInUse, LedgerError, ViewsError, DeadLettersUnavailable, NoSuchDeadLetter, ClockRunsBackwards)
+    known = (DataInUse, NoLedger, LedgerError, ViewsError, DeadLettersUnavailable, NoSuchDeadLetter, ClockRunsBackwards)
     return Ending(NOT_DONE, _sentence(str(error))) if isinstance(error, known) else None
 
 

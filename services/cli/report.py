@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from services.cli.failures import Failure
 from services.cli.options import Data, Form, examples, settings_of
 from services.cli.running import run, waiting
 
@@ -130,6 +129,7 @@ def _texts(value: str | list[str] | None) -> list[str]:
 
 
 async def _answered(settings: "Settings", name: str, question: "Question") -> "Answer":
+    from services.audit.opening import require_ledger
     from services.compose import reports_of
 
     if settings.is_distributed:
@@ -138,21 +138,10 @@ async def _answered(settings: "Settings", name: str, question: "Question") -> "A
         with waiting("reading the books"):
             async with readers(settings) as found:
                 return await (found.reports.bridge if name == "bridge" else found.reports.figures)(question)
-    require_ledger(settings)
+    require_ledger(settings.data)
     with waiting("reading the books"):
         async with reports_of(settings) as reports:
             return await (reports.bridge if name == "bridge" else reports.figures)(question)
-
-
-def require_ledger(settings: "Settings") -> None:
-    """Raises Failure if there is no ledger: a path with a slip of the pen is not a book of zeros."""
-    from services.compose import LEDGER_FILE
-
-    if not (settings.data / LEDGER_FILE).is_file():
-        raise Failure(
-            f"There is no ledger in {settings.data}: load events into it (`revledger load --help`), or name another"
-            " directory with --data."
-        )
 
 
 def _show(answer: "Answer", question: "Question", form: str) -> None:

@@ -1,0 +1,1 @@
+"""The audit: the ledger verified, proofs, signed checkpoints, redaction."""
