@@ -17,6 +17,7 @@ from projections.retention import NOBODY, Retention, retention_of
 from services import clock
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, keys_for
 from services.ledgers.port import Ledger
+from services.moments import Known, known_at
 from services.projector import Projector
 from services.questions import Moment, Question, QuestionError, bounds_for, nearest, window_of
 from services.views.memory import memory_views
@@ -45,7 +46,7 @@ class Reports:
         self._policy = policy
         self._zone = zone
         self._partitions = partitions
-        self._known: OrderedDict[tuple[int, ...], Views] = OrderedDict()
+        self._known: OrderedDict[tuple[tuple[int, int], ...], Views] = OrderedDict()
         self._folding = asyncio.Lock()
 
     async def bridge(self, question: Question) -> Answer:
@@ -94,51 +95,26 @@ class Reports:
         """The views to answer from, and what to say of them if they are of the past."""
         if moment is None:
             return self._views, None
-        heights, final = await self._heights_at(moment)
-        key = tuple(heights)
+        known = await known_at(self._ledger, self._partitions, moment)
+        key = tuple(known.heights.items())
         async with self._folding:
             if key not in self._known:
-                self._known[key] = await self._folded(heights)
+                self._known[key] = await self._folded(known)
             self._known.move_to_end(key)
             while len(self._known) > KNOWN_MAX:
                 self._known.popitem(last=False)
             views = self._known[key]
         as_of = (await evidence_of(views, self._partitions, [])).as_of
-        return views, AsOf(as_of.heights, as_of.recorded_at, as_of.newest_event_at, moment.text, final)
+        return views, AsOf(as_of.heights, as_of.recorded_at, as_of.newest_event_at, moment.text, known.final)
 
-    async def _folded(self, heights: Sequence[int]) -> Views:
+    async def _folded(self, known: Known) -> Views:
         """Views of their own, up to the last block of each partition; nobody sees them before they are there."""
         views = memory_views()
-        for partition, height in zip(self._partitions, heights, strict=True):
+        for partition, height in known.heights.items():
             projector = Projector(self._ledger, views, partition)
             await projector.start()
             await projector.catch_up(height + 1)
         return views
-
-    async def _heights_at(self, moment: Moment) -> tuple[list[int], bool]:
-        """The last block of each partition that was recorded by then, and whether no other can come."""
-        if moment.time is None:
-            given = dict(moment.heights)
-            if set(given) != set(self._partitions):
-                raise QuestionError("known_at", f"a position names every partition: {list(self._partitions)}")
-            for partition, height in given.items():
-                tail = await self._ledger.tail(partition)
-                if tail is None or height > tail.height:
-                    raise QuestionError("known_at", f"partition {partition} has no block {height} yet")
-            return [given[partition] for partition in self._partitions], True
-        found = [await self._height_at(partition, moment.time) for partition in self._partitions]
-        return [height for height, _ in found], all(final for _, final in found)
-
-    async def _height_at(self, partition: int, time: int) -> tuple[int, bool]:
-        tail = await self._ledger.tail(partition)
-        if tail is None or tail.recorded_at <= time:
-            return (-1 if tail is None else tail.height), False
-        low, high = 0, tail.height
-        while low < high:
-            middle = (low + high) // 2
-            async for block in self._ledger.read(partition, middle, middle + 1):
-                low, high = (middle + 1, high) if block.recorded_at <= time else (low, middle)
-        return low - 1, True
 
 
 def _newest_day(as_of: AsOf, zone: tzinfo | None) -> int:
