@@ -10,6 +10,7 @@ from bench.streams import contracts, demo_in_order
 from events.account import Account, Booking, book
 from events.block import Block, Entry, entry_of, seal
 from events.envelope import event_of
+from events.policy import DEFAULT_RULES
 
 RUNS: Final = 7
 TARGET: Final = 80_000
@@ -42,7 +43,7 @@ def booked_seconds(raws: Sequence[bytes]) -> float:
         account = accounts.get(event.subject)
         if account is None:
             account = accounts[event.subject] = Account(event.subject)
-        booking = book(account, event, seq, None)
+        booking = book(account, event, seq, DEFAULT_RULES)
         assert isinstance(booking, Booking)
         entries.append(entry_of(raw, booking))
         if len(entries) == BLOCK_ENTRIES:

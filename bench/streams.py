@@ -10,6 +10,7 @@ from events.account import Account, book
 from events.bookkeeping import is_next
 from events.envelope import event_of
 from events.facts import fact_of, key_of
+from events.policy import DEFAULT_RULES
 from services.demo import demo_events
 
 
@@ -25,11 +26,11 @@ def demo_in_order(accounts: int) -> list[bytes]:
     for raw, event in zip(raws, events, strict=True):
         key = key_of(event.source, event.id)
         account = books.setdefault(event.subject, Account(event.subject))
-        fact = None if key in left_out else fact_of(event, len(kept), None)
-        late = fact is not None and fact.kind != "payment" and not is_next(account.frontier, fact)
+        fact = None if key in left_out else fact_of(event, len(kept), DEFAULT_RULES)
+        late = fact is not None and fact.kind != "noted" and not is_next(account.frontier, fact)
         if key not in left_out and not late:
             left_out.add(key)
-            book(account, event, len(kept), None)
+            book(account, event, len(kept), DEFAULT_RULES)
             kept.append(raw)
     return kept
 

@@ -1,7 +1,6 @@
 """One account in the writer: the events it has seen, the facts in force, and the booking of the next event."""
 
 from collections.abc import Iterable
-from datetime import tzinfo
 from hashlib import sha256
 from typing import Final
 
@@ -9,10 +8,11 @@ import msgspec
 from msgspec import Struct
 
 from events import vocabulary as v
-from events.bookkeeping import UNTOUCHED, book_difference, book_next, frontier_of, is_next
+from events.bookkeeping import UNTOUCHED, book_difference, book_next, frontier_of, is_next, merged
 from events.days import moment_of
-from events.facts import Fact, fact_of, key_of
+from events.facts import Fact, fact_of, key_of, notice_of
 from events.movements import Posting
+from events.policy import Rules
 from events.refusals import Refused
 
 _CANONICAL: Final = msgspec.msgpack.Encoder(order="deterministic")
@@ -110,23 +110,23 @@ def content_digest(event: v.Event) -> bytes:
     return sha256(_CANONICAL.encode(event)).digest()[:DIGEST_BYTES]
 
 
-def book(account: Account, event: v.Event, seq: int, zone: tzinfo | None) -> Booking | Duplicate:
+def book(account: Account, event: v.Event, seq: int, rules: Rules) -> Booking | Duplicate:
     """Books an event as entry `seq`, or says that it is there already; raises Refused and changes nothing."""
     key = key_of(event.source, event.id)
     digest = content_digest(event)
     known = account.seen.get(key)
     if known is not None:
         return _seen_before(event, known, digest)
-    fact = fact_of(event, seq, zone)
+    fact = fact_of(event, seq, rules)
     postings: list[Posting] = []
     waits = -1 if key in account.retracted else 0
     if isinstance(event, v.EventRetracted):
-        waits_more, postings = _retract(account, key_of(event.data.source, event.data.id), seq)
+        waits_more, postings = _retract(account, key_of(event.data.source, event.data.id), seq, rules)
         waits += waits_more
     elif fact is not None and waits:
         account.add(fact)
     elif fact is not None:
-        waits, postings = _state(account, fact)
+        waits, postings = _state(account, fact, rules)
     account.seen[key] = Known(seq, digest)
     return Booking(seq, account.name, moment_of(event.time) if fact is None else fact.moment, waits, postings)
 
@@ -146,21 +146,30 @@ def _seen_before(event: v.Event, known: Known, digest: bytes) -> Duplicate:
     return Duplicate(known.seq)
 
 
-def _state(account: Account, fact: Fact) -> tuple[int, list[Posting]]:
+def _state(account: Account, fact: Fact, rules: Rules) -> tuple[int, list[Posting]]:
     """Adds a fact; the change in unmatched facts, and the postings."""
     if fact.attributes:
         _require_few_attributes(account, fact)
     waits = _match(account, fact) if fact.contract_id else 0
-    postings: list[Posting] = []
-    if fact.kind != "payment":
-        if is_next(account.frontier, fact):
-            account.frontier, postings = book_next(account.frontier, fact)
-        else:
-            known = account.facts_in_force()
-            postings = book_difference(known, [*known, fact])
-            account.frontier = frontier_of([*known, fact])
+    if fact.kind == "noted":
+        account.add(fact)
+        return waits, []
+    notice = notice_of(fact, rules)
+    if notice is None:
+        return waits, _moved(account, fact, rules)
+    return waits, merged([*_moved(account, notice, rules), *_moved(account, fact, rules)])
+
+
+def _moved(account: Account, fact: Fact, rules: Rules) -> list[Posting]:
+    """Adds a fact and moves the frontier; the postings."""
+    if is_next(account.frontier, fact):
+        account.frontier, postings = book_next(account.frontier, fact, rules)
+    else:
+        known = account.facts_in_force()
+        postings = book_difference(known, [*known, fact], rules)
+        account.frontier = frontier_of([*known, fact])
     account.add(fact)
-    return waits, postings
+    return postings
 
 
 def _require_few_attributes(account: Account, fact: Fact) -> None:
@@ -193,7 +202,7 @@ def _match(account: Account, fact: Fact) -> int:
     return 1
 
 
-def _retract(account: Account, target: str, seq: int) -> tuple[int, list[Posting]]:
+def _retract(account: Account, target: str, seq: int, rules: Rules) -> tuple[int, list[Posting]]:
     """Takes an event back, now or when it arrives; the change in unmatched facts, and the postings."""
     if target in account.retracted:
         return 0, []
@@ -206,7 +215,7 @@ def _retract(account: Account, target: str, seq: int) -> tuple[int, list[Posting
         return 0, []
     account.frontier = frontier_of(kept)
     account.unsigned = _unsigned(kept)
-    return sum(account.unsigned.values()) - waiting, book_difference(known, kept)
+    return sum(account.unsigned.values()) - waiting, book_difference(known, kept, rules)
 
 
 def _unsigned(facts: Iterable[Fact]) -> dict[str, int]:
@@ -215,6 +224,6 @@ def _unsigned(facts: Iterable[Fact]) -> dict[str, int]:
     signed = {fact.contract_id for fact in facts if fact.kind == "signed"}
     counts: dict[str, int] = {}
     for fact in facts:
-        if fact.contract_id and fact.contract_id not in signed:
+        if fact.contract_id and fact.contract_id not in signed and fact.kind != "noticed":
             counts[fact.contract_id] = counts.get(fact.contract_id, 0) + 1
     return counts

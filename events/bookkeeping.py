@@ -5,7 +5,7 @@ and the whole without it, so that the postings recorded so far always add up to 
 facts known so far.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -14,6 +14,7 @@ from msgspec import Struct
 from events.days import FIRST_DAY, LAST_DAY
 from events.facts import Fact
 from events.movements import Movement, Posting, in_order, movements
+from events.policy import Rules
 from events.timeline import NOTHING, Cell, Level, Standing, after
 
 Sums = dict[tuple[int, Movement, Cell, str, str], int]
@@ -25,7 +26,7 @@ class Frontier(Struct, frozen=True, gc=False):
 
     `standing` is after all facts; `day` is the latest effective day, `before` the level of the day before it;
     `moment` is the latest time of an event and `moment_day` the latest day of one, which is not always its
-    day: clocks may go back over midnight. `was_active` tells whether there was revenue before `day`.
+    day: clocks may go back over midnight. `active_on`: the last day before `day` on which the account was active.
     """
 
     before: Level = {}
@@ -33,7 +34,7 @@ class Frontier(Struct, frozen=True, gc=False):
     day: int = FIRST_DAY
     moment: int = -(2**63)
     moment_day: int = FIRST_DAY
-    was_active: bool = False
+    active_on: int | None = None
 
 
 UNTOUCHED: Final = Frontier()
@@ -44,7 +45,7 @@ def frontier_of(facts: Iterable[Fact]) -> Frontier:
     """The frontier of facts in any order."""
     frontier = UNTOUCHED
     for fact in sorted(facts, key=_order):
-        if fact.kind != "payment":
+        if fact.kind != "noted":
             new = after(frontier.standing, fact)
             frontier = _advanced(frontier, fact, new, _level_before(frontier, fact))
     return frontier
@@ -55,36 +56,42 @@ def is_next(frontier: Frontier, fact: Fact) -> bool:
     return fact.day >= frontier.day and fact.moment >= frontier.moment and fact.moment_day >= frontier.moment_day
 
 
-def book_next(frontier: Frontier, fact: Fact) -> tuple[Frontier, list[Posting]]:
+def book_next(frontier: Frontier, fact: Fact, rules: Rules) -> tuple[Frontier, list[Posting]]:
     """The postings of a fact for which `is_next` holds, and the frontier after it."""
     old = frontier.standing
     new = after(old, fact)
     level = _level_before(frontier, fact)
     advanced = _advanced(frontier, fact, new, level)
     if _is_steady(frontier, fact, new):
-        return advanced, _step(fact, level, new, was_active=advanced.was_active)
-    sums = _sums(_path(new, fact.day, level, was_active=advanced.was_active))
+        return advanced, _step(fact, level, new, advanced.active_on, rules)
+    active_on = advanced.active_on
+    sums = _sums(_path(new, fact.day, level, active_on, rules))
     if old.contracts:
-        _subtract(sums, _path(old, fact.day, level, was_active=advanced.was_active))
+        _subtract(sums, _path(old, fact.day, level, active_on, rules))
     committed = {(fact.moment_day, cell): value for cell, value in _difference(old.settled, new.settled).items()}
     _add_ahead(sums, committed)
     return advanced, _postings(sums)
 
 
-def book_difference(known: Iterable[Fact], now: Iterable[Fact]) -> list[Posting]:
+def book_difference(known: Iterable[Fact], now: Iterable[Fact], rules: Rules) -> list[Posting]:
     """The postings that lead from the books of the facts known so far to the books of those known now."""
-    sums = book_all(now)
-    for key, amount in book_all(known).items():
+    sums = book_all(now, rules)
+    for key, amount in book_all(known, rules).items():
         sums[key] = sums.get(key, 0) - amount
     return _postings(sums)
 
 
-def book_all(facts: Iterable[Fact]) -> Sums:
+def book_all(facts: Iterable[Fact], rules: Rules) -> Sums:
     """The books of an account from scratch."""
-    ordered = sorted((fact for fact in facts if fact.kind != "payment"), key=_order)
-    sums = _sums(_whole(ordered))
+    ordered = sorted((fact for fact in facts if fact.kind != "noted"), key=_order)
+    sums = _sums(_whole(ordered, rules))
     _add_ahead(sums, _committed(ordered))
     return sums
+
+
+def merged(postings: Iterable[Posting]) -> list[Posting]:
+    """The postings of facts booked one after the other as those of one: added up, and in order."""
+    return _postings(_sums(postings))
 
 
 def _order(fact: Fact) -> tuple[int, int, int]:
@@ -104,14 +111,18 @@ def _advanced(frontier: Frontier, fact: Fact, standing: Standing, level: Level) 
     moment = max(frontier.moment, fact.moment)
     moment_day = max(frontier.moment_day, fact.moment_day)
     if fact.day == frontier.day:
-        return Frontier(level, standing, fact.day, moment, moment_day, frontier.was_active)
-    old = frontier.standing
-    was_active = frontier.was_active or bool(
-        old.settled
-        if not old.turns
-        else any(old.level_on(day) for day in (frontier.day, *old.turns_between(frontier.day, fact.day)))
-    )
-    return Frontier(level, standing, fact.day, moment, moment_day, was_active)
+        return Frontier(level, standing, fact.day, moment, moment_day, frontier.active_on)
+    active_on = fact.day - 1 if level else _last_active(frontier, fact.day)
+    return Frontier(level, standing, fact.day, moment, moment_day, active_on)
+
+
+def _last_active(frontier: Frontier, until: int) -> int | None:
+    """The last active day of an account that is inactive on the day before `until`."""
+    days = [frontier.day, *frontier.standing.turns_between(frontier.day, until)]
+    for day, turn in zip(days[-2::-1], days[:0:-1], strict=True):
+        if frontier.standing.level_on(day):
+            return turn - 1
+    return frontier.active_on
 
 
 def _is_steady(frontier: Frontier, fact: Fact, new: Standing) -> bool:
@@ -124,11 +135,12 @@ def _is_steady(frontier: Frontier, fact: Fact, new: Standing) -> bool:
     )
 
 
-def _step(fact: Fact, level: Level, new: Standing, *, was_active: bool) -> list[Posting]:
+def _step(fact: Fact, level: Level, new: Standing, active_on: int | None, rules: Rules) -> list[Posting]:
     """The postings of a steady fact: from one level to another on its day, agreed on the day of its time."""
     if level == new.settled:
         return []
-    posted = movements(fact.day, level, new.settled, new.cause_on, was_active=was_active)
+    is_return = not level and _is_return(fact.day, active_on, rules)
+    posted = movements(fact.day, level, new.settled, new.cause_on, is_return=is_return)
     if fact.moment_day != fact.day:
         for cell, change in _difference(level, new.settled).items():
             posted.append(Posting(fact.moment_day, "ahead", change, cell))
@@ -136,31 +148,49 @@ def _step(fact: Fact, level: Level, new: Standing, *, was_active: bool) -> list[
     return posted if len(posted) == 1 else in_order(posted)
 
 
-def _path(standing: Standing, start: int, level: Level, *, was_active: bool) -> Iterator[Posting]:
+def _is_return(day: int, active_on: int | None, rules: Rules) -> bool:
+    return active_on is not None and rules.is_return(day - active_on - 1)
+
+
+def _path(standing: Standing, start: int, level: Level, active_on: int | None, rules: Rules) -> list[Posting]:
     """The postings from a day on, if no more facts come."""
-    return _walk(standing, start, LAST_DAY + 1, level, was_active=was_active)
+    postings: list[Posting] = []
+    days = (start, *standing.turns_between(start, LAST_DAY + 1))
+    _walk(postings, standing, days, level, active_on, rules)
+    return postings
 
 
-def _walk(standing: Standing, start: int, until: int, level: Level, *, was_active: bool) -> Iterator[Posting]:
-    for day in (start, *standing.turns_between(start, until)):
+def _walk(
+    postings: list[Posting],
+    standing: Standing,
+    days: Iterable[int],
+    level: Level,
+    active_on: int | None,
+    rules: Rules,
+) -> tuple[Level, int | None]:
+    """Adds the postings of days on which nothing but time changes a level; the level, and the last active day."""
+    for day in days:
+        if level:
+            active_on = day - 1
         now = standing.level_on(day)
         if now != level:
-            yield from movements(day, level, now, standing.cause_on, was_active=was_active)
-        level = now
-        was_active = was_active or bool(level)
+            is_return = not level and _is_return(day, active_on, rules)
+            postings += movements(day, level, now, standing.cause_on, is_return=is_return)
+            level = now
+    return level, active_on
 
 
-def _whole(ordered: Sequence[Fact]) -> Iterator[Posting]:
-    standing, level, was_active = NOTHING, Level(), False
+def _whole(ordered: Sequence[Fact], rules: Rules) -> list[Posting]:
+    postings: list[Posting] = []
+    standing, level, active_on = NOTHING, Level(), None
     groups = [(day, list(group)) for day, group in groupby(ordered, _day)]
     ends = [day for day, _ in groups[1:]] + [LAST_DAY + 1]
     for (start, group), until in zip(groups, ends, strict=False):
         for fact in group:
             standing = after(standing, fact)
-        yield from _walk(standing, start, until, level, was_active=was_active)
         days = (start, *standing.turns_between(start, until))
-        was_active = was_active or any(standing.level_on(day) for day in days)
-        level = standing.level_on(days[-1])
+        level, active_on = _walk(postings, standing, days, level, active_on, rules)
+    return postings
 
 
 def _committed(ordered: Sequence[Fact]) -> dict[tuple[int, Cell], int]:

@@ -40,13 +40,13 @@ class Contract(Struct, frozen=True, gc=False):
         return self.closed is None and not self.paused and self.trial_end <= day < self.expires
 
     def values_on(self, day: int) -> list[tuple[PricedLine, int]]:
-        """The lines worth something on a day, with their annual_e4."""
+        """The lines that count on a day, with their annual_e4: above 0, or 0 where a free line counts too."""
         values: list[tuple[PricedLine, int]] = []
         if self.counts_on(day):
             for line in self.lines:
                 value = value_on(line.steps, day)
                 if value:
-                    values.append((line, value))
+                    values.append((line, max(0, value)))
         return values
 
     def turns(self) -> set[int]:

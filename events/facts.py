@@ -6,14 +6,17 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from events import vocabulary as v
 from events.days import DAY_MICROSECONDS, FIRST_DAY, LAST_DAY, day_of_moment, moment_of, whole_months
 from events.money import rate_of_text, require_currency
+from events.policy import Rules
 from events.pricing import PricedLine, day_named, day_or_none, period_named, priced_lines
 from events.refusals import Refused
 
-Kind = Literal["signed", "amended", "renewed", "cancelled", "paused", "resumed", "changed", "payment"]
+Kind = Literal["signed", "amended", "renewed", "noticed", "cancelled", "paused", "resumed", "changed", "noted"]
+"""What a fact does. `noticed`: a cancellation counts already, before its day; `noted`: it moves nothing."""
 Pairs = tuple[tuple[str, str], ...]
 
 RESERVED_ATTRIBUTES: Final = frozenset(
@@ -69,14 +72,21 @@ def key_of(source: str, event_id: str) -> str:
     return f"{source}\n{event_id}"
 
 
-def fact_of(event: v.Event, seq: int, zone: tzinfo | None) -> Fact | None:
+def fact_of(event: v.Event, seq: int, rules: Rules) -> Fact | None:
     """The fact an event states, None where it states nothing about revenue; raises Refused.
 
-    `seq` is its arrival (the ledger's entry number), `zone` the reporting zone (None: UTC).
+    `seq` is its arrival (the ledger's entry number).
     """
     if "\n" in event.source:
         raise Refused("invalid_field", "`source` holds a line break: write a URI reference on one line", "source")
-    return _REDUCERS[type(event)](event, seq, zone)
+    return _REDUCERS[type(event)](event, seq, rules)
+
+
+def notice_of(fact: Fact, rules: Rules) -> Fact | None:
+    """The notice of a cancellation, where it counts before the cancellation itself."""
+    if fact.kind != "cancelled" or fact.moment_day >= fact.day or rules.policy.churn == "effective":
+        return None
+    return replace(fact, kind="noticed", day=fact.moment_day)
 
 
 def _when(event: v.Event, effective_at: str | None, zone: tzinfo | None) -> tuple[int, int, int]:
@@ -122,11 +132,11 @@ def _term(term: v.Term | None, day: int, zone: tzinfo | None) -> tuple[int, int]
     return NEVER if term.auto_renew else end, whole_months(start, end)
 
 
-def _signed(event: v.ContractSigned, seq: int, zone: tzinfo | None) -> Fact:
+def _signed(event: v.ContractSigned, seq: int, rules: Rules) -> Fact:
     data = event.data
-    day, moment, moment_day = _when(event, data.effective_at, zone)
-    expires, term_months = (NEVER, 0) if data.term is None else _term(data.term, day, zone)
-    trial_end = FIRST_DAY if data.trial_end is None else day_named(data.trial_end, zone, "data.trial_end")
+    day, moment, moment_day = _when(event, data.effective_at, rules.zone)
+    expires, term_months = (NEVER, 0) if data.term is None else _term(data.term, day, rules.zone)
+    trial_end = FIRST_DAY if data.trial_end is None else day_named(data.trial_end, rules.zone, "data.trial_end")
     return Fact(
         "signed",
         seq,
@@ -135,7 +145,7 @@ def _signed(event: v.ContractSigned, seq: int, zone: tzinfo | None) -> Fact:
         moment_day,
         data.contract_id,
         require_currency(data.currency, "data.currency"),
-        priced_lines(data.lines, zone),
+        priced_lines(data.lines, rules),
         expires,
         term_months,
         trial_end,
@@ -151,47 +161,49 @@ def _seller(campaign: str | None, channel: str | None, owner: str | None) -> Pai
     return tuple([(name, value) for name, value in named if value is not None])
 
 
-def _amended(event: v.ContractUpgraded | v.ContractDowngraded, seq: int, zone: tzinfo | None) -> Fact:
+def _amended(event: v.ContractUpgraded | v.ContractDowngraded, seq: int, rules: Rules) -> Fact:
     data = event.data
-    when = _when(event, data.effective_at, zone)
-    return Fact("amended", seq, *when, data.contract_id, "", priced_lines(data.lines, zone))
+    when = _when(event, data.effective_at, rules.zone)
+    return Fact("amended", seq, *when, data.contract_id, "", priced_lines(data.lines, rules))
 
 
-def _renewed(event: v.ContractRenewed, seq: int, zone: tzinfo | None) -> Fact:
+def _renewed(event: v.ContractRenewed, seq: int, rules: Rules) -> Fact:
     data = event.data
-    day, moment, moment_day = _when(event, data.effective_at, zone)
-    expires, term_months = _term(data.term, day, zone)
-    lines = None if data.lines is None else priced_lines(data.lines, zone)
+    day, moment, moment_day = _when(event, data.effective_at, rules.zone)
+    expires, term_months = _term(data.term, day, rules.zone)
+    lines = None if data.lines is None else priced_lines(data.lines, rules)
     return Fact("renewed", seq, day, moment, moment_day, data.contract_id, "", lines, expires, term_months)
 
 
-def _cancelled(event: v.ContractCancelled, seq: int, zone: tzinfo | None) -> Fact:
+def _cancelled(event: v.ContractCancelled, seq: int, rules: Rules) -> Fact:
     data = event.data
-    day, moment, moment_day = _when(event, data.effective_at, zone)
+    day, moment, moment_day = _when(event, data.effective_at, rules.zone)
     reason, initiative = data.reason or "", data.initiative or ""
     return Fact("cancelled", seq, day, moment, moment_day, data.contract_id, reason=reason, initiative=initiative)
 
 
-def _paused(event: v.ContractPaused, seq: int, zone: tzinfo | None) -> Fact:
-    return Fact("paused", seq, *_when(event, event.data.effective_at, zone), event.data.contract_id)
+def _paused(event: v.ContractPaused, seq: int, rules: Rules) -> Fact:
+    kind: Kind = "paused" if rules.policy.paused == "zero" else "noted"
+    return Fact(kind, seq, *_when(event, event.data.effective_at, rules.zone), event.data.contract_id)
 
 
-def _resumed(event: v.ContractResumed, seq: int, zone: tzinfo | None) -> Fact:
-    return Fact("resumed", seq, *_when(event, event.data.effective_at, zone), event.data.contract_id)
+def _resumed(event: v.ContractResumed, seq: int, rules: Rules) -> Fact:
+    kind: Kind = "resumed" if rules.policy.paused == "zero" else "noted"
+    return Fact(kind, seq, *_when(event, event.data.effective_at, rules.zone), event.data.contract_id)
 
 
-def _changed(event: v.AccountChanged, seq: int, zone: tzinfo | None) -> Fact:
-    day, moment, moment_day = _when(event, event.data.effective_at, zone)
+def _changed(event: v.AccountChanged, seq: int, rules: Rules) -> Fact:
+    day, moment, moment_day = _when(event, event.data.effective_at, rules.zone)
     return Fact("changed", seq, day, moment, moment_day, attributes=_attributes(event.data.attributes))
 
 
-def _payment(event: v.PaymentFailed | v.PaymentRecovered, seq: int, zone: tzinfo | None) -> Fact:
+def _payment(event: v.PaymentFailed | v.PaymentRecovered, seq: int, rules: Rules) -> Fact:
     if event.data.currency is not None:
         require_currency(event.data.currency, "data.currency")
-    return Fact("payment", seq, *_when(event, None, zone), event.data.contract_id)
+    return Fact("noted", seq, *_when(event, None, rules.zone), event.data.contract_id)
 
 
-def _survey(event: v.SurveyAnswered, _seq: int, _zone: tzinfo | None) -> None:
+def _survey(event: v.SurveyAnswered, _seq: int, _rules: Rules) -> None:
     _require_account(event)
     data = event.data
     scale_max = data.scale_max or _SCALES.get(data.survey)
@@ -200,22 +212,22 @@ def _survey(event: v.SurveyAnswered, _seq: int, _zone: tzinfo | None) -> None:
         raise Refused("invalid_field", sentence, "data.score")
 
 
-def _cost(event: v.CostRecorded, _seq: int, zone: tzinfo | None) -> None:
+def _cost(event: v.CostRecorded, _seq: int, rules: Rules) -> None:
     require_currency(event.data.currency, "data.currency")
-    period_named(event.data.from_, event.data.until, zone, "data")
+    period_named(event.data.from_, event.data.until, rules.zone, "data")
 
 
-def _rate(event: v.RatePublished, _seq: int, zone: tzinfo | None) -> None:
+def _rate(event: v.RatePublished, _seq: int, rules: Rules) -> None:
     if event.subject != v.BOOK_SUBJECT:
         raise Refused("invalid_subject", f"a rate belongs to no account: subject {v.BOOK_SUBJECT!r}", "subject")
     base = require_currency(event.data.base, "data.base")
     if base == require_currency(event.data.quote, "data.quote"):
         raise Refused("invalid_rate", "base and quote are the same currency: mend one of them", "data.quote")
     rate_of_text(event.data.rate, "data.rate")
-    day_or_none(event.data.effective_at, zone, "data.effective_at")
+    day_or_none(event.data.effective_at, rules.zone, "data.effective_at")
 
 
-def _retracted(event: v.EventRetracted, _seq: int, _zone: tzinfo | None) -> None:
+def _retracted(event: v.EventRetracted, _seq: int, _rules: Rules) -> None:
     if "\n" in event.data.source:
         sentence = "`data.source` holds a line break: write the source of the event to retract as it was sent"
         raise Refused("invalid_field", sentence, "data.source")
@@ -223,7 +235,7 @@ def _retracted(event: v.EventRetracted, _seq: int, _zone: tzinfo | None) -> None
         raise Refused("invalid_field", "an event cannot retract itself: name the event to retract", "data.id")
 
 
-_REDUCERS: Final[dict[type[v.Event], Callable[[Any, int, tzinfo | None], Fact | None]]] = {
+_REDUCERS: Final[dict[type[v.Event], Callable[[Any, int, Rules], Fact | None]]] = {
     v.ContractSigned: _signed,
     v.ContractUpgraded: _amended,
     v.ContractDowngraded: _amended,

@@ -33,13 +33,14 @@ Causes = Callable[[str, int], Cause]
 """(contract id, day) -> why the contract is worth nothing on that day."""
 
 
-def movements(day: int, before: Level, after: Level, causes: Causes, *, was_active: bool) -> list[Posting]:
-    """The movements of a day; `was_active`: whether the account had revenue on any earlier day."""
+def movements(day: int, before: Level, after: Level, causes: Causes, *, is_return: bool) -> list[Posting]:
+    """The movements of a day; `is_return`: whether revenue after none would be a reactivation."""
     if not before:
-        rise: Movement = "reactivation" if was_active else "new"
-        return [Posting(day, rise, value, cell) for cell, value in after.items()]
+        rise: Movement = "reactivation" if is_return else "new"
+        return [Posting(day, rise, value, cell) for cell, value in after.items() if value]
     if not after:
-        return [Posting(day, "churn", -value, cell, *causes(cell.contract, day)) for cell, value in before.items()]
+        lost = [(cell, value) for cell, value in before.items() if value]
+        return [Posting(day, "churn", -value, cell, *causes(cell.contract, day)) for cell, value in lost]
     changes = _changes(before, after)
     currencies = {cell.currency for cell in changes}
     if len(currencies) < 2:
@@ -57,7 +58,7 @@ def _changes(before: Level, after: Level) -> Level:
         if change:
             changes[cell] = change
     for cell, value in before.items():
-        if cell not in after:
+        if value and cell not in after:
             changes[cell] = -value
     return changes
 

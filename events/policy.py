@@ -1,17 +1,30 @@
 """The policy of the books: the choices no standard makes, named, versioned and hashed."""
 
+from datetime import tzinfo
 from hashlib import sha256
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec.structs import fields
 
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The choices that are in force; those left at their default are not part of the hash."""
+    """The choices that are in force; those left at their default are not part of the hash.
 
-    name: str = "default"
-    version: int = 1
+    `zone`: in which a time becomes a day. `churn`: whether a cancelled contract counts until its effective day or
+    only until the day of the notice. `discounts`: which of them lower the level, all, those without an end, or none.
+    `paused`: what a paused contract counts. `free_accounts`: whether revenue discounted to nothing keeps an account
+    active. `reactivation_days`: a return after more days without revenue is `new`; None: however long it took.
+    """
+
+    name: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^\w[\w .-]*\Z")] = "default"
+    version: Annotated[int, msgspec.Meta(ge=1, le=2**31)] = 1
     zone: str = "UTC"
+    churn: Literal["effective", "notice"] = "effective"
+    discounts: Literal["net", "forever_only", "list"] = "net"
+    paused: Literal["zero", "full"] = "zero"
+    free_accounts: Literal["inactive", "active"] = "inactive"
+    reactivation_days: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None
 
     @property
     def stamp(self) -> str:
@@ -20,3 +33,19 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
             field.encode_name: value for field in fields(self) if (value := getattr(self, field.name)) != field.default
         }
         return f"{self.name}@{self.version}:{sha256(msgspec.json.encode(chosen)).hexdigest()[:8]}"
+
+
+class Rules(msgspec.Struct, frozen=True):
+    """What booking goes by: a policy, and its zone as the world knows it (None: UTC, the fast way)."""
+
+    policy: Policy = Policy()
+    zone: tzinfo | None = None
+
+    def is_return(self, idle_days: int) -> bool:
+        """Whether an account that was active before comes back, or is new after so many days without revenue."""
+        days_max = self.policy.reactivation_days
+        return days_max is None or idle_days <= days_max
+
+
+DEFAULT_RULES: Final = Rules()
+"""The default policy, in UTC."""

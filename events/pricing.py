@@ -4,15 +4,19 @@ from collections.abc import Iterable
 from datetime import tzinfo
 from fractions import Fraction
 from functools import lru_cache
+from typing import Final
 
 from msgspec import Struct
 
 from events import vocabulary as v
 from events.days import FIRST_DAY, day_of_text
 from events.money import VALUE_MAX, annual_e4, percent_of_text
+from events.policy import Rules
 from events.refusals import Refused
 
 Steps = tuple[tuple[int, int], ...]
+FREE: Final = -1
+"""The value of a line discounted to nothing, where the policy says that it keeps its account active."""
 
 
 class PricedLine(Struct, frozen=True, array_like=True, gc=False):
@@ -68,14 +72,14 @@ def value_on(steps: Steps, day: int) -> int:
     return value
 
 
-def priced_lines(lines: tuple[v.Line, ...], zone: tzinfo | None) -> tuple[PricedLine, ...]:
+def priced_lines(lines: tuple[v.Line, ...], rules: Rules) -> tuple[PricedLine, ...]:
     """The recurring lines with their steps; all lines are checked. Raises Refused."""
     if len(lines) > 1 and len({line.line_id for line in lines}) < len(lines):
         sentence = "two lines have the same line_id: give each line of the contract its own"
         raise Refused("duplicate_line", sentence, "data.lines")
     priced = []
     for index, line in enumerate(lines):
-        steps = _steps(line, zone, index)
+        steps = _steps(line, rules, index)
         if line.kind == "recurring":
             priced.append(PricedLine(_one(line.line_id), _one(line.plan), _one(line.product or ""), steps))
     return tuple(priced)
@@ -87,7 +91,7 @@ def _one(name: str) -> str:
     return name
 
 
-def _steps(line: v.Line, zone: tzinfo | None, index: int) -> Steps:
+def _steps(line: v.Line, rules: Rules, index: int) -> Steps:
     list_price = line.amount_minor * line.quantity
     list_value = annual_e4(list_price, line.interval, line.interval_count)
     if list_value > VALUE_MAX:
@@ -95,17 +99,21 @@ def _steps(line: v.Line, zone: tzinfo | None, index: int) -> Steps:
         raise Refused("amount_too_large", sentence, f"data.lines[{index}].amount_minor")
     if not line.discounts and line.from_ is None and line.until is None:
         return ((FIRST_DAY, list_value),)
-    return _dated_steps(line, list_price, zone, f"data.lines[{index}]")
+    return _dated_steps(line, list_price, rules, f"data.lines[{index}]")
 
 
-def _dated_steps(line: v.Line, list_price: int, zone: tzinfo | None, field: str) -> Steps:
-    start, end = period_named(line.from_, line.until, zone, field)
-    discounts = [_dated(one, zone, f"{field}.discounts[{i}]") for i, one in enumerate(line.discounts)]
+def _dated_steps(line: v.Line, list_price: int, rules: Rules, field: str) -> Steps:
+    start, end = period_named(line.from_, line.until, rules.zone, field)
+    discounts = [_dated(one, rules.zone, f"{field}.discounts[{i}]") for i, one in enumerate(line.discounts)]
+    if rules.policy.discounts != "net":
+        discounts = [one for one in discounts if rules.policy.discounts == "forever_only" and one.end is None]
+    free = FREE if list_price and rules.policy.free_accounts == "active" else 0
     bounds = [start, end, *(d.start for d in discounts), *(d.end for d in discounts)]
     steps: list[tuple[int, int]] = []
     for day in sorted({FIRST_DAY, *(bound for bound in bounds if bound is not None)}):
-        net = _net_on(list_price, discounts, day) if _in_force(start, end, day) else 0
-        value = annual_e4(net, line.interval, line.interval_count)
+        value = 0
+        if _in_force(start, end, day):
+            value = annual_e4(_net_on(list_price, discounts, day), line.interval, line.interval_count) or free
         if not steps or steps[-1][1] != value:
             steps.append((day, value))
     return tuple(steps)

@@ -36,27 +36,35 @@ def cell_of_bytes(data: bytes) -> Cell:
 
 
 Level = dict[Cell, int]
-"""Cell -> annual_e4, without zeros."""
+"""Cell -> annual_e4; without zeros, but for lines discounted to nothing where the policy counts those.
+
+A level that is empty is that of an inactive account.
+"""
 
 
 class Standing(Struct, frozen=True, gc=False):
     """An account after all facts up to some day, from which the level of that day and later ones follows.
 
     `turns`: later days on which the level may change by itself; `settled`: the level after the last of them.
+    `notices`: cancellations that count already, although their day has not come: until then nothing else counts
+    for their contracts.
     """
 
     contracts: dict[str, Contract]
     attributes: Pairs
     turns: tuple[int, ...]
     settled: Level
+    notices: tuple[Fact, ...] = ()
 
     def level_on(self, day: int) -> Level:
         """The level of a day not before the last fact."""
         if not self.turns or day >= self.turns[-1]:
             return self.settled
         level: Level = {}
+        gone = {notice.contract_id for notice in self.notices}
         for contract_id, contract in self.contracts.items():
-            _add_level(level, contract_id, contract, self.attributes, day)
+            if contract_id not in gone:
+                _add_level(level, contract_id, contract, self.attributes, day)
         return level
 
     def turns_between(self, start: int, until: int) -> list[int]:
@@ -65,6 +73,9 @@ class Standing(Struct, frozen=True, gc=False):
 
     def cause_on(self, contract_id: str, day: int) -> Cause:
         """Why a contract is worth nothing on a day, as far as somebody said."""
+        for notice in self.notices:
+            if notice.contract_id == contract_id:
+                return notice.reason, notice.initiative
         contract = self.contracts.get(contract_id)
         return NO_CAUSE if contract is None else contract.cause_on(day)
 
@@ -75,27 +86,34 @@ NOTHING = Standing({}, (), (), {})
 
 def after(standing: Standing, fact: Fact) -> Standing:
     """The standing after one more fact; facts come in order of effective day, time, arrival."""
-    if fact.kind == "payment":
+    if fact.kind == "noted":
         return standing
+    if fact.kind == "noticed":
+        return _standing(standing.contracts, standing.attributes, (*standing.notices, fact))
+    notices = standing.notices
+    if notices and fact.kind == "cancelled":
+        notices = tuple(notice for notice in notices if notice.seq != fact.seq)
     attributes = _merged(standing.attributes, fact.attributes) if fact.attributes else standing.attributes
     contracts = standing.contracts
     if fact.kind != "changed":
         contract = after_fact(contracts.get(fact.contract_id), fact)
         if contract is None:
-            return standing
+            return standing if notices is standing.notices else _standing(contracts, attributes, notices)
         contracts = {**contracts, fact.contract_id: contract}
-        if len(contracts) > 1 and attributes is standing.attributes and not standing.turns:
+        if len(contracts) > 1 and attributes is standing.attributes and not (standing.turns or standing.notices):
             return _with_contract(standing, contracts, fact.contract_id, contract)
-    return _standing(contracts, attributes)
+    return _standing(contracts, attributes, notices)
 
 
-def _standing(contracts: dict[str, Contract], attributes: Pairs) -> Standing:
+def _standing(contracts: dict[str, Contract], attributes: Pairs, notices: tuple[Fact, ...]) -> Standing:
     settled: Level = {}
     turns: set[int] = set()
+    gone = {notice.contract_id for notice in notices}
     for contract_id, contract in contracts.items():
-        _add_level(settled, contract_id, contract, attributes, LAST_DAY)
-        turns |= contract.turns()
-    return Standing(contracts, attributes, tuple(sorted(turns)), settled)
+        if contract_id not in gone:
+            _add_level(settled, contract_id, contract, attributes, LAST_DAY)
+            turns |= contract.turns()
+    return Standing(contracts, attributes, tuple(sorted(turns)), settled, notices)
 
 
 def _with_contract(

@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from events.account import Account, AccountState
 
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS accounts (partition INTEGER, name TEXT, state BLOB, PRIMARY KEY (partition, name))
     WITHOUT ROWID;

@@ -1,7 +1,6 @@
 """A batch: events being booked on top of the ledger's head, cut into blocks, and what becomes of each."""
 
 from collections.abc import Mapping
-from datetime import tzinfo
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -11,6 +10,7 @@ from events import block as blocks
 from events.account import Account, Booking, Duplicate, book, conflict
 from events.block import Block, Entry
 from events.facts import key_of
+from events.policy import Rules
 from events.refusals import Refused
 from events.vocabulary import Event
 from services import clock
@@ -89,21 +89,21 @@ class Batch:
         self.touched: set[str] = set()
         self.owned: dict[str, str] = {}
 
-    def add(self, item: Submitted, event: Event | Refused, zone: tzinfo | None) -> None:
+    def add(self, item: Submitted, event: Event | Refused, rules: Rules) -> None:
         """Books one event, or notes why not."""
         try:
             if isinstance(event, Refused):
                 raise event
-            self._book(item, event, zone)
+            self._book(item, event, rules)
         except Refused as refused:
             self.outcomes.append(Outcome("refused", None, 0, refused.code, refused.message, refused.field))
 
-    def _book(self, item: Submitted, event: Event, zone: tzinfo | None) -> None:
+    def _book(self, item: Submitted, event: Event, rules: Rules) -> None:
         key = key_of(event.source, event.id)
         owner = self._owners.get(key) or self.owned.get(key)
         if owner is not None and owner != event.subject:
             raise conflict(event, f"an event of {owner!r}")
-        booking = book(self._accounts[event.subject], event, self._seq, zone)
+        booking = book(self._accounts[event.subject], event, self._seq, rules)
         if isinstance(booking, Duplicate):
             self.outcomes.append(Outcome("duplicate", Place(self._partition, -1, booking.seq)))
             return

@@ -7,10 +7,8 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import tzinfo
 from pathlib import Path
 from typing import Final, TextIO
-from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
@@ -23,6 +21,7 @@ from services.intake import Intake
 from services.ledgers.port import Ledger, LedgerUnavailable
 from services.ledgers.sqlite import sqlite_ledger
 from services.ledgers.sqlite_file import make_directory
+from services.policies import zone_of
 from services.projector import Projector
 from services.reports import Reports
 from services.settings import Settings
@@ -140,11 +139,6 @@ async def taking_in(books: Books, waiting_max: int, tick_seconds: int | None = N
         yield intake
     finally:
         await _ended(task)
-
-
-def zone_of(policy: Policy) -> tzinfo | None:
-    """The reporting zone; None is UTC, the fast way."""
-    return None if policy.zone == "UTC" else ZoneInfo(policy.zone)
 
 
 def owner_of(directory: Path) -> Owner | None:

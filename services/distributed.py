@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from events.block import Genesis
-from services.compose import genesis_of, zone_of
+from services.compose import genesis_of
 from services.gateway.polled import Polled
 from services.gateway.ports import Served
 from services.kafka.connection import Names
@@ -18,6 +18,7 @@ from services.kafka.reaching import KafkaRefuses, require_kafka
 from services.kafka.unread import Input, read_to
 from services.ledgers.kafka import kafka_ledger
 from services.ledgers.port import Ledger, LedgerUnavailable
+from services.policies import zone_of
 from services.reports import Reports
 from services.settings import Settings
 from services.views.port import Views

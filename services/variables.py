@@ -56,7 +56,8 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
-def _zone(text: str) -> str:
+def time_zone(text: str) -> str:
+    """The name of a time zone that exists; ValueError says what one looks like."""
     try:
         ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -153,7 +154,7 @@ SETTINGS: Final = (
         "",
         "UTC",
         "Reporting zone, in which a time becomes a day; used once, when a new ledger begins.",
-        _zone,
+        time_zone,
     ),
     Setting(
         "REVLEDGER_ACCOUNTS_HOT",

@@ -14,7 +14,7 @@ from events.account import Booking, Duplicate, book
 from events.block import Block, Entry, Genesis
 from events.envelope import event_of
 from events.facts import key_of
-from events.policy import Policy
+from events.policy import Policy, Rules
 from events.refusals import Refused
 from events.vocabulary import Event
 from services import clock
@@ -87,7 +87,7 @@ class Writer:
         self._ledger = ledger
         self._accounts = accounts
         self._policy = policy
-        self._zone = zone
+        self._rules = Rules(policy, zone)
         self._keep_every = keep_every
         self._find_places = find_places
         self._partition = partition
@@ -226,7 +226,7 @@ class Writer:
         """
         began = turn = time.monotonic()
         for item, event in zip(items, events, strict=True):
-            batch.add(item, event, self._zone)
+            batch.add(item, event, self._rules)
             now = time.monotonic()
             if now - began > BATCH_SECONDS:
                 break
@@ -285,7 +285,7 @@ class Writer:
         turn = time.monotonic()
         try:
             for seq, (entry, event) in enumerate(entries, block.header.first_seq):
-                booking = book(accounts[event.subject], event, seq, self._zone)
+                booking = book(accounts[event.subject], event, seq, self._rules)
                 _require_same(booking, entry, seq, block.header.height)
                 if time.monotonic() - turn > TURN_SECONDS:
                     await asyncio.sleep(0)

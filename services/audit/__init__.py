@@ -1,1 +1,1 @@
-"""The audit: the ledger verified, proofs, signed checkpoints, redaction."""
+"""The audit: the ledger verified, booked again under other policies, proofs, signed checkpoints, redaction."""

@@ -41,6 +41,7 @@ def ending_of(error: BaseException) -> Ending | None:
 
 
 def _asked_wrongly(error: BaseException) -> Ending | None:
+    from services.policies import PolicyError
     from services.questions import QuestionError
     from services.settings import SettingsError
 
@@ -48,6 +49,8 @@ def _asked_wrongly(error: BaseException) -> Ending | None:
         return Ending(WRONG_USAGE, "\n".join(error.problems))
     if isinstance(error, QuestionError):
         return Ending(WRONG_USAGE, f"{_option(error.parameter)}: {error.message}")
+    if isinstance(error, PolicyError):
+        return Ending(WRONG_USAGE, f"--policy: {error}")
     return None
 
 
@@ -58,6 +61,7 @@ def _option(parameter: str) -> str:
 def _services_error(error: BaseException) -> Ending | None:
     from events.block import BlockDamaged
     from services.audit.opening import NoLedger
+    from services.audit.rebooking import NotBookable
     from services.compose import DataInUse
     from services.deadletters import DeadLettersUnavailable, NoSuchDeadLetter
     from services.ledgers.port import LedgerError
@@ -72,7 +76,16 @@ def _services_error(error: BaseException) -> Ending | None:
 
         if isinstance(error, InputMadeAnew | LedgersDiffer):
             return Ending(NOT_DONE, _sentence(str(error)))
-    known = (DataInUse, NoLedger, LedgerError, ViewsError, DeadLettersUnavailable, NoSuchDeadLetter, ClockRunsBackwards)
+    known = (
+        DataInUse,
+        NoLedger,
+        LedgerError,
+        ViewsError,
+        DeadLettersUnavailable,
+        NoSuchDeadLetter,
+        ClockRunsBackwards,
+        NotBookable,
+    )
     return Ending(NOT_DONE, _sentence(str(error))) if isinstance(error, known) else None
 
 

@@ -5,7 +5,6 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar
-from zoneinfo import ZoneInfo
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
@@ -24,6 +23,7 @@ from services.kafka.inbox import Read, read_records
 from services.kafka.producing import Producer, Record
 from services.ledgers.port import HeightTaken, Ledger, LedgerUnavailable
 from services.metrics import Metrics
+from services.policies import zone_of
 from services.settings import Settings
 from services.writer import Outcome, Submitted, Writer, first_block, stored
 
@@ -142,7 +142,7 @@ class PartitionBooker:
             self._means.ledger,
             accounts,
             policy,
-            None if policy.zone == "UTC" else ZoneInfo(policy.zone),
+            zone_of(policy),
             partition=self._partition,
             partitions=genesis.partitions,
             keep_every=KEEP_EVERY,

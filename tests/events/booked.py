@@ -7,9 +7,11 @@ from datetime import tzinfo
 from events.account import Account, Booking, Duplicate, book
 from events.envelope import event_of
 from events.movements import Posting
+from events.policy import Policy, Rules
 from events.timeline import Cell
 from events.vocabulary import Event
 from tests.model import books
+from tests.model.choices import USUAL, Choices
 from tests.model.days import Event as ModelEvent
 from tests.model.figures import committed_cells
 
@@ -27,21 +29,23 @@ def cell_from(cell: books.Cell) -> Cell:
     return Cell(cell.currency, cell.contract, cell.line_id, cell.plan, cell.product or "", labels)
 
 
-def model_sums(history: Sequence[ModelEvent], account: str) -> dict[Key, int]:
+def model_sums(history: Sequence[ModelEvent], account: str, choices: Choices = USUAL) -> dict[Key, int]:
     """The movements of one account of the model, added up by everything but their amount, without zeros."""
     sums: dict[Key, int] = {}
-    for one in books.movements_of(list(history), account):
+    for one in books.movements_of(list(history), account, choices):
         said = (one.reason or "", one.initiative or "")
         key = (account, one.day, one.movement, cell_from(one.cell), *said)
         sums[key] = sums.get(key, 0) + one.amount_e4
     return {key: amount for key, amount in sums.items() if amount}
 
 
-def committed_by_cell(history: Sequence[ModelEvent], account: str, day: int) -> dict[Cell, int]:
+def committed_by_cell(
+    history: Sequence[ModelEvent], account: str, day: int, choices: Choices = USUAL
+) -> dict[Cell, int]:
     """The committed level of one account of the model at a day, by cell."""
     sums: dict[Cell, int] = {}
     own = [event for event in history if event["subject"] == account]
-    for (_, cell), amount in committed_cells(own, day).items():
+    for (_, cell), amount in committed_cells(own, day, choices).items():
         sums[cell_from(cell)] = sums.get(cell_from(cell), 0) + amount
     return sums
 
@@ -68,8 +72,8 @@ def level_before(postings: Iterable[Posting], day: int, *, ahead: bool) -> dict[
 class Booked:
     """A book of several accounts, booked one event at a time; `postings` by account, in order of booking."""
 
-    def __init__(self, zone: tzinfo | None = None, first_seq: int = 1) -> None:
-        self.zone = zone
+    def __init__(self, zone: tzinfo | None = None, first_seq: int = 1, policy: Policy | None = None) -> None:
+        self.rules = Rules(policy or Policy(), zone)
         self.next_seq = first_seq
         self.accounts: dict[str, Account] = {}
         self.postings: dict[str, list[Posting]] = {}
@@ -82,7 +86,7 @@ class Booked:
     def book(self, said: ModelEvent) -> Booking | Duplicate:
         """Books one event of the model."""
         event = event_from(said)
-        booking = book(self.account(event.subject), event, self.next_seq, self.zone)
+        booking = book(self.account(event.subject), event, self.next_seq, self.rules)
         if isinstance(booking, Booking):
             self.next_seq += 1
             self.postings.setdefault(event.subject, []).extend(booking.postings)

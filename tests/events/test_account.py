@@ -13,6 +13,7 @@ from events.account import Account, AccountState, Booking, Duplicate, book, cont
 from events.envelope import event_of, json_of_event
 from events.facts import fact_of
 from events.money import VALUE_MAX
+from events.policy import DEFAULT_RULES
 from events.refusals import Refused
 from tests.events.booked import Booked, event_from, posted_sums
 from tests.model.books import facts_in_force
@@ -185,17 +186,17 @@ OTHER = {
 @pytest.mark.parametrize("raw", SAME.values(), ids=SAME.keys())
 def test_the_same_in_other_words_is_a_duplicate(raw: bytes) -> None:
     account = Account("a")
-    book(account, event_from(SIGNED), 41, None)
-    assert book(account, event_of(raw), 42, None) == Duplicate(41)
+    book(account, event_from(SIGNED), 41, DEFAULT_RULES)
+    assert book(account, event_of(raw), 42, DEFAULT_RULES) == Duplicate(41)
 
 
 @pytest.mark.parametrize("raw", OTHER.values(), ids=OTHER.keys())
 def test_other_content_is_a_conflict_and_changes_nothing(raw: bytes) -> None:
     account = Account("a")
-    book(account, event_from(SIGNED), 41, None)
+    book(account, event_from(SIGNED), 41, DEFAULT_RULES)
     before = snapshot(account)
     with pytest.raises(Refused, match="entry 41") as refused:
-        book(account, event_of(raw), 42, None)
+        book(account, event_of(raw), 42, DEFAULT_RULES)
     assert (refused.value.code, refused.value.field) == ("id_conflict", "id")
     assert snapshot(account) == before
 
@@ -335,7 +336,7 @@ def test_the_largest_amounts_fit_into_the_bytes_of_a_posting() -> None:
     assert max(abs(one.amount) for one in booked.postings["a"]) == 2 * most * 120_000
     assert posted_sums("a", booked.postings["a"], ahead=True) == {}
     with pytest.raises(Refused, match="trillion"):
-        fact_of(event_from(fact("signed", "a1", "2024-05-01", lines=[line(most + 1)])), 0, None)
+        fact_of(event_from(fact("signed", "a1", "2024-05-01", lines=[line(most + 1)])), 0, DEFAULT_RULES)
 
 
 def test_the_first_and_the_last_day_can_be_booked() -> None:

@@ -13,6 +13,7 @@ from events.bookkeeping import book_all, book_difference, book_next, frontier_of
 from events.days import day_of_moment, moment_of
 from events.facts import Fact, fact_of
 from events.movements import BRIDGE_MOVEMENTS, Posting
+from events.policy import DEFAULT_RULES, Rules
 from tests.events.booked import (
     Booked,
     committed_by_cell,
@@ -45,7 +46,7 @@ def arrivals(draw: st.DrawFn) -> list[Event]:
 
 def facts_of(history: list[Event], zone: tzinfo | None = None) -> list[Fact]:
     """The facts of a history, whatever their account."""
-    found = (fact_of(event_from(said), seq, zone) for seq, said in enumerate(history))
+    found = (fact_of(event_from(said), seq, Rules(zone=zone)) for seq, said in enumerate(history))
     return [one for one in found if one is not None]
 
 
@@ -123,7 +124,7 @@ def test_an_event_posts_the_difference_it_makes(arrived: list[Event]) -> None:
         known = list(account.facts_in_force())
         booking = booked.book(said)
         if isinstance(booking, Booking):
-            assert booking.postings == book_difference(known, account.facts_in_force())
+            assert booking.postings == book_difference(known, account.facts_in_force(), DEFAULT_RULES)
 
 
 @SHORTER
@@ -141,14 +142,14 @@ def test_the_frontier_is_that_of_all_facts(arrived: list[Event]) -> None:
 @given(histories())
 def test_facts_in_order_need_no_earlier_ones(history: list[Event]) -> None:
     """From nothing, `book_next` alone leads through all facts in order of day and time."""
-    facts = [one for one in facts_of(history) if one.kind != "payment"]
+    facts = [one for one in facts_of(history) if one.kind != "noted"]
     frontier = frontier_of([])
     for count, one in enumerate(sorted(facts, key=lambda found: found.order)):
         if not is_next(frontier, one):
             return
         known = sorted(facts, key=lambda found: found.order)[:count]
-        frontier, postings = book_next(frontier, one)
-        assert postings == book_difference(known, [*known, one])
+        frontier, postings = book_next(frontier, one, DEFAULT_RULES)
+        assert postings == book_difference(known, [*known, one], DEFAULT_RULES)
 
 
 # ---------------------------------------------------------------- shapes
@@ -187,8 +188,8 @@ def test_postings_are_written_in_one_order_without_zeros(arrived: list[Event]) -
 
 
 def test_all_books_of_nothing_are_empty() -> None:
-    assert book_all([]) == {}
-    assert book_difference([], []) == []
+    assert book_all([], DEFAULT_RULES) == {}
+    assert book_difference([], [], DEFAULT_RULES) == []
 
 
 # ---------------------------------------------------------------- zones

@@ -10,6 +10,7 @@ import pytest
 from events.account import Account, Booking, book
 from events.catalogue import COMBINED, DIALECT, EXAMPLES, event_schema, schema_components, schema_documents
 from events.envelope import event_of
+from events.policy import DEFAULT_RULES
 from events.refusals import Refused
 from events.vocabulary import EVENT_TYPES
 from tests.events.json_schema import is_valid
@@ -106,7 +107,7 @@ def test_examples_are_one_story_that_books() -> None:
     accounts: dict[str, Account] = {}
     for seq, example in enumerate(EXAMPLES.values()):
         event = event_of(msgspec.json.encode(example))
-        booking = book(accounts.setdefault(event.subject, Account(event.subject)), event, seq, None)
+        booking = book(accounts.setdefault(event.subject, Account(event.subject)), event, seq, DEFAULT_RULES)
         assert isinstance(booking, Booking)
         assert booking.unmatched == 0
     assert [example["time"] for example in EXAMPLES.values()] == sorted(

@@ -7,6 +7,7 @@ import pytest
 from events.contracts import EXPIRED, NO_CAUSE, PAUSED, Contract, after_fact
 from events.days import FIRST_DAY, LAST_DAY
 from events.facts import fact_of
+from events.policy import DEFAULT_RULES
 from tests.events.booked import event_from
 from tests.model.days import day_of
 from tests.model.notation import fact, line
@@ -27,7 +28,7 @@ def told(story: str, **first: Any) -> Contract | None:
     for index, kind in enumerate(story.split()):
         name = "renewed" if kind == "relined" else kind
         said = SAID.get(kind, {}) | (first if not index else {})
-        found = fact_of(event_from(fact(name, "a1", f"2024-01-{index + 1:02}", **said)), index, None)
+        found = fact_of(event_from(fact(name, "a1", f"2024-01-{index + 1:02}", **said)), index, DEFAULT_RULES)
         assert found is not None
         contract = after_fact(contract, found)
     return contract
@@ -89,7 +90,7 @@ def test_what_comes_around_the_end_of_a_fixed_term(
     kind: str, when: str, mrr_minor: int, cause: tuple[str, str]
 ) -> None:
     signed = told("signed", **FIXED)
-    found = fact_of(event_from(fact(kind, "a1", when, **SAID.get(kind, {}))), 9, None)
+    found = fact_of(event_from(fact(kind, "a1", when, **SAID.get(kind, {}))), 9, DEFAULT_RULES)
     assert found is not None
     contract = after_fact(signed, found)
     assert contract is not None

@@ -19,6 +19,7 @@ from events.envelope import (
     structured_of_binary,
 )
 from events.facts import fact_of
+from events.policy import DEFAULT_RULES
 from events.refusals import REASONS, Refused
 from events.vocabulary import Event
 from tests.events.refused import GOOD, REFUSED, nested, priced, raw_of, signing, without
@@ -33,7 +34,7 @@ def accepted(raw: bytes) -> Event | Refused:
     try:
         event = event_of(raw)
         content_digest(event)
-        fact_of(event, 0, None)
+        fact_of(event, 0, DEFAULT_RULES)
     except Refused as refused:
         return refused
     return event

@@ -8,6 +8,7 @@ import pytest
 
 from events.days import DAY_MICROSECONDS, FIRST_DAY
 from events.facts import NEVER, Fact, fact_of, key_of
+from events.policy import DEFAULT_RULES, Rules
 from events.vocabulary import BOOK_SUBJECT, EVENT_TYPES
 from tests.events.booked import event_from
 from tests.model.days import Event, day_of
@@ -21,7 +22,7 @@ MOMENT = DAY * DAY_MICROSECONDS + (16 * 60 + 30) * 60_000_000
 
 def of(kind: str, **said: Any) -> Fact:
     """The fact of a contract event."""
-    found = fact_of(event_from(fact(kind, "a1", TIME, **said)), 7, None)
+    found = fact_of(event_from(fact(kind, "a1", TIME, **said)), 7, DEFAULT_RULES)
     assert found is not None
     return found
 
@@ -55,7 +56,7 @@ def test_a_contract_event_is_a_fact_about_its_contract(kind: str, said: dict[str
 
 def test_days_are_those_of_the_reporting_zone() -> None:
     event = event_from(fact("paused", "a1", TIME))
-    found = fact_of(event, 7, SEOUL)
+    found = fact_of(event, 7, Rules(zone=SEOUL))
     assert found is not None
     assert (found.day, found.moment, found.moment_day) == (DAY + 1, MOMENT, DAY + 1)
 
@@ -119,7 +120,7 @@ def test_a_cancellation_says_why() -> None:
 
 def test_an_account_changes() -> None:
     event = event_from(changed("a", TIME, segment=None, vip=False))
-    found = fact_of(event, 7, None)
+    found = fact_of(event, 7, DEFAULT_RULES)
     assert found is not None
     assert (found.kind, found.contract_id) == ("changed", "")
     assert dict(found.attributes) == {"segment": None, "vip": "false"}
@@ -127,9 +128,9 @@ def test_an_account_changes() -> None:
 
 @pytest.mark.parametrize("name", ["payment.failed", "payment.recovered"])
 def test_a_payment_is_a_fact_that_moves_nothing(name: str) -> None:
-    found = fact_of(event_from(other(name, contract_id="a1", currency="USD", amount_minor=5)), 7, None)
+    found = fact_of(event_from(other(name, contract_id="a1", currency="USD", amount_minor=5)), 7, DEFAULT_RULES)
     assert found is not None
-    assert (found.kind, found.contract_id, found.lines) == ("payment", "a1", None)
+    assert (found.kind, found.contract_id, found.lines) == ("noted", "a1", None)
 
 
 SILENT: dict[str, Callable[[], Event]] = {
@@ -147,7 +148,7 @@ SILENT: dict[str, Callable[[], Event]] = {
 
 @pytest.mark.parametrize("said", SILENT.values(), ids=SILENT.keys())
 def test_the_rest_says_nothing_about_revenue(said: Callable[[], Event]) -> None:
-    assert fact_of(event_from(said()), 7, None) is None
+    assert fact_of(event_from(said()), 7, DEFAULT_RULES) is None
 
 
 def test_every_event_of_the_vocabulary_has_a_reducer() -> None:

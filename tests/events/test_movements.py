@@ -21,7 +21,7 @@ def cell(line: str, plan: str = "p", currency: str = "USD", contract: str = "k1"
 
 def said(before: Level, after: Level, *, was_active: bool = True) -> list[str]:
     """The movements of a day in short, sorted."""
-    found = movements(DAY, before, after, lambda contract, day: (contract, str(day)), was_active=was_active)
+    found = movements(DAY, before, after, lambda contract, day: (contract, str(day)), is_return=was_active)
     assert all(one.day == DAY for one in found)
     return sorted(f"{one.movement} {one.cell.line}/{one.cell.plan} {one.amount}" for one in found)
 
@@ -77,7 +77,7 @@ def test_first_and_again() -> None:
 def test_churn_carries_the_cause_of_its_contract() -> None:
     other = cell("l1", contract="k2")
     causes: dict[str, Cause] = {"k1": ("price", "voluntary"), "k2": ("expired", "voluntary")}
-    found = movements(DAY, {OLD: 5, other: 1}, {}, lambda contract, day: causes[contract], was_active=True)
+    found = movements(DAY, {OLD: 5, other: 1}, {}, lambda contract, day: causes[contract], is_return=True)
     assert [(one.movement, one.amount, one.reason, one.initiative) for one in found] == [
         ("churn", -5, "price", "voluntary"),
         ("churn", -1, "expired", "voluntary"),
@@ -98,7 +98,7 @@ def test_a_changed_label_is_a_transfer() -> None:
 
 def test_the_same_line_of_another_contract_is_another_line() -> None:
     other = cell("l1", contract="k0")
-    found = movements(DAY, {cell("l1"): 4}, {cell("l1", "q"): 4, other: 4}, lambda *_: ("", ""), was_active=True)
+    found = movements(DAY, {cell("l1"): 4}, {cell("l1", "q"): 4, other: 4}, lambda *_: ("", ""), is_return=True)
     assert {(one.movement, one.cell.contract, one.amount) for one in found} == {
         ("transfer", "k1", -4),
         ("transfer", "k1", 4),
@@ -127,9 +127,10 @@ def test_movements_are_those_of_the_model(
         for one in (before, after)
     ]
     models = [{books.Cell(*cell_of(one)): value for one, value in level.items()} for level in levels]
-    found = movements(DAY, levels[0], levels[1], lambda *_: ("", ""), was_active=was_active)
+    found = movements(DAY, levels[0], levels[1], lambda *_: ("", ""), is_return=was_active)
     ours = sorted((one.movement, *cell_of(one.cell), one.amount) for one in found)
-    theirs = books.split_day(models[0], models[1], was_active)
+    whole = "churn" if before else "reactivation" if was_active else "new"
+    theirs = books.split_day(models[0], models[1], None if before and after else whole)
     assert ours == sorted((movement, *one, amount) for movement, one, amount in theirs)
     assert len(ours) == len({row[:-1] for row in ours})
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from events import vocabulary as v
 from events.days import FIRST_DAY, LAST_DAY, day_of_text
+from events.policy import DEFAULT_RULES, Rules
 from events.pricing import PricedLine, day_named, day_or_none, period_named, priced_lines, value_on
 from events.refusals import Refused
 from tests.model.contracts import line_annual_e4
@@ -23,7 +24,7 @@ DAYS = [STORY_DAY + offset for offset in (0, 1, 30, 31, 200, 400)]
 
 def steps_of(**said: Any) -> tuple[tuple[int, int], ...]:
     """The steps of one line; days as they are, values as monthly minor units."""
-    (found,) = priced_lines((msgspec.convert(line(1000) | said, v.Line),), None)
+    (found,) = priced_lines((msgspec.convert(line(1000) | said, v.Line),), DEFAULT_RULES)
     return tuple((day, value // 120_000) for day, value in found.steps)
 
 
@@ -31,7 +32,7 @@ def steps_of(**said: Any) -> tuple[tuple[int, int], ...]:
 @given(st.data())
 def test_a_line_is_worth_what_the_model_says_on_every_day(data: st.DataObject) -> None:
     said = data.draw(lines_of_model("l1", DAYS))
-    found = priced_lines((msgspec.convert(said, v.Line),), None)
+    found = priced_lines((msgspec.convert(said, v.Line),), DEFAULT_RULES)
     if said.get("kind", "recurring") != "recurring":
         assert found == ()
         return
@@ -79,15 +80,15 @@ def test_steps(said: dict[str, Any], steps: tuple[tuple[int, int], ...]) -> None
 @pytest.mark.parametrize("kind", ["one_time", "usage"])
 def test_what_does_not_recur_is_checked_and_left_out(kind: str) -> None:
     lines = msgspec.convert([line(1, kind=kind), line(2, line_id="l2")], tuple[v.Line, ...])
-    assert [one.line_id for one in priced_lines(lines, None)] == ["l2"]
+    assert [one.line_id for one in priced_lines(lines, DEFAULT_RULES)] == ["l2"]
     bad = msgspec.convert([line(1, kind=kind, **{"from": "2023-02-29"})], tuple[v.Line, ...])
     with pytest.raises(Refused, match="2023-02-29"):
-        priced_lines(bad, None)
+        priced_lines(bad, DEFAULT_RULES)
 
 
 def test_an_absent_product_is_empty() -> None:
     lines = msgspec.convert([line(1), line(1, line_id="l2", product="desk")], tuple[v.Line, ...])
-    first, second = priced_lines(lines, None)
+    first, second = priced_lines(lines, DEFAULT_RULES)
     assert isinstance(first, PricedLine)
     assert (first.product, second.product) == ("", "desk")
 
@@ -95,14 +96,14 @@ def test_an_absent_product_is_empty() -> None:
 def test_a_third_off_twice_is_rounded_once_a_year() -> None:
     """100 * 0.6667 * 0.6667 * 12 is 533.386668 minor units a year."""
     lines = msgspec.convert([line(100, discounts=[{"percent": "33.33"}] * 2)], tuple[v.Line, ...])
-    assert priced_lines(lines, None)[0].steps == ((FIRST_DAY, 5_333_867),)
+    assert priced_lines(lines, DEFAULT_RULES)[0].steps == ((FIRST_DAY, 5_333_867),)
 
 
 def test_days_of_a_line_are_days_of_the_zone() -> None:
     lines = msgspec.convert([line(1, until="2024-03-31T16:00:00Z")], tuple[v.Line, ...])
     seoul = timezone(timedelta(hours=9))
-    assert priced_lines(lines, seoul)[0].steps[1][0] == APRIL
-    assert priced_lines(lines, None)[0].steps[1][0] == APRIL - 1
+    assert priced_lines(lines, Rules(zone=seoul))[0].steps[1][0] == APRIL
+    assert priced_lines(lines, DEFAULT_RULES)[0].steps[1][0] == APRIL - 1
 
 
 def test_named_days() -> None:

@@ -5,6 +5,7 @@ import pytest
 from events.contracts import NO_CAUSE
 from events.days import LAST_DAY
 from events.facts import Fact, fact_of
+from events.policy import DEFAULT_RULES
 from events.timeline import NOTHING, Cell, Standing, after
 from tests.events.booked import event_from
 from tests.model.days import Event, day_of
@@ -15,7 +16,7 @@ MARCH = day_of("2024-03-01")
 
 def told_fact(said: Event, seq: int = 9) -> Fact:
     """The fact of an event."""
-    found = fact_of(event_from(said), seq, None)
+    found = fact_of(event_from(said), seq, DEFAULT_RULES)
     assert found is not None
     return found
 

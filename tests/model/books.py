@@ -7,6 +7,7 @@ amounts are integers of 1/10,000 minor unit a year (`annual_e4`).
 
 from typing import Any, NamedTuple
 
+from tests.model.choices import USUAL, Choices
 from tests.model.contracts import (
     CONTRACT,
     Contract,
@@ -14,6 +15,7 @@ from tests.model.contracts import (
     after_fact,
     after_term,
     counts,
+    is_priced,
     line_annual_e4,
 )
 from tests.model.days import Event, day_of, effective_day, moment
@@ -98,7 +100,7 @@ def days_of_change(facts: list[Event]) -> list[int]:
     days: set[int] = set()
     for fact in facts:
         data = fact["data"]
-        days.add(effective_day(fact))
+        days |= {effective_day(fact), day_of(fact["time"])}
         lines = data.get("lines", [])
         priced = [*lines, *(discount for line in lines for discount in line.get("discounts", []))]
         dates = [data.get("trial_end"), (data.get("term") or {}).get("end")]
@@ -149,25 +151,49 @@ def dims_of(account: Account, contract: Contract) -> tuple[tuple[str, str], ...]
     return tuple(sorted(dims.items()))
 
 
-def level_of_account(account: Account, day: int) -> Level:
+def notices_on(facts: list[Event], contract: str, day: int) -> list[Event]:
+    """The cancellations of a contract of which notice was given, and whose day has not come."""
+    own = [fact for fact in facts if fact["data"].get("contract_id") == contract]
+    cancelled = [fact for fact in own if fact["type"] == f"{CONTRACT}cancelled.v1"]
+    given = [fact for fact in cancelled if day_of(fact["time"]) <= day < effective_day(fact)]
+    return sorted(given, key=lambda fact: (day_of(fact["time"]), moment(fact["time"])))
+
+
+def counting(facts: list[Event], account: Account, day: int, choices: Choices) -> dict[str, Contract]:
+    """The contracts of an account that count on a day: under `notice`, none of which notice was given."""
+    return {
+        name: contract
+        for name, contract in account.contracts.items()
+        if counts(contract, day, choices) and not (choices.churn == "notice" and notices_on(facts, name, day))
+    }
+
+
+def is_active(facts: list[Event], account: Account, day: int, choices: Choices) -> bool:
+    """Whether an account is active on a day: by its revenue, or also by what it gets for nothing."""
+    if choices.free_accounts == "inactive":
+        return bool(level_of_account(facts, account, day, choices))
+    contracts = counting(facts, account, day, choices).values()
+    return any(is_priced(line, day) for contract in contracts for line in contract.lines)
+
+
+def level_of_account(facts: list[Event], account: Account, day: int, choices: Choices) -> Level:
     """What every cell of an account is worth a year on a day; empty cells are left out."""
     level: Level = {}
-    for name, contract in account.contracts.items():
-        if not counts(contract, day):
-            continue
+    for name, contract in counting(facts, account, day, choices).items():
         dims = dims_of(account, contract)
         for line in contract.lines:
             cell = Cell(contract.currency, name, line["line_id"], line["plan"], line.get("product"), dims)
-            level[cell] = level.get(cell, 0) + line_annual_e4(line, day)
+            level[cell] = level.get(cell, 0) + line_annual_e4(line, day, choices)
     return {cell: amount for cell, amount in level.items() if amount != 0}
 
 
-def level(events: list[Event], account: str, day: int) -> Level:
+def level(events: list[Event], account: str, day: int, choices: Choices = USUAL) -> Level:
     """The level of an account at the end of a day, after all facts of that day.
 
     The level "at D" of a report, the start of day D, is `level(events, account, D - 1)`.
     """
-    return level_of_account(account_on(facts_of(events, account), day), day)
+    facts = facts_of(events, account)
+    return level_of_account(facts, account_on(facts, day), day, choices)
 
 
 # ---------------------------------------------------------------- movements
@@ -228,39 +254,56 @@ def split_within(changes: dict[Cell, int]) -> list[tuple[str, Cell, int]]:
     return [(names[movement], cell, -amount) for movement, cell, amount in mirrored]
 
 
-def split_day(before: Level, after: Level, was_active: bool) -> list[tuple[str, Cell, int]]:
-    """Every movement of one account-day; `was_active` tells whether it ever was on an earlier day."""
+def split_day(before: Level, after: Level, whole: str | None) -> list[tuple[str, Cell, int]]:
+    """Every movement of one account-day; `whole`: what all of it is where the account starts or stops."""
     split: list[tuple[str, Cell, int]] = []
     for currency in sorted({cell.currency for cell in before.keys() | after.keys()}):
         changes = differences(before, after, currency)
-        if before and after:
+        if whole is None:
             split += split_within(changes)
             continue
-        whole = "churn" if before else "reactivation" if was_active else "new"
         split += [(whole, cell, change) for cell, change in changes.items()]
     return split
 
 
-def stop_of(contract: Contract) -> Stop:
+def rise_of(day: int, last_active: int | None, choices: Choices) -> str:
+    """What the rise from nothing is on a day; `last_active`: the last day before it on which there was more."""
+    if last_active is None:
+        return "new"
+    idle = day - last_active - 1
+    limit = choices.reactivation_days
+    return "reactivation" if limit is None or idle <= limit else "new"
+
+
+def stop_of(notices: list[Event], contract: Contract) -> Stop:
     """Why a contract stopped to count on the day of a churn: (reason, initiative)."""
+    if notices:
+        return (notices[0]["data"].get("reason"), notices[0]["data"].get("initiative"))
     if contract.is_open:
         return ("paused", "voluntary") if contract.is_paused else (None, None)
     return contract.stop
 
 
-def movements_of(events: list[Event], name: str) -> list[Movement]:
+def movements_of(events: list[Event], name: str, choices: Choices = USUAL) -> list[Movement]:
     """The movements of one account, day after day."""
     facts = facts_of(events, name)
     postings: list[Movement] = []
     before: Level = {}
-    was_active = False
+    was_active, last_active = False, None
     for day in days_of_change(facts):
+        last_active = day - 1 if was_active else last_active
         account = account_on(facts, day)
-        after = level_of_account(account, day)
-        for movement, cell, amount in split_day(before, after, was_active):
-            stop = stop_of(account.contracts[cell.contract]) if movement == "churn" else (None, None)
+        after = level_of_account(facts, account, day, choices)
+        now_active = is_active(facts, account, day, choices)
+        starts_or_stops = "churn" if was_active else rise_of(day, last_active, choices)
+        whole = None if was_active and now_active else starts_or_stops
+        for movement, cell, amount in split_day(before, after, whole):
+            stop: Stop = (None, None)
+            if movement == "churn":
+                notices = notices_on(facts, cell.contract, day) if choices.churn == "notice" else []
+                stop = stop_of(notices, account.contracts[cell.contract])
             postings.append(Movement(name, day, cell.currency, movement, cell, amount, *stop))
-        before, was_active = after, was_active or bool(after)
+        before, was_active = after, now_active
     return postings
 
 

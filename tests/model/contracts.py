@@ -3,6 +3,7 @@
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from tests.model.choices import USUAL, Choices
 from tests.model.days import Event, day_of, effective_day, whole_months
 
 Stop = tuple[str | None, str | None]
@@ -98,13 +99,25 @@ def applies(piece: dict[str, Any], day: int) -> bool:
     return begun and not over
 
 
-def line_annual_e4(line: dict[str, Any], day: int) -> int:
+def is_priced(line: dict[str, Any], day: int) -> bool:
+    """Whether a line costs something on a day before any discount."""
+    is_recurring = line.get("kind", "recurring") == "recurring"
+    return is_recurring and applies(line, day) and line["amount_minor"] * line.get("quantity", 1) > 0
+
+
+def lowers(discount: dict[str, Any], choices: Choices) -> bool:
+    """Whether a discount lowers revenue at all."""
+    is_forever = discount.get("until") is None
+    return {"net": True, "forever_only": is_forever, "list": False}[choices.discounts]
+
+
+def line_annual_e4(line: dict[str, Any], day: int, choices: Choices = USUAL) -> int:
     """What a line is worth a year on one day, in 1/10,000 minor units, rounded half to even once."""
     if line.get("kind", "recurring") != "recurring" or not applies(line, day):
         return 0
     net = Fraction(line["amount_minor"] * line.get("quantity", 1))
     for discount in line.get("discounts", []):
-        if not applies(discount, day):
+        if not applies(discount, day) or not lowers(discount, choices):
             continue
         if "percent" in discount:
             net -= net * Fraction(discount["percent"]) / 100
@@ -115,7 +128,8 @@ def line_annual_e4(line: dict[str, Any], day: int) -> int:
     return round(net * 10_000 * factor)
 
 
-def counts(contract: Contract, day: int) -> bool:
-    """Whether a contract counts at all on a day: open, not paused, its trial over."""
+def counts(contract: Contract, day: int, choices: Choices = USUAL) -> bool:
+    """Whether a contract counts at all on a day: open, not paused (if that matters), its trial over."""
     on_trial = contract.trial_end is not None and day < contract.trial_end
-    return contract.is_open and not contract.is_paused and not on_trial
+    stands_still = contract.is_paused and choices.paused == "zero"
+    return contract.is_open and not stands_still and not on_trial

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from tests.model.books import Cell, Level, Movement, accounts_of, facts_in_force, level, movements
+from tests.model.choices import USUAL, Choices
 from tests.model.days import END_OF_TIME, EPOCH, Event, date_of, day_of
 
 MOVEMENTS = ("new", "reactivation", "expansion", "contraction", "churn", "transfer")
@@ -187,13 +188,13 @@ def bridge(
 # ---------------------------------------------------------------- what lies ahead
 
 
-def committed_cells(events: list[Event], day: int) -> dict[tuple[str, Cell], int]:
+def committed_cells(events: list[Event], day: int, choices: Choices = USUAL) -> dict[tuple[str, Cell], int]:
     """The level in the end of everything that had happened (by `time`) before a day, by (account, cell)."""
     happened = [event for event in facts_in_force(events) if day_of(event["time"]) < day]
     return {
         (account, cell): amount
         for account in accounts_of(happened)
-        for cell, amount in level(happened, account, END_OF_TIME).items()
+        for cell, amount in level(happened, account, END_OF_TIME, choices).items()
     }
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from events.account import Account, AccountState, book
 from events.envelope import event_of
+from events.policy import DEFAULT_RULES
 from services.accounts import SCHEMA_VERSION, Accounts, Reached
 from services.ledgers.memory import memory_ledger
 from services.writer import Submitted, Writer
@@ -23,7 +24,7 @@ def touched(accounts: Accounts, *names: str) -> None:
     found = accounts.get_many(names)
     for seq, name in enumerate(names):
         said = fact("signed", f"{name}1", "2024-01-10", lines=[line(1000)]) | {"subject": name}
-        book(found[name], event_of(raw_of(said)), seq, None)
+        book(found[name], event_of(raw_of(said)), seq, DEFAULT_RULES)
     accounts.changed(names, {f"/examples\n{name}": name for name in names})
 
 

@@ -21,7 +21,6 @@ from services.compose import (
     projecting,
     reports_of,
     taking_in,
-    zone_of,
 )
 from services.ledgers.port import LedgerUnavailable
 from services.projector import Projector
@@ -136,11 +135,6 @@ async def test_the_policy_of_the_ledger_stays(tmp_path: Path) -> None:
         assert row["mrr_minor"]["new"] == 1000, "23:00 in UTC is the next day in Seoul"
     async with reports_of(settings_from(place)) as reports:
         assert (await reports.bridge(bridge))["policy"] == Policy(zone="Asia/Seoul").stamp
-
-
-def test_utc_is_no_zone() -> None:
-    assert zone_of(Policy()) is None
-    assert str(zone_of(Policy(zone="Asia/Seoul"))) == "Asia/Seoul"
 
 
 class FlakyProjector(Projector):

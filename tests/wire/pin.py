@@ -10,7 +10,7 @@ import msgspec
 from events.account import Account, Booking, book
 from events.block import Block, Entry, Genesis, entry_of, seal
 from events.envelope import binary_of_structured, event_of
-from events.policy import Policy
+from events.policy import DEFAULT_RULES, Policy
 from tests.wire.samples import SAMPLES
 
 HERE: Final = Path(__file__).resolve().parent
@@ -45,7 +45,7 @@ def entries_booked(raws: Iterable[bytes]) -> list[Entry]:
     for seq, raw in enumerate(raws):
         event = event_of(raw)
         account = accounts.setdefault(event.subject, Account(event.subject))
-        booking = book(account, event, seq, None)
+        booking = book(account, event, seq, DEFAULT_RULES)
         assert isinstance(booking, Booking), f"{event.id} is a duplicate"
         entries.append(entry_of(raw, booking))
     return entries

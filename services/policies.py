@@ -1,0 +1,90 @@
+"""Policies as people write them: TOML in, checked key by key; and what booking makes of one."""
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any, Final, Literal, get_args, get_origin
+from zoneinfo import ZoneInfo
+
+import msgspec
+from msgspec.structs import fields
+
+from events.policy import Policy, Rules
+from services.variables import time_zone
+
+_TYPES: Final[dict[str, Any]] = {field.name: field.type for field in fields(Policy)}
+_ADVICE: Final[dict[str, str]] = {
+    "name": "a name of 1 to 64 letters, digits and _ . - or spaces, beginning with a letter or digit",
+    "version": "a whole number from 1",
+    "reactivation_days": "a whole number of days from 0; leave it out for no limit",
+}
+"""Key -> what it may be, where that is no list of words."""
+
+
+class PolicyError(Exception):
+    """A policy that cannot be read; `key` is what is wrong in it, empty for the text as a whole."""
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"The policy {problem}.")
+        self.key = key
+
+
+def policy_of_file(path: Path) -> Policy:
+    """The policy in a TOML file; raises PolicyError, and OSError where there is no such file."""
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PolicyError("", f"is not text in UTF-8: {error}") from error
+    return policy_of_toml(text)
+
+
+def policy_of_toml(text: str) -> Policy:
+    """The policy that TOML states, everything it leaves out at its default; raises PolicyError."""
+    try:
+        said = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
+        raise PolicyError("", f"is not TOML: {error}") from error
+    return Policy(**{key: _value(key, value) for key, value in said.items()})
+
+
+def _value(key: str, value: object) -> Any:
+    if key not in _TYPES:
+        raise PolicyError(key, f"has no {_shown(key)}: {_nearest(key, _TYPES)}")
+    if key == "zone" and isinstance(value, str):
+        try:
+            return time_zone(value)
+        except ValueError as error:
+            raise PolicyError(key, f"says zone = {_shown(value)}: write {error}") from error
+    try:
+        return msgspec.convert(value, _TYPES[key])
+    except msgspec.ValidationError as error:
+        raise PolicyError(key, f"says {key} = {_shown(value)}: {_advice(key, value)}") from error
+
+
+def _advice(key: str, value: object) -> str:
+    if get_origin(_TYPES[key]) is Literal:
+        return _nearest(str(value), get_args(_TYPES[key]))
+    return f"write {_ADVICE.get(key, 'an IANA time zone such as Europe/Berlin')}"
+
+
+def _nearest(word: str, words: Iterable[str]) -> str:
+    words = list(words)
+    near = difflib.get_close_matches(word, words, n=1)
+    return f"did you mean {near[0]}?" if near else f"write one of {', '.join(words)}"
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def zone_of(policy: Policy) -> tzinfo | None:
+    """The reporting zone; None is UTC, the fast way."""
+    return None if policy.zone == "UTC" else ZoneInfo(policy.zone)
+
+
+def rules_of(policy: Policy) -> Rules:
+    """What booking under a policy goes by."""
+    return Rules(policy, zone_of(policy))
