@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from services.cli import shown
+from services import shown
 from services.cli.failures import NOT_DONE, WRONG_USAGE, Failure
 from services.cli.options import Data, Form, examples, settings_of
 from services.cli.running import run, told

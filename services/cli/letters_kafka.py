@@ -70,7 +70,7 @@ def discarded(settings: "Settings") -> Failure:
 def shown_letter(letter: "KafkaLetter", characters: int) -> dict[str, Any]:
     """A letter as a row of the list."""
     from events.days import text_of_moment
-    from services.cli import shown
+    from services import shown
 
     one = letter.refusal
     at = text_of_moment(one.at)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 
-from services.cli import shown
+from services import shown
 from services.cli.options import Data, StatusForm, examples, settings_of
 from services.cli.running import run, waiting
 

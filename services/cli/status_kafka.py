@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from services.cli import shown
+from services import shown
 from services.cli.running import waiting
 from services.cli.status import accounts_with_revenue, counts_text, unmatched_text
 

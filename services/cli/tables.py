@@ -14,7 +14,7 @@ from rich.text import Text
 from events.money import MINOR_DIGITS
 from events.movements import BRIDGE_MOVEMENTS
 from projections.figures import CATALOGUE
-from services.cli import shown
+from services import shown
 
 if TYPE_CHECKING:
     from services.reports import Answer

@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from events.days import text_of_moment
-from services.cli import shown
+from services import shown
 from services.cli.options import Data, Form, examples, settings_of
 from services.cli.running import run, waiting
 

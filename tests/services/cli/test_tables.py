@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.cells import cell_len
 
-from services.cli import shown
+from services import shown
 from services.cli.tables import print_answer
 
 MOVEMENTS = ("opening", "new", "reactivation", "expansion", "contraction", "churn", "transfer", "closing")
