@@ -4,17 +4,19 @@ Strings that come again and again are dictionaries, which Parquet and DuckDB bot
 empty string, an absent number null.
 """
 
-from collections.abc import Iterable, Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
-from itertools import chain, repeat
-from typing import Final
+from itertools import accumulate, chain
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from msgspec import Raw, Struct
 
 from events.block import Block, BlockDamaged
-from events.timeline import Cell, cell_of_bytes
 
 MOMENT: Final = pa.timestamp("us", tz="UTC")
 NAME: Final = pa.dictionary(pa.int32(), pa.string())
@@ -92,34 +94,57 @@ class _Told(Struct, frozen=True, gc=False):
 
 _Posting = tuple[int, str, int, Raw, str, str]
 _Booking = tuple[int, str, int, int, list[_Posting]]
+_Cell = tuple[str, str, str, str, str, Raw]
+_Labels = tuple[tuple[str, str], ...]
 _TOLD: Final = msgspec.json.Decoder(_Told)
 _BOOKING: Final = msgspec.msgpack.Decoder(_Booking)
+_CELL: Final = msgspec.msgpack.Decoder(_Cell)
+_LABELS: Final = msgspec.msgpack.Decoder(_Labels)
 _HEADER: Final = msgspec.msgpack.Decoder(tuple[bytes, Raw])
-_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, OverflowError, pa.ArrowInvalid)
 _SOLD: Final = ("owner", "campaign", "channel")
 
 
 def columns_of(blocks: Sequence[Block]) -> Columns:
-    """The tables of some blocks; raises BlockDamaged."""
-    entries = [entry for block in blocks for entry in block.entries]
+    """The tables of some blocks, which follow one another in one partition; raises BlockDamaged."""
     try:
-        bookings = [_BOOKING.decode(one.booking) for one in entries]
-        told = [_TOLD.decode(one.event) for one in entries]
+        with _uncollected():
+            return _columns_of(blocks)
     except _UNREADABLE as error:
         raise BlockDamaged(f"an entry cannot be read: {error}") from error
-    place = _places(blocks)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Makes no search for cycles meanwhile: a million small tuples have none, and looking takes half of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _columns_of(blocks: Sequence[Block]) -> Columns:
+    entries = [entry for block in blocks for entry in block.entries]
+    bookings = list(map(_BOOKING.decode, [one.booking for one in entries]))
+    told = list(map(_TOLD.decode, [one.event for one in entries]))
+    _, accounts, moments, unmatched, posted = _turned(bookings, 5)
+    place, posted_of_each = _places(blocks), list(map(len, posted))
+    account = pa.array(accounts, pa.string())
     return Columns(
-        _postings(place, bookings),
+        _postings([*place, account], posted, posted_of_each),
         pa.table(
             [
                 *place,
-                pa.array([one[1] for one in bookings], pa.string()),
+                account,
                 _names([one.source for one in told]),
                 pa.array([one.id for one in told], pa.string()),
                 _names([one.type for one in told]),
-                pa.array([one[2] for one in bookings], MOMENT),
-                pa.array([one[3] for one in bookings], pa.int32()),
-                pa.array([len(one[4]) for one in bookings], pa.int32()),
+                pa.array(moments, MOMENT),
+                pa.array(unmatched, pa.int32()),
+                pa.array(posted_of_each, pa.int32()),
                 pa.array([one.event for one in entries], pa.binary()),
                 pa.array([one.booking for one in entries], pa.binary()),
                 pa.nulls(len(entries), pa.binary()),
@@ -130,79 +155,74 @@ def columns_of(blocks: Sequence[Block]) -> Columns:
     )
 
 
+def _turned(rows: Sequence[tuple[Any, ...]], width: int) -> Sequence[tuple[Any, ...]]:
+    """Columns of rows that are `width` wide."""
+    return list(zip(*rows, strict=True)) if rows else [()] * width
+
+
+def _each(values: pa.Array, counts: Sequence[int]) -> pa.Array:
+    """Every value as often as it is counted."""
+    ends = pa.array([end for end, count in zip(accumulate(counts), counts, strict=True) if count], pa.int64())
+    kept = values.filter(pa.array([count > 0 for count in counts], pa.bool_()))
+    return pc.run_end_decode(pa.RunEndEncodedArray.from_arrays(ends, kept))
+
+
 def _places(blocks: Sequence[Block]) -> list[pa.Array]:
     """Partition, height, number and recorded time of every entry."""
     headers = [block.header for block in blocks]
-
-    def of_each(values: Iterable[int], kind: pa.DataType) -> pa.Array:
-        each = (repeat(value, header.entries) for value, header in zip(values, headers, strict=True))
-        return pa.array(list(chain.from_iterable(each)), kind)
-
+    counts = [one.entries for one in headers]
     numbers = chain.from_iterable(range(one.first_seq, one.first_seq + one.entries) for one in headers)
     return [
-        of_each([one.partition for one in headers], pa.int32()),
-        of_each([one.height for one in headers], pa.int64()),
+        _each(pa.array([one.partition for one in headers], pa.int32()), counts),
+        _each(pa.array([one.height for one in headers], pa.int64()), counts),
         pa.array(list(numbers), pa.int64()),
-        of_each([one.recorded_at for one in headers], MOMENT),
+        _each(pa.array([one.recorded_at for one in headers], MOMENT), counts),
     ]
 
 
-def _postings(place: Sequence[pa.Array], bookings: Sequence[_Booking]) -> pa.Table:
-    posted = [one for booking in bookings for one in booking[4]]
-    days, movements, amounts, raws, reasons, initiatives = zip(*posted, strict=True) if posted else ((),) * 6
-    of_entry = pa.array(
-        list(chain.from_iterable(map(repeat, range(len(bookings)), [len(one[4]) for one in bookings]))), pa.int64()
-    )
-    accounts = pa.array([one[1] for one in bookings], pa.string())
+def _postings(of_entry: Sequence[pa.Array], posted: Sequence[list[_Posting]], counts: Sequence[int]) -> pa.Table:
+    rows = list(chain.from_iterable(posted))
+    days, movements, amounts, raws, reasons, initiatives = _turned(rows, 6)
+    entry = _each(pa.array(range(len(counts)), pa.int64()), counts)
     found: dict[bytes, int] = {}
     of_cell = pa.array([found.setdefault(cell, len(found)) for cell in map(bytes, raws)], pa.int32())
-    cells = _cells([*found])
+    cells = [one.take(of_cell) for one in _cells([*found])]
     return pa.table(
         [
-            *[one.take(of_entry) for one in place],
-            accounts.take(of_entry),
+            *[one.take(entry) for one in of_entry],
             pa.array(days, pa.int32()).cast(pa.date32()),
             _names(movements),
             pa.array(amounts, pa.int64()),
-            *[cells[name].take(of_cell) for name in ("currency", "contract", "line", "plan", "product", *_SOLD)],
-            cells["term_months"].take(of_cell),
+            *cells[:-1],
             _names(reasons),
             _names(initiatives),
-            cells["attributes"].take(of_cell),
+            cells[-1],
         ],
         schema=POSTINGS,
     )
 
 
-def _cells(raws: Sequence[bytes]) -> dict[str, pa.Array]:
-    """The columns of some cells, each of them once."""
-    cells = [_cell(raw) for raw in raws]
-    labels = [_labels(cell.labels) for cell in cells]
-    named: dict[str, pa.Array] = {
-        name: _names([getattr(cell, name) for cell in cells])
-        for name in ("currency", "contract", "line", "plan", "product")
-    }
-    for index, name in enumerate(_SOLD):
-        named[name] = _names([one[0][index] for one in labels])
-    named["term_months"] = pa.array([one[1] for one in labels], pa.int32())
-    named["attributes"] = pa.array([one[2] for one in labels], pa.map_(pa.string(), pa.string()))
-    return named
-
-
-def _cell(raw: bytes) -> Cell:
-    try:
-        return cell_of_bytes(raw)
-    except _UNREADABLE as error:
-        raise BlockDamaged(f"the cell of a booking cannot be read: {error}") from error
+def _cells(raws: Sequence[bytes]) -> list[pa.Array]:
+    """The columns of some cells: their names, who sold them, the months of their term, attributes of the account."""
+    *named, labels = _turned(list(map(_CELL.decode, raws)), 6)
+    found: dict[bytes, int] = {}
+    of_labels = pa.array([found.setdefault(one, len(found)) for one in map(bytes, labels)], pa.int32())
+    *sold, months, attributes = _turned([_labels(one) for one in found], len(_SOLD) + 2)
+    told = [
+        *map(_names, sold),
+        pa.array(months, pa.int32()),
+        pa.array(attributes, pa.map_(pa.string(), pa.string())),
+    ]
+    return [*map(_names, named), *[one.take(of_labels) for one in told]]
 
 
 @lru_cache(maxsize=50_000)
-def _labels(labels: tuple[tuple[str, str], ...]) -> tuple[tuple[str, ...], int | None, list[tuple[str, str]]]:
+def _labels(raw: bytes) -> tuple[Any, ...]:
     """Who sold a contract, the months of its term, and the attributes of its account."""
-    named = dict(labels)
-    sold = tuple([named.pop(name, "") for name in _SOLD])
+    named = dict(_LABELS.decode(raw))
+    sold = [named.pop(name, "") for name in _SOLD]
     months = named.pop("term_months", None)
-    return sold, None if months is None else int(months), list(named.items())
+    return *sold, None if months is None else int(months), list(named.items())
 
 
 def _names(texts: Sequence[str]) -> pa.Array:
