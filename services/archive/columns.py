@@ -147,7 +147,7 @@ def _columns_of(blocks: Sequence[Block]) -> Columns:
                 pa.array(posted_of_each, pa.int32()),
                 pa.array([one.event for one in entries], pa.binary()),
                 pa.array([one.booking for one in entries], pa.binary()),
-                pa.nulls(len(entries), pa.binary()),
+                pa.array([getattr(one, "hashes", None) or None for one in entries], pa.binary()),
             ],
             schema=ENTRIES,
         ),

@@ -13,21 +13,15 @@ from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
 from msgspec import Struct
 
-from events import block as blocks
-from events.block import Block
-from services.archive.columns import BLOCKS, ENTRIES, POSTINGS, Columns, columns_of
+from services.archive.chunks import Chunk, chunks
+from services.archive.manifests import Table
+from services.archive.segments import SCHEMAS, paths_in, write_columns
 from services.ledgers.port import Ledger
 
-CHUNK_ENTRIES: Final = 50_000
-"""Entries that are turned into columns at once; memory grows with it."""
-CHUNK_BYTES: Final = 64 * 1024 * 1024
 MEMORY_LIMIT: Final = "1GB"
 """What DuckDB may hold in memory; beyond it uses the scratch directory."""
-NAMES: Final = ("postings", "entries", "blocks")
-_SCHEMAS: Final = {"postings": POSTINGS, "entries": ENTRIES, "blocks": BLOCKS}
 
 
 class Files(Struct, frozen=True):
@@ -85,7 +79,7 @@ async def ledger_tables(
     heights: Heights,
     sealed: Sequence[Files] = (),
     told: Told = lambda _: None,
-    names: Sequence[str] = ("postings",),
+    names: Sequence[Table] = ("postings",),
 ) -> AsyncIterator[Tables]:
     """The tables named, of all blocks up to `heights`, from sealed files where there are any, else from the ledger.
 
@@ -120,39 +114,18 @@ async def _tail(
     """Files of the blocks of a partition that are not sealed, a chunk each."""
     if start >= until:
         return
-    chunk: list[Block] = []
-    before: Block | None = None
-    entries = size = done = 0
-    async for stored in ledger.read(partition, start, until):
-        block = blocks.block_of(stored.data)
-        if before is not None or start == 0:
-            blocks.check_next(before, block)
-        blocks.check_entries(block)
-        chunk.append(block)
-        before = block
-        entries += stored.entries
-        size += len(stored.data)
-        if entries >= CHUNK_ENTRIES or size >= CHUNK_BYTES:
-            yield await asyncio.to_thread(_written, chunk, scratch)
-            done += entries
-            told(done)
-            chunk, entries, size = [], 0, 0
-    if chunk:
+    done = 0
+    async for chunk in chunks(ledger, partition, start, until):
         yield await asyncio.to_thread(_written, chunk, scratch)
-        told(done + entries)
+        done += chunk.entries
+        told(done)
 
 
-def _written(chunk: Sequence[Block], scratch: Path) -> Files:
-    header = chunk[0].header
-    paths = {name: scratch / f"{header.partition}-{header.height}.{name}.parquet" for name in NAMES}
-    write_columns(columns_of(chunk), paths)
-    return Files(header.partition, header.height, chunk[-1].header.height + 1, **paths)
-
-
-def write_columns(columns: Columns, paths: Mapping[str, Path]) -> None:
-    """Writes the three tables to Parquet files, with the same bytes for the same blocks."""
-    for name, path in paths.items():
-        pq.write_table(getattr(columns, name), path, compression="zstd", store_schema=False)
+def _written(chunk: Chunk, scratch: Path) -> Files:
+    header, until = chunk.first.header, chunk.last.header.height + 1
+    paths = paths_in(scratch, f"{header.partition}-{header.height}")
+    write_columns(chunk.columns, paths)
+    return Files(header.partition, header.height, until, **paths)
 
 
 def _answer(
@@ -171,16 +144,16 @@ def _connected(scratch: Path) -> duckdb.DuckDBPyConnection:
     return connection
 
 
-def _create_view(connection: duckdb.DuckDBPyConnection, name: str, files: Sequence[Files], heights: Heights) -> None:
+def _create_view(connection: duckdb.DuckDBPyConnection, table: Table, files: Sequence[Files], heights: Heights) -> None:
     """A view of files, less what lies beyond the heights."""
     if not files:
-        connection.register(f"no_{name}", _SCHEMAS[name].empty_table())
-        connection.execute(f"CREATE VIEW {name} AS SELECT * FROM no_{name}")  # noqa: S608
+        connection.register(f"no_{table}", SCHEMAS[table].empty_table())
+        connection.execute(f"CREATE VIEW {table} AS SELECT * FROM no_{table}")  # noqa: S608
         return
-    paths = ", ".join(_quoted(str(getattr(one, name))) for one in files)
+    paths = ", ".join(_quoted(str(getattr(one, table))) for one in files)
     beyond = {one.partition for one in files if one.until_height > heights[one.partition] + 1}
     within = "".join(f" AND NOT (partition = {one} AND height > {heights[one]})" for one in sorted(beyond))
-    connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet([{paths}]) WHERE true{within}")  # noqa: S608
+    connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet([{paths}]) WHERE true{within}")  # noqa: S608
 
 
 def _quoted(text: str) -> str:
