@@ -55,6 +55,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     redis_user: str
     redis_password: str
     redis_ca: Path | None
+    archive: str
+    sealing: str
+    segment_entries: int
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{one.field}={_shown(one, getattr(self, one.field))!r}" for one in SETTINGS)
@@ -64,6 +67,11 @@ class Settings(Struct, frozen=True, kw_only=True):
     def is_distributed(self) -> bool:
         """Whether the ledger is on Kafka instead of in the data directory."""
         return bool(self.kafka)
+
+    @property
+    def archive_location(self) -> str:
+        """Where the archive is: by default in the data directory, if the ledger is there too; else empty for none."""
+        return self.archive or ("" if self.is_distributed else str(self.data / "archive"))
 
 
 class SettingsError(Exception):

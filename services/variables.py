@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 from msgspec import Struct
 
 from events.envelope import EVENT_BYTES_MAX
+from services.archive.locations import location_of
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 BODY_BYTES_LIMIT: Final = 256 * 1024 * 1024
@@ -105,6 +106,10 @@ def _prefix(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text):
         raise ValueError("letters, digits, dots, hyphens and underscores, at most 100")
     return text
+
+
+def _location(text: str) -> str:
+    return location_of(text) if text else text
 
 
 def _any_text(text: str) -> str:
@@ -321,6 +326,34 @@ SETTINGS: Final = (
         "",
         "File with the certificates that the server's is checked against, for rediss:// (PEM).",
         _file,
+    ),
+    Setting(
+        "REVLEDGER_ARCHIVE",
+        "archive",
+        "text",
+        "",
+        "",
+        "Where the ledger is archived: a directory, or a URL such as s3://bucket/folder (gs, az); by default the"
+        " directory archive in the data directory, and with Kafka nowhere.",
+        _location,
+    ),
+    Setting(
+        "REVLEDGER_SEALING",
+        "sealing",
+        "word",
+        "",
+        "on",
+        "Whether `revledger up` archives the ledger as it grows: on or off.",
+        _one_of("on", "off"),
+    ),
+    Setting(
+        "REVLEDGER_SEGMENT_ENTRIES",
+        "segment_entries",
+        "integer",
+        "entries",
+        "500000",
+        "How many entries a segment of the archive has; what is a day old is sealed before there are so many.",
+        _whole(1, 10_000_000),
     ),
 )
 """Every variable there is; a name here is for ever."""

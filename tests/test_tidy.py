@@ -37,6 +37,8 @@ TEXT_NAMES: Final = frozenset({"Makefile", "Dockerfile", "run", ".gitignore", ".
 
 # Modules whose test has another name than theirs: module -> the test that covers it.
 COVERED_BY: Final[dict[str, str]] = {
+    "services/archive/chunks.py": "tests/services/archive/test_sealing.py",
+    "services/archive/segments.py": "tests/services/archive/test_reading.py",
     "services/cli/doors.py": "tests/services/cli/test_load.py",
     "services/cli/letters_kafka.py": "tests/services/cli/test_run.py",
     "services/cli/status_kafka.py": "tests/services/cli/test_run.py",

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Final
 
 from msgspec import Struct
 
@@ -9,7 +11,7 @@ from events.days import moment_of_text
 from services.archive.manifests import FOLDER, ArchiveDamaged, Manifest, manifest_in
 from services.archive.stores import Store
 
-READS_MAX = 16
+READS_MAX: Final = 16
 """How many manifests are read at once."""
 
 
@@ -67,7 +69,7 @@ def catalogue(place: str, manifests: Iterable[Manifest]) -> Catalogue:
     used = {one.name for one in found.manifests}
     _check_ledgers(place, every)
     for chain in chains.values():
-        for before, after in zip(chain, chain[1:], strict=False):
+        for before, after in pairwise(chain):
             _check_next(place, before, after)
     return Catalogue(place, chains, [one for one in every if one.name not in used])
 
@@ -89,14 +91,8 @@ def _chain(place: str, some: Sequence[Manifest]) -> list[Manifest]:
         segment = beyond[0].segment
         due = f"{segment.partition:04}-{reached:012}-..."
         problem = f"is missing: segments go on with {beyond[0].name}, and none holds block {reached}"
-        raise ArchiveDamaged(place, f"segment {due}", f"{problem} of partition {segment.partition}", _GAP)
+        raise ArchiveDamaged(place, f"segment {due}", f"{problem} of partition {segment.partition}")
     return chain
-
-
-_GAP = (
-    "restore its manifest and files from a copy of the archive, or run `revledger archive --reseal`, if the ledger still"
-    " has its blocks"
-)
 
 
 def _check_next(place: str, before: Manifest, after: Manifest) -> None:

@@ -52,11 +52,11 @@ async def chunks(
         size += len(stored.data)
         height = stored.height + 1
         if entries >= CHUNK_ENTRIES or size >= CHUNK_BYTES:
-            chunk = await asyncio.to_thread(_checked, some, before, exactly)
+            chunk = await asyncio.to_thread(_checked, some, before, exactly=exactly)
             yield chunk
             before, some, entries, size = chunk.last, [], 0, 0
     if some:
-        yield await asyncio.to_thread(_checked, some, before, exactly)
+        yield await asyncio.to_thread(_checked, some, before, exactly=exactly)
     if height < until_height:
         problem = f"The ledger has no block {height} of partition {partition}, and had it before."
         raise LedgerUnavailable(problem, "Restore the ledger from a copy.")
@@ -80,7 +80,7 @@ def data_of(head: bytes, entries: Sequence[Entry]) -> bytes:
     return _ENCODER.encode((head, entries))
 
 
-def _checked(some: Sequence[StoredBlock], before: Block | None, exactly: bool) -> Chunk:
+def _checked(some: Sequence[StoredBlock], before: Block | None, *, exactly: bool) -> Chunk:
     """Raises BlockDamaged."""
     read: list[Block] = []
     for stored in some:

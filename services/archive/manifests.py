@@ -39,7 +39,7 @@ class Ledgers(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Segment(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Blocks `from_height` to `until_height - 1` of a partition; heights, numbers and hashes chain it to its neighbours.
+    """Blocks `from_height` to `until_height - 1` of a partition; numbers and hashes chain it to its neighbours.
 
     Times are RFC 3339; `newest_event` is null where no event is in it. Hashes are in hexadecimal.
     """

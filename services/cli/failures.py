@@ -71,6 +71,12 @@ def _services_error(error: BaseException) -> Ending | None:
     if isinstance(error, BlockDamaged | BooksDiffer):
         text = f"{error}\nStop writing to this ledger: restore it from a copy, or use the revledger that wrote it."
         return Ending(NOT_DONE, text)
+    if "services.archive.stores" in sys.modules:  # likewise: what it needs is an extra of its own
+        from services.archive.manifests import ArchiveDamaged
+        from services.archive.stores import ArchiveUnavailable
+
+        if isinstance(error, ArchiveDamaged | ArchiveUnavailable):
+            return Ending(NOT_DONE, _sentence(str(error)))
     if "services.kafka.booking" in sys.modules:  # else its errors cannot have come, and it may not be installed
         from services.kafka.booking import InputMadeAnew, LedgersDiffer
 

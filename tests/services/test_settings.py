@@ -70,6 +70,9 @@ def test_defaults_are_those_that_are_documented() -> None:
         redis_user="",
         redis_password="",
         redis_ca=None,
+        archive="",
+        sealing="on",
+        segment_entries=500_000,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.archive import tables as archive_tables
+from services.archive import chunks
 from services.archive.tables import ledger_tables
 from tests.model.notation import fact, line
 from tests.services.books import MemoryBooks
@@ -28,7 +28,7 @@ async def answers(heights: dict[int, int]) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("chunk", [1, 50_000])
 def test_what_lies_beyond_the_heights_is_left_out(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive_tables, "CHUNK_ENTRIES", chunk)
+    monkeypatch.setattr(chunks, "CHUNK_ENTRIES", chunk)
     new = ("new", 4000 * 120_000)
     assert asyncio.run(answers({0: -1})) == []
     assert asyncio.run(answers({0: 0})) == []
