@@ -12,7 +12,17 @@ from events.money import MINOR_DIGITS
 from projections.figures import CATALOGUE
 from projections.periods import Every, PeriodError, bounds_of
 
-PARAMETERS: Final = ("from", "until", "at", "on", "every", "currency", "by", "where", "known_at", "figures")
+PARAMETERS: Final = (
+    *("from", "until", "at", "on", "every", "currency", "by", "where", "known_at", "figures"),
+    *("between", "limit"),
+)
+REPEATED: Final = ("where", "figures", "between")
+"""Parameters that may be given several times."""
+NOW: Final = "now"
+"""The moment of all that is in the ledger."""
+LIMIT: Final = 20
+"""How much is told one by one where nobody says how much."""
+LIMIT_MAX: Final = 10_000
 
 
 class QuestionError(Exception):
@@ -25,7 +35,7 @@ class QuestionError(Exception):
 
 
 class Moment(Struct, frozen=True):
-    """A moment of knowledge: a time in microseconds, or a height per partition."""
+    """A moment of knowledge: a time in microseconds, or a height per partition, or neither: now."""
 
     text: str
     time: int | None = None
@@ -44,6 +54,8 @@ class Question(Struct, frozen=True):
     where: tuple[tuple[str, str], ...] = ()
     known_at: Moment | None = None
     figures: tuple[str, ...] = ()
+    between: tuple[Moment, Moment] | None = None
+    limit: int = LIMIT
 
 
 def question_of(parameters: Mapping[str, Sequence[str]]) -> Question:
@@ -54,7 +66,7 @@ def question_of(parameters: Mapping[str, Sequence[str]]) -> Question:
             raise QuestionError(name, f"there is no parameter {name!r}{nearest(name, PARAMETERS)}")
     one = {name: texts[0] for name, texts in given.items() if texts}
     for name, texts in given.items():
-        if len(texts) > 1 and name not in ("where", "figures"):
+        if len(texts) > 1 and name not in REPEATED:
             raise QuestionError(name, f"{name!r} is given {len(texts)} times: give it once")
     at = _at(one)
     start, until = _day(one, "from"), _day(one, "until")
@@ -72,8 +84,10 @@ def question_of(parameters: Mapping[str, Sequence[str]]) -> Question:
         _every(one.get("every", "month")),
         one.get("by"),
         tuple(_pair(text) for text in given.get("where", [])),
-        None if "known_at" not in one else _moment(one["known_at"]),
+        None if "known_at" not in one else _moment(one["known_at"], "known_at"),
         tuple(_figure(name) for text in given.get("figures", []) for name in text.split(",")),
+        _between(given.get("between", [])),
+        _limit(one.get("limit", str(LIMIT))),
     )
 
 
@@ -154,14 +168,32 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _moment(text: str) -> Moment:
+def _between(texts: Sequence[str]) -> tuple[Moment, Moment] | None:
+    if not texts:
+        return None
+    if len(texts) != 2:
+        raise QuestionError("between", f"between takes two moments, the earlier first; {len(texts)} are given")
+    first, second = (Moment(NOW) if text == NOW else _moment(text, "between") for text in texts)
+    if first.text == NOW or (first.time is not None and second.time is not None and second.time < first.time):
+        raise QuestionError("between", f"{second.text} is not later than {first.text}: give the earlier moment first")
+    return first, second
+
+
+def _limit(text: str) -> int:
+    if not re.fullmatch("[0-9]{1,9}", text) or int(text) > LIMIT_MAX:
+        raise QuestionError("limit", f"limit {text!r} is not a whole number from 0 to {LIMIT_MAX}")
+    return int(text)
+
+
+def _moment(text: str, parameter: str) -> Moment:
     if re.fullmatch(r"[0-9]{1,9}:[0-9]{1,18}(,[0-9]{1,9}:[0-9]{1,18})*", text):
         pairs = [pair.split(":") for pair in text.split(",")]
         return Moment(text, None, tuple((int(partition), int(height)) for partition, height in pairs))
     try:
         return Moment(text, moment_of_text(text))
     except ValueError as error:
+        hint = ", nor now" if parameter == "between" else ""
         sentence = (
-            f"known_at {text!r} is neither a time such as 2024-01-31T09:30:00Z nor a position such as 0:41"
+            f"{parameter} {text!r} is neither a time such as 2024-01-31T09:30:00Z nor a position such as 0:41{hint}"
         )
-        raise QuestionError("known_at", sentence) from error
+        raise QuestionError(parameter, sentence) from error

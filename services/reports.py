@@ -55,7 +55,7 @@ class Reports:
         book = await evidence_of(views, self._partitions, [BOOK])
         _check_names(question, book if known is None else await self.book())
         currency = _currency_of(question, book)
-        bounds = bounds_for(question, *window_of(question, _newest_day(book.as_of, self._zone)))
+        bounds = bounds_for(question, *window_of(question, newest_day(book.as_of, self._zone)))
         keys = keys_for(question, currency, bounds, accounts=False)
         evidence = await evidence_of(views, self._partitions, keys)
         try:
@@ -70,7 +70,7 @@ class Reports:
         book = await evidence_of(views, self._partitions, [BOOK])
         _check_names(question, book if known is None else await self.book())
         currency = _currency_of(question, book)
-        bounds = _bounds(question, _newest_day(book.as_of, self._zone))
+        bounds = _bounds(question, newest_day(book.as_of, self._zone))
         chosen = _chosen(question)
         keys = keys_for(question, currency, bounds, accounts=any(one.needs == "accounts" for one in chosen))
         evidence = await evidence_of(views, self._partitions, keys)
@@ -117,7 +117,7 @@ class Reports:
         return views
 
 
-def _newest_day(as_of: AsOf, zone: tzinfo | None) -> int:
+def newest_day(as_of: AsOf, zone: tzinfo | None) -> int:
     """The day up to which a question without dates is answered; what claims to come from the future moves it not."""
     if not as_of.recorded_at:
         return day_of_moment(clock.now(), zone)

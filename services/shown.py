@@ -25,6 +25,11 @@ def money(amount_minor: int | None, currency: str, cut_digits: int = 0) -> str:
     return f"{sign}{whole:,}.{rest:0{kept}}" if kept else f"{sign}{whole:,}"
 
 
+def change(amount_minor: int, currency: str) -> str:
+    """How much an amount changed: with its sign, unless it did not."""
+    return f"{'+' if amount_minor > 0 else ''}{money(amount_minor, currency)}"
+
+
 def count(number: int | None) -> str:
     """A whole number with thousands separators."""
     return NOTHING if number is None else f"{number:,}"

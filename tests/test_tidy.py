@@ -39,6 +39,9 @@ TEXT_NAMES: Final = frozenset({"Makefile", "Dockerfile", "run", ".gitignore", ".
 COVERED_BY: Final[dict[str, str]] = {
     "services/archive/chunks.py": "tests/services/archive/test_sealing.py",
     "services/archive/segments.py": "tests/services/archive/test_reading.py",
+    "services/audit/asking.py": "tests/services/audit/test_restating.py",
+    "services/audit/selecting.py": "tests/services/audit/test_restating.py",
+    "services/audit/telling.py": "tests/services/audit/test_restating.py",
     "services/cli/doors.py": "tests/services/cli/test_load.py",
     "services/cli/letters_kafka.py": "tests/services/cli/test_run.py",
     "services/cli/status_kafka.py": "tests/services/cli/test_run.py",

@@ -11,6 +11,8 @@ WRONG_USAGE: Final = 2
 INTERRUPTED: Final = 130
 """As shells have it: 128 and the number of SIGINT."""
 
+EXTRAS: Final = {"duckdb": "audit", "pyarrow": "audit", "obstore": "audit", "cryptography": "audit"}
+"""Library that not everybody installs -> the extra it comes with."""
 REPORT: Final = (
     "This is a defect of revledger. Please report it with what this command prints when REVLEDGER_LOG=debug is set."
 )
@@ -37,6 +39,9 @@ def ending_of(error: BaseException) -> Ending | None:
         return Ending(error.status, str(error))
     if isinstance(error, KeyboardInterrupt):
         return Ending(INTERRUPTED, "Interrupted.")
+    if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+        command = f"pip install 'revledger[{EXTRAS[error.name]}]'"
+        return Ending(NOT_DONE, f"This command needs {error.name}, which is not installed: {command}.")
     return _asked_wrongly(error) or _services_error(error) or _system_error(error)
 
 

@@ -64,7 +64,7 @@ def bridge(
 
     Without --from and --until: the last twelve months.
     """
-    question = _question(
+    question = question_from(
         start=start, until=until, every=every, currency=currency, by=by, where=where, known_at=known_at
     )
     answer = run(_answered(settings_of(data), "bridge", question))
@@ -100,7 +100,7 @@ def figures(
 
     Without a day or a window: as the day of the newest event ends.
     """
-    question = _question(
+    question = question_from(
         start=start,
         until=until,
         at=at,
@@ -115,7 +115,8 @@ def figures(
     _show(answer, question, form)
 
 
-def _question(**given: str | list[str] | None) -> "Question":
+def question_from(**given: str | list[str] | None) -> "Question":
+    """The question that options ask; `start` is the option --from. Raises QuestionError."""
     from services.questions import question_of
 
     parameters = {"from" if name == "start" else name: _texts(value) for name, value in given.items()}

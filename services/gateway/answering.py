@@ -22,14 +22,15 @@ COMMON: Final = ("from", "until", "currency", "by", "where", "known_at")
 PARAMETERS_OF: Final = {
     "bridge": (*COMMON, "every"),
     "figures": (*COMMON, "at", "on", "figures"),
+    "restate": ("from", "until", "every", "currency", "by", "where", "between", "limit"),
 }
 """Report -> the parameters it takes."""
 
 _ELSEWHERE: Final = {
-    "at": "the bridge is about a window: ask with from and until",
-    "on": "the bridge is about a window: ask with from and until",
-    "every": "figures are of one day or one window: ask once for each period",
-    "figures": "the bridge has no figures: ask for them at /v1/figures",
+    ("bridge", "at"): "the bridge is about a window: ask with from and until",
+    ("bridge", "on"): "the bridge is about a window: ask with from and until",
+    ("figures", "every"): "figures are of one day or one window: ask once for each period",
+    ("bridge", "figures"): "the bridge has no figures: ask for them at /v1/figures",
 }
 
 Ask = Callable[[Question], Coroutine[Any, Any, Answer]]
@@ -112,7 +113,9 @@ def question_asked(report: str, request: Request[Any, Any, Any]) -> Question:
     question = question_of(parameters)
     for name, texts in parameters.items():
         if name.replace("-", "_") not in PARAMETERS_OF[report] and any(texts):
-            raise QuestionError(name, _ELSEWHERE[name])
+            taken = ", ".join(PARAMETERS_OF[report])
+            sentence = _ELSEWHERE.get((report, name)) or f"{name} is not asked of {report}, which takes {taken}"
+            raise QuestionError(name, sentence)
     return question
 
 

@@ -10,6 +10,7 @@ from litestar.types import Message, Scope
 
 from services.gateway.answering import answering
 from services.gateway.assets import SECURITY_HEADERS, assets
+from services.gateway.auditing import auditing
 from services.gateway.health import health
 from services.gateway.openapi import openapi_document
 from services.gateway.ports import Served
@@ -37,6 +38,7 @@ def application(served: Served, settings: Settings) -> Litestar:
         [
             *receiving(served.entrance, settings),
             *answering(served),
+            *auditing(served),
             *streaming(state, stopping),
             *health(state),
             openapi,

@@ -12,6 +12,7 @@ from projections.periods import Every
 from services.gateway.answering import PARAMETERS_OF
 from services.gateway.problems import CODES, MEDIA_TYPE, STATUS_OF_REFUSAL
 from services.gateway.receiving import EVENTS_MAX
+from services.questions import LIMIT, LIMIT_MAX, REPEATED
 
 Json = dict[str, Any]
 
@@ -20,6 +21,7 @@ _INTEGER: Final[Json] = {"type": "integer"}
 _STRING: Final[Json] = {"type": "string"}
 _UNREAD: Final[Json] = {"type": "integer", "description": "In the distributed form: events no writer has read yet."}
 _DAY: Final[Json] = {"type": "string", "format": "date"}
+_LIMIT: Final[Json] = {"type": "integer", "minimum": 0, "maximum": LIMIT_MAX, "default": LIMIT}
 
 _PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     "from": ("First day of the window; by default twelve months before its end.", _DAY),
@@ -35,8 +37,9 @@ _PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
         "Names of figures; by default all that the day or the window can answer.",
         {"enum": [figure.name for figure in FIGURES]},
     ),
+    "between": ("Two moments, the earlier first: times, positions such as 0:41, or now as the later.", _STRING),
+    "limit": ("How much is told one by one, the largest first; the rest is told in sum.", _LIMIT),
 }
-_REPEATED: Final = ("where", "figures")
 
 
 def openapi_document(body_bytes_max: int) -> Json:
@@ -63,6 +66,9 @@ def _paths(body_bytes_max: int) -> Json:
         "/v1/events": {"post": _post_events(body_bytes_max)},
         "/v1/reports/{name}": {"get": bridge},
         "/v1/figures": {"get": _get("Figures of a day or a window.", "Figures", (400, 503), _parameters("figures"))},
+        "/v1/restate": {
+            "get": _get("What changed between two moments, and why.", "Restatement", _ASKED, _parameters("restate"))
+        },
         "/v1/names": {"get": _get("Currencies, and what revenue can be broken down by.", "Names", (503,))},
         "/v1/status": {"get": _get("Position, lag and counts.", "Status", (503,))},
         "/v1/stream": {"get": _get_stream()},
@@ -124,7 +130,7 @@ def _parameters(report: str) -> list[Json]:
 def _parameter(name: str) -> Json:
     meaning, schema = _PARAMETERS[name]
     repeated = {"explode": True, "schema": {"type": "array", "items": schema}}
-    shape = repeated if name in _REPEATED else {"schema": schema}
+    shape = repeated if name in REPEATED else {"schema": schema}
     return {"name": name, "in": "query", "description": meaning, **shape}
 
 
@@ -216,6 +222,7 @@ def _answers() -> Json:
     return {
         "Bridge": _report("bridge", _object(row, {"group": group})),
         "Figures": _report("figures", figures),
+        "Restatement": _report("restate", _restated(row, group)),
         "Names": _object(
             {
                 "currencies": names,
@@ -224,6 +231,20 @@ def _answers() -> Json:
             }
         ),
     }
+
+
+def _restated(bridge_row: Json, group: Json) -> Json:
+    """A row of a restatement: that of a bridge, and the events behind it."""
+    changes = {"type": "object", "additionalProperties": _INTEGER}
+    moment = {"type": "string", "format": "date-time"}
+    texts = dict.fromkeys(("source", "id", "type", "account", "words"), _STRING)
+    place = dict.fromkeys(("partition", "height", "seq"), _INTEGER)
+    when = {"time": moment, "effective": _DAY, "recorded_at": moment}
+    event = {**texts, "contract": _or_null(_STRING), **when, **place, "changes": changes, "mrr_minor": changes}
+    more = _object({"events": _INTEGER, "changes": changes, "mrr_minor": changes})
+    committed = _object({"annual_e4": _INTEGER, "mrr_minor": _INTEGER})
+    events = {"type": "array", "items": _object(event)}
+    return _object({**bridge_row, "committed": committed, "events": events}, {"group": group, "more": more})
 
 
 def _states() -> Json:
@@ -267,15 +288,11 @@ def _states() -> Json:
 
 
 def _report(name: str, row: Json) -> Json:
-    return _object(
-        {
-            "report": {"enum": [name]},
-            "currency": _STRING,
-            "policy": _STRING,
-            "as_of": _ref("AsOf"),
-            "rows": {"type": "array", "items": row},
-        }
-    )
+    reflected: Json = {"as_of": _ref("AsOf")}
+    if name == "restate":
+        reflected = {"between": {"type": "array", "items": _ref("AsOf"), "minItems": 2, "maxItems": 2}}
+    rows = {"type": "array", "items": row}
+    return _object({"report": {"enum": [name]}, "currency": _STRING, "policy": _STRING, **reflected, "rows": rows})
 
 
 def _object(required: Json, optional: Json | None = None) -> Json:
@@ -294,4 +311,6 @@ def _content(media_type: str, schema: str, description: str) -> Json:
     return {"description": description, "content": {media_type: {"schema": _ref(schema)}}}
 
 
+_ASKED: Final = (400, 404, 501, 503)
+"""What a question to the ledger itself may end in."""
 _PROBLEM: Final[Json] = {"$ref": "#/components/responses/Problem"}

@@ -20,6 +20,7 @@ COMMANDS = [
     ("report",),
     ("report", "bridge"),
     ("report", "figures"),
+    ("restate",),
     ("status",),
     ("dead-letters",),
     ("dead-letters", "list"),
@@ -97,6 +98,11 @@ def test_defects_are_one_line_and_a_traceback_only_for_debugging(monkeypatch: py
         (PermissionError(13, "Permission denied", "books"), 1, "books: Permission denied.\n"),
         (failures.Failure("No.", 2), 2, "No.\n"),
         (KeyboardInterrupt(), 130, "Interrupted.\n"),
+        (
+            ModuleNotFoundError("No module named 'duckdb'", name="duckdb"),
+            1,
+            "This command needs duckdb, which is not installed: pip install 'revledger[audit]'.\n",
+        ),
     ],
 )
 def test_errors_end_in_a_sentence(

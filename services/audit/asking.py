@@ -1,0 +1,74 @@
+"""Asking a ledger itself: its tables up to a moment, and what an answer from them reflects."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import tzinfo
+
+from msgspec import Struct
+
+from events.block import Genesis
+from services.archive.tables import Tables, ledger_tables
+from services.audit.selecting import known_sql
+from services.evidence import AsOf
+from services.ledgers.port import Ledger
+from services.moments import Known, known_at, known_now
+from services.policies import zone_of
+from services.questions import Moment, QuestionError
+
+
+class Asked(Struct, frozen=True):
+    """A ledger with the tables of all that was known at the latest moment of a question."""
+
+    ledger: Ledger
+    genesis: Genesis
+    tables: Tables
+
+    @property
+    def zone(self) -> tzinfo | None:
+        """The reporting zone."""
+        return zone_of(self.genesis.policy)
+
+    async def as_of(self, known: Known, moment: Moment | None) -> AsOf:
+        """What an answer reflects that is worked out from the tables, as known then."""
+        recorded_at = max([await self._recorded_at(*place) for place in known.heights.items()])
+        newest = f"SELECT max(epoch_us(time)) FROM entries WHERE {known_sql(known.heights)}"  # noqa: S608
+        ((newest_event_at,),) = await self.tables.rows(newest)
+        heights = {str(partition): height for partition, height in known.heights.items()}
+        return AsOf(heights, recorded_at, newest_event_at or 0, moment.text if moment else None, known.final)
+
+    async def _recorded_at(self, partition: int, height: int) -> int:
+        async for block in self.ledger.read(partition, height, height + 1):
+            return block.recorded_at
+        return 0
+
+
+@asynccontextmanager
+async def asking(ledger: Ledger, genesis: Genesis, known: Known) -> AsyncIterator[Asked]:
+    """The tables of all that was known; raises BlockDamaged, LedgerUnavailable."""
+    async with ledger_tables(ledger, known.heights, names=("postings", "entries")) as tables:
+        yield Asked(ledger, genesis, tables)
+
+
+async def known_or_now(ledger: Ledger, genesis: Genesis, moment: Moment | None) -> Known:
+    """What was known at a moment, or all there is; raises QuestionError."""
+    partitions = range(genesis.partitions)
+    if moment is None:
+        return await known_now(ledger, partitions)
+    return await _begun(ledger, partitions, moment, "known_at")
+
+
+async def known_between(ledger: Ledger, genesis: Genesis, between: tuple[Moment, Moment]) -> tuple[Known, Known]:
+    """What was known at two moments, the earlier first; raises QuestionError."""
+    partitions = range(genesis.partitions)
+    first, second = [await _begun(ledger, partitions, moment, "between") for moment in between]
+    if any(second.heights[partition] < height for partition, height in first.heights.items()):
+        sentence = f"{between[1].text} is not later than {between[0].text}: give the earlier moment first"
+        raise QuestionError("between", sentence)
+    return first, second
+
+
+async def _begun(ledger: Ledger, partitions: Sequence[int], moment: Moment, parameter: str) -> Known:
+    known = await known_at(ledger, partitions, moment, parameter)
+    if max(known.heights.values()) < 0:
+        raise QuestionError(parameter, f"{moment.text} is before the ledger began: name a later moment")
+    return known

@@ -1,0 +1,67 @@
+"""Selecting postings in SQL: those of one currency that fit a question, under the value they are grouped by."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from projections.groups import CELL_NAMES
+from services.archive.tables import Tables
+from services.questions import Question, QuestionError, nearest
+
+_COLUMNS: Final = frozenset(CELL_NAMES) - {"term_months"}
+
+
+def chosen_sql(question: Question, currency: str) -> str:
+    """A query for the postings of a question; `grp` is the value of the name it groups by, empty for the whole."""
+    fitting = "".join(f" AND {value_sql(name)} = {quoted(value)}" for name, value in question.where)
+    group = "''" if question.by is None else value_sql(question.by)
+    columns = "partition, height, seq, account, contract, line, plan, day, movement, amount_e4 AS amount"
+    return f"SELECT {columns}, {group} AS grp FROM postings WHERE currency = {quoted(currency)}{fitting}"  # noqa: S608
+
+
+def value_sql(name: str) -> str:
+    """The value that a posting has under a name, empty where it has none."""
+    if name in _COLUMNS:
+        return name
+    if name == "term_months":
+        return "coalesce(CAST(term_months AS VARCHAR), '')"
+    return f"coalesce(attributes[{quoted(name)}], '')"
+
+
+def known_sql(heights: Mapping[int, int]) -> str:
+    """Whether a row was recorded by then: its block is at most the one of its partition."""
+    places = [f"(partition = {partition} AND height <= {height})" for partition, height in heights.items()]
+    return f"({' OR '.join(places)})"
+
+
+def day_sql(day: int) -> str:
+    """A day given as a number."""
+    return f"(DATE '1970-01-01' + {day})"
+
+
+def quoted(text: str) -> str:
+    """A text in SQL."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+async def currency_in(tables: Tables, question: Question) -> str:
+    """The currency asked for, or the only one in the books; raises QuestionError if there are several."""
+    if question.currency is not None:
+        return question.currency
+    currencies = [row[0] for row in await tables.rows("SELECT DISTINCT currency FROM postings ORDER BY 1")]
+    if len(currencies) > 1:
+        sentence = f"the books hold {', '.join(currencies)}, which are never added up: choose one with currency"
+        raise QuestionError("currency", sentence)
+    return str(currencies[0]) if currencies else "USD"
+
+
+async def check_names(tables: Tables, question: Question) -> None:
+    """Raises QuestionError for a name that nothing is labelled with."""
+    asked = [("by", question.by), *(("where", name) for name, _ in question.where)]
+    unusual = [(parameter, name) for parameter, name in asked if name is not None and name not in CELL_NAMES]
+    if not unusual:
+        return
+    names = await tables.rows("SELECT DISTINCT unnest(map_keys(attributes)) FROM postings")
+    known = {*CELL_NAMES, *(row[0] for row in names)}
+    for parameter, name in unusual:
+        if name not in known:
+            raise QuestionError(parameter, f"nothing is labelled {name!r}{nearest(name, known)}")

@@ -1,0 +1,71 @@
+"""Auditing: questions to the ledger itself over HTTP, a few at a time, because each reads much."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from events.block import Genesis
+from services.compose import genesis_of
+from services.gateway.answering import question_asked
+from services.gateway.ports import Served
+from services.gateway.problems import Problem, json_response
+from services.reports import Answer
+
+RUNNING_MAX: Final = 2
+"""How many questions are worked on at once; each may take a gigabyte of memory."""
+WAITING_MAX: Final = 16
+"""How many more may wait for their turn."""
+
+
+class Turns:
+    """Lets a few work at once, some wait, and sends the others away."""
+
+    def __init__(self) -> None:
+        self._running = asyncio.Semaphore(RUNNING_MAX)
+        self._asked = 0
+
+    async def answer(self, work: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What the work gives; raises Problem `too_many_questions`."""
+        if self._asked >= RUNNING_MAX + WAITING_MAX:
+            sentence = "others are asking the ledger already: ask again after the seconds in Retry-After"
+            raise Problem("too_many_questions", sentence, headers={"retry-after": "5"})
+        self._asked += 1
+        try:
+            async with self._running:
+                return await work()
+        finally:
+            self._asked -= 1
+
+
+def auditing(served: Served) -> list[HTTPRouteHandler]:
+    """The routes that ask the ledger itself."""
+    turns = Turns()
+
+    @get("/v1/restate")
+    async def restate(request: Request[Any, Any, Any]) -> Response[bytes]:
+        question = question_asked("restate", request)
+        require_tables()
+        from services.audit.restating import restatement  # noqa: PLC0415 - with DuckDB, for those who have it
+
+        genesis = await _genesis(served)
+        return json_response(await turns.answer(lambda: restatement(served.ledger, genesis, question)))
+
+    return [restate]
+
+
+async def _genesis(served: Served) -> Genesis:
+    genesis = await genesis_of(served.ledger)
+    if genesis is None:
+        raise Problem("not_begun", "the ledger holds nothing yet: send events first")
+    return genesis
+
+
+def require_tables() -> None:
+    """Raises Problem where what asks the ledger is not installed."""
+    try:
+        import duckdb  # noqa: F401, PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise Problem("not_installed", "install it where the service runs: pip install 'revledger[audit]'") from error
