@@ -45,13 +45,17 @@ Unit = Literal["minor", "accounts", "ratio"]
 
 
 class Figure(Struct, frozen=True):
-    """One row of the catalogue; `needs` tells what the question has to bring: a day, a window, or each account."""
+    """One row of the catalogue; `needs` tells what the question has to bring: a day, a window, or each account.
+
+    `worked` is the formula over the parts in braces, each a row of `projections.parts`.
+    """
 
     name: str
     unit: Unit
     needs: Literal["day", "window", "accounts"]
     definition: str
     formula: str
+    worked: str
     value: Callable[[Basis], Value]
 
 
@@ -83,6 +87,7 @@ FIGURES: Final = (
         "day",
         "Monthly recurring revenue: what the contracts in force are worth a month, discounts deducted.",
         "ARR / 12",
+        "{annual} / 12",
         lambda basis: mrr_minor(basis.level),
     ),
     Figure(
@@ -91,6 +96,7 @@ FIGURES: Final = (
         "day",
         "Annual recurring revenue: what the contracts in force are worth a year, discounts deducted.",
         "sum of the annual values of all recurring lines in force",
+        "{annual}",
         lambda basis: arr_minor(basis.level),
     ),
     Figure(
@@ -99,6 +105,7 @@ FIGURES: Final = (
         "day",
         "Committed MRR: the level that everything that had happened by then leads to if nothing else happens.",
         "MRR + what is agreed and not yet in force",
+        "{level} + {ahead}",
         lambda basis: mrr_minor(basis.level + basis.before.get("ahead", 0)),
     ),
     Figure(
@@ -107,10 +114,17 @@ FIGURES: Final = (
         "day",
         "Scheduled churn: the falls in MRR that are known and lie ahead, as a negative number.",
         "sum of churn and contraction effective on that day or later",
+        "{scheduled}",
         lambda basis: mrr_minor(sum(basis.after.get(movement, 0) for movement in FALLS)),
     ),
     Figure(
-        "accounts", "accounts", "day", "Accounts with MRR above zero.", "count", lambda basis: basis.accounts
+        "accounts",
+        "accounts",
+        "day",
+        "Accounts with MRR above zero.",
+        "count",
+        "{active}",
+        lambda basis: basis.accounts,
     ),
     Figure(
         "arpa_minor",
@@ -118,6 +132,7 @@ FIGURES: Final = (
         "day",
         "Average MRR per account with revenue; free accounts do not count.",
         "MRR / accounts",
+        "{level} / {active}",
         _arpa,
     ),
     Figure(
@@ -126,6 +141,7 @@ FIGURES: Final = (
         "window",
         "Average new sale: the MRR that new accounts brought, per new account.",
         "new MRR / new accounts",
+        "{new} / {new_accounts}",
         _asp,
     ),
     Figure(
@@ -134,6 +150,7 @@ FIGURES: Final = (
         "accounts",
         "Net revenue retention: what the accounts with revenue at the start pay at the end.",
         "closing MRR of the opening accounts / opening MRR",
+        "{retained} / {opening_mrr}",
         lambda basis: ratio_text(basis.retention.closing, basis.retention.opening),
     ),
     Figure(
@@ -142,6 +159,7 @@ FIGURES: Final = (
         "accounts",
         "Gross revenue retention: the same with every account capped at what it paid at the start.",
         "sum over opening accounts of min(opening, closing) / opening MRR",
+        "{kept} / {opening_mrr}",
         lambda basis: ratio_text(basis.retention.kept, basis.retention.opening),
     ),
     Figure(
@@ -150,6 +168,7 @@ FIGURES: Final = (
         "accounts",
         "Share of the accounts with revenue at the start that have none at the end.",
         "opening accounts inactive at the end / opening accounts",
+        "{lost} / {opening_accounts}",
         lambda basis: ratio_text(basis.retention.lost, basis.retention.accounts),
     ),
     Figure(
@@ -158,6 +177,7 @@ FIGURES: Final = (
         "window",
         "Share of the opening MRR lost to churn and contraction.",
         "-(churn + contraction) / opening MRR",
+        "-({churn} + {contraction}) / {opening_level}",
         lambda basis: ratio_text(-basis.moved("contraction", "churn"), basis.opening),
     ),
     Figure(
@@ -166,6 +186,7 @@ FIGURES: Final = (
         "window",
         "The same less expansion and reactivation; below zero when existing accounts grow.",
         "-(churn + contraction + expansion + reactivation) / opening MRR",
+        "-({churn} + {contraction} + {expansion} + {reactivation}) / {opening_level}",
         _net_churn,
     ),
     Figure(
@@ -174,6 +195,7 @@ FIGURES: Final = (
         "window",
         "How many times the MRR won covers the MRR lost.",
         "(new + reactivation + expansion) / -(contraction + churn)",
+        "({new} + {reactivation} + {expansion}) / -({contraction} + {churn})",
         _quick_ratio,
     ),
 )

@@ -20,7 +20,7 @@ REPEATED: Final = ("where", "figures", "between")
 """Parameters that may be given several times."""
 NOW: Final = "now"
 """The moment of all that is in the ledger."""
-LIMIT: Final = 20
+LIMIT: Final = 10
 """How much is told one by one where nobody says how much."""
 LIMIT_MAX: Final = 10_000
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from events.days import date_of_day, day_of_text
 from events.money import MINOR_DIGITS, round_half_up
+from projections.figures import Figure, Value
 
 NOTHING: Final = "-"
 SCALES: Final = {0: "", 3: "thousands of ", 6: "millions of ", 9: "billions of "}
@@ -43,6 +44,14 @@ def percent(ratio: str | None) -> str:
 def times(ratio: str | None) -> str:
     """A ratio in decimal as so many times."""
     return NOTHING if ratio is None else f"{_rounded(Decimal(ratio)):,}x"
+
+
+def figure(of: Figure, value: Value, currency: str, cut_digits: int = 0) -> str:
+    """The value of a figure in its unit."""
+    if of.unit == "ratio":
+        return (times if of.name == "quick_ratio" else percent)(None if value is None else str(value))
+    whole = None if value is None else int(value)
+    return count(whole) if of.unit == "accounts" else money(whole, currency, cut_digits)
 
 
 def _rounded(value: Decimal) -> Decimal:

@@ -22,6 +22,8 @@ report = typer.Typer(
 
 From = Annotated[str | None, typer.Option("--from", metavar="DAY", help="First day of the window, YYYY-MM-DD.")]
 Until = Annotated[str | None, typer.Option("--until", metavar="DAY", help="The day after the last of the window.")]
+At = Annotated[str | None, typer.Option("--at", metavar="DAY", help="As a day begins.")]
+On = Annotated[str | None, typer.Option("--on", metavar="DAY", help="As a day ends.")]
 Currency = Annotated[
     str | None,
     typer.Option("--currency", metavar="CUR", help="ISO 4217; needed if the books hold several."),
@@ -85,8 +87,8 @@ def figures(
     ] = None,
     start: From = None,
     until: Until = None,
-    at: Annotated[str | None, typer.Option("--at", metavar="DAY", help="As a day begins.")] = None,
-    on: Annotated[str | None, typer.Option("--on", metavar="DAY", help="As a day ends.")] = None,
+    at: At = None,
+    on: On = None,
     currency: Currency = None,
     by: By = None,
     where: Where = None,

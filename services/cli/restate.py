@@ -38,7 +38,7 @@ def restate(
     where: Where = None,
     limit: Annotated[
         int, typer.Option("--limit", metavar="N", help="Events told per row, the largest first; the rest in sum.")
-    ] = 20,
+    ] = 10,
     data: Data = None,
     form: Form = "table",
 ) -> None:

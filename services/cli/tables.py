@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 from rich.console import Console
@@ -55,7 +55,7 @@ def print_answer(answer: "Answer", by: str | None) -> None:
     _line(console, Text(_title(answer, by, note), style="bold"))
     for table in tables:
         console.print(table)
-    for line in _footer(answer, console.width):
+    for line in as_of_lines(answer, console.width):
         _line(console, Text(line, style="dim"))
 
 
@@ -91,7 +91,8 @@ def _title(answer: "Answer", by: str | None, scaled: str) -> str:
     return f"{name}{grouped} from {rows[0]['from']} until {rows[-1]['until']}{currency}"
 
 
-def _footer(answer: "Answer", width: int) -> list[str]:
+def as_of_lines(answer: "Answer", width: int) -> list[str]:
+    """What an answer reflects, for below it."""
     as_of = answer["as_of"]
     final = "final" if as_of["final"] else "not final: more may be recorded"
     parts = [f"as of {shown.heights(as_of['position'])}, {final}"]
@@ -136,19 +137,13 @@ def _figure_columns(answer: "Answer", cut_digits: int, *, lean: bool) -> list[Co
     return [
         Column(
             HEADERS.get(name, _name(name)),
-            [_value(name, row["figures"][name], answer["currency"], cut_digits) for row in answer["rows"]],
+            [
+                shown.figure(CATALOGUE[name], row["figures"][name], answer["currency"], cut_digits)
+                for row in answer["rows"]
+            ],
         )
         for name in names
     ]
-
-
-def _value(name: str, value: Any, currency: str, cut_digits: int = 0) -> str:
-    unit = CATALOGUE[name].unit
-    if unit == "minor":
-        return shown.money(value, currency, cut_digits)
-    if unit == "accounts":
-        return shown.count(value)
-    return shown.times(value) if name == "quick_ratio" else shown.percent(value)
 
 
 def _name(figure: str) -> str:
@@ -162,7 +157,7 @@ def _one_by_one(answer: "Answer") -> Table:
     table.add_column(Text("name"), no_wrap=True, overflow="ellipsis", style="dim")
     for row in answer["rows"]:
         for name, value in row["figures"].items():
-            table.add_row(_name(name), _value(name, value, answer["currency"]), name)
+            table.add_row(_name(name), shown.figure(CATALOGUE[name], value, answer["currency"]), name)
     return table
 
 

@@ -22,6 +22,7 @@ COMMON: Final = ("from", "until", "currency", "by", "where", "known_at")
 PARAMETERS_OF: Final = {
     "bridge": (*COMMON, "every"),
     "figures": (*COMMON, "at", "on", "figures"),
+    "explain": (*COMMON, "at", "on", "limit"),
     "restate": ("from", "until", "every", "currency", "by", "where", "between", "limit"),
 }
 """Report -> the parameters it takes."""

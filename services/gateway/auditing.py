@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from events.block import Genesis
 from services.compose import genesis_of
@@ -53,7 +54,16 @@ def auditing(served: Served) -> list[HTTPRouteHandler]:
         genesis = await _genesis(served)
         return json_response(await turns.answer(lambda: restatement(served.ledger, genesis, question)))
 
-    return [restate]
+    @get("/v1/explain/{figure:str}")
+    async def explain(request: Request[Any, Any, Any], figure: FromPath[str]) -> Response[bytes]:
+        question = question_asked("explain", request)
+        require_tables()
+        from services.audit.explaining import explanation  # noqa: PLC0415 - with DuckDB, for those who have it
+
+        genesis = await _genesis(served)
+        return json_response(await turns.answer(lambda: explanation(served.ledger, genesis, figure, question)))
+
+    return [restate, explain]
 
 
 async def _genesis(served: Served) -> Genesis:

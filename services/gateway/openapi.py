@@ -8,6 +8,7 @@ from events.movements import BRIDGE_MOVEMENTS
 from events.refusals import REASONS
 from events.vocabulary import EVENT_TYPES
 from projections.figures import FIGURES
+from projections.parts import EXPLAINED, PARTS
 from projections.periods import Every
 from services.gateway.answering import PARAMETERS_OF
 from services.gateway.problems import CODES, MEDIA_TYPE, STATUS_OF_REFUSAL
@@ -69,6 +70,7 @@ def _paths(body_bytes_max: int) -> Json:
         "/v1/restate": {
             "get": _get("What changed between two moments, and why.", "Restatement", _ASKED, _parameters("restate"))
         },
+        "/v1/explain/{figure}": {"get": _get_explanation()},
         "/v1/names": {"get": _get("Currencies, and what revenue can be broken down by.", "Names", (503,))},
         "/v1/status": {"get": _get("Position, lag and counts.", "Status", (503,))},
         "/v1/stream": {"get": _get_stream()},
@@ -77,6 +79,12 @@ def _paths(body_bytes_max: int) -> Json:
         "/metrics": {"get": _get_text("Measures for Prometheus.", "text/plain")},
         "/openapi.json": {"get": _get_text("This document.", "application/json", {"type": "object"})},
     }
+
+
+def _get_explanation() -> Json:
+    of_figure = {"name": "figure", "in": "path", "required": True, "schema": {"enum": [*EXPLAINED]}}
+    summary = "A figure down to its accounts, postings and events."
+    return _get(summary, "Explanation", _ASKED, [of_figure, *_parameters("explain")])
 
 
 def _post_events(body_bytes_max: int) -> Json:
@@ -223,6 +231,7 @@ def _answers() -> Json:
         "Bridge": _report("bridge", _object(row, {"group": group})),
         "Figures": _report("figures", figures),
         "Restatement": _report("restate", _restated(row, group)),
+        "Explanation": _report("explain", _explained(group)),
         "Names": _object(
             {
                 "currencies": names,
@@ -236,15 +245,40 @@ def _answers() -> Json:
 def _restated(bridge_row: Json, group: Json) -> Json:
     """A row of a restatement: that of a bridge, and the events behind it."""
     changes = {"type": "object", "additionalProperties": _INTEGER}
+    more = _object({"events": _INTEGER, "changes": changes, "mrr_minor": changes})
+    committed = _object({"annual_e4": _INTEGER, "mrr_minor": _INTEGER})
+    events = {"type": "array", "items": _object({**_event_told(), "changes": changes, "mrr_minor": changes})}
+    return _object({**bridge_row, "committed": committed, "events": events}, {"group": group, "more": more})
+
+
+def _event_told() -> Json:
     moment = {"type": "string", "format": "date-time"}
     texts = dict.fromkeys(("source", "id", "type", "account", "words"), _STRING)
     place = dict.fromkeys(("partition", "height", "seq"), _INTEGER)
-    when = {"time": moment, "effective": _DAY, "recorded_at": moment}
-    event = {**texts, "contract": _or_null(_STRING), **when, **place, "changes": changes, "mrr_minor": changes}
-    more = _object({"events": _INTEGER, "changes": changes, "mrr_minor": changes})
-    committed = _object({"annual_e4": _INTEGER, "mrr_minor": _INTEGER})
-    events = {"type": "array", "items": _object(event)}
-    return _object({**bridge_row, "committed": committed, "events": events}, {"group": group, "more": more})
+    return {**texts, "contract": _or_null(_STRING), "time": moment, "effective": _DAY, "recorded_at": moment, **place}
+
+
+def _explained(group: Json) -> Json:
+    """A row of an explanation: the figure, its parts, their accounts, their postings."""
+    amount = dict.fromkeys(("annual_e4", "mrr_minor"), _INTEGER)
+    sums = {"count": _INTEGER, **amount}
+    texts = dict.fromkeys(("movement", "contract", "line", "plan"), _STRING)
+    posting = _object({"day": _DAY, **texts, **amount, "event": _object(_event_told())})
+    ends = {"opening": _object(amount), "closing": _object(amount)}
+    more_postings = _object({"postings": _INTEGER, **amount})
+    account = _object(
+        {"account": _STRING, "postings": {"type": "array", "items": posting}}, {**sums, **ends, "more": more_postings}
+    )
+    part = _object(
+        {"part": {"enum": [*PARTS]}, "meaning": _STRING, "accounts": {"type": "array", "items": account}},
+        {**sums, "more": _object({"accounts": _INTEGER}, sums)},
+    )
+    value = {"anyOf": [_INTEGER, _STRING, {"type": "null"}]}
+    words = dict.fromkeys(("unit", "definition", "formula", "worked"), _STRING)
+    return _object(
+        {"value": value, **words, "parts": {"type": "array", "items": part}},
+        {"at": _DAY, "from": _DAY, "until": _DAY, "group": group},
+    )
 
 
 def _states() -> Json:
@@ -291,6 +325,8 @@ def _report(name: str, row: Json) -> Json:
     reflected: Json = {"as_of": _ref("AsOf")}
     if name == "restate":
         reflected = {"between": {"type": "array", "items": _ref("AsOf"), "minItems": 2, "maxItems": 2}}
+    if name == "explain":
+        reflected["figure"] = {"enum": [*EXPLAINED]}
     rows = {"type": "array", "items": row}
     return _object({"report": {"enum": [name]}, "currency": _STRING, "policy": _STRING, **reflected, "rows": rows})
 

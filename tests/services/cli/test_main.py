@@ -21,6 +21,7 @@ COMMANDS = [
     ("report", "bridge"),
     ("report", "figures"),
     ("restate",),
+    ("explain",),
     ("status",),
     ("dead-letters",),
     ("dead-letters", "list"),

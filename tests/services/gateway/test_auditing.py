@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from services.audit.explaining import explanation
 from services.audit.restating import restatement
 from services.compose import genesis_of
 from services.gateway.auditing import RUNNING_MAX, WAITING_MAX, Turns, require_tables
@@ -69,8 +70,29 @@ def test_a_restatement_is_that_of_the_audit(service: Service, query: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("figure", "query"),
+    [("nrr", f"{SPAN}&limit=1"), ("mrr_minor", "currency=USD&on=2024-01-31&by=plan&known_at=0:1"), ("new", SPAN)],
+)
+def test_an_explanation_is_that_of_the_audit(service: Service, figure: str, query: str) -> None:
+    answer = ask(service, f"/v1/explain/{figure}?{query}")
+    assert answer.status_code == 200, answer.text
+
+    async def expected() -> Answer:
+        genesis = await genesis_of(service.books.ledger)
+        assert genesis is not None
+        return await explanation(service.books.ledger, genesis, figure, question_of(parameters_in(query)))
+
+    found = asyncio.run_coroutine_threadsafe(expected(), service.loop).result(20)
+    assert without_ages(answer.json()) == without_ages(json.loads(json.dumps(found)))
+    assert answer.json()["rows"][0]["parts"]
+
+
+@pytest.mark.parametrize(
     ("path", "parameter"),
     [
+        (f"/v1/explain/nnr?{SPAN}", "figures"),
+        ("/v1/explain/nrr?currency=USD", "from"),
+        (f"/v1/explain/nrr?{SPAN}&every=month", "every"),
         (f"/v1/restate?{SPAN}", "between"),
         (f"/v1/restate?{SPAN}&between=0:1", "between"),
         (f"/v1/restate?{SPAN}&between=now&between=0:1", "between"),

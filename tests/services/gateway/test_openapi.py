@@ -75,7 +75,7 @@ def test_it_has_all_routes_and_no_other(service: Service) -> None:
 def test_it_knows_all_parameters_and_figures() -> None:
     gets = [item["get"] for item in DOCUMENT["paths"].values() if "get" in item]
     named = {parameter["name"] for get in gets for parameter in get.get("parameters", ())}
-    assert named - {"name"} == set(PARAMETERS)
+    assert named - {"name", "figure"} == set(PARAMETERS)
     figures = DOCUMENT["components"]["schemas"]["Figures"]["properties"]["rows"]["items"]["properties"]["figures"]
     assert set(figures["properties"]) == set(CATALOGUE)
 
@@ -97,6 +97,7 @@ def test_its_schemas_hold_for_answers(client: httpx.Client) -> None:
         "Bridge": "/v1/reports/bridge?by=plan&currency=USD",
         "Figures": "/v1/figures?from=2024-01-01&until=2025-01-01&currency=USD&known_at=0:1&by=plan",
         "Restatement": "/v1/restate?from=2024-01-01&until=2025-01-01&currency=USD&between=0:0&between=now&by=plan",
+        "Explanation": "/v1/explain/nrr?from=2024-01-01&until=2025-01-01&currency=USD&by=plan&limit=1",
         "Names": "/v1/names",
         "Status": "/v1/status",
         "Health": "/health/live",
