@@ -160,13 +160,13 @@ def test_the_runner_asks_the_command_line_and_each_window_once(
     assert disagreements(case, runner.run(case.events, case.expectations, tmp_path)) == []
     window = "--data DIR/ledger --from 2024-01-01 --until 2024-02-01"
     start = "--data DIR/ledger --at 2024-02-01 --currency USD"
-    monthly = "--every month --currency USD --by plan"
+    monthly = "--every month --currency USD --where account=a --by plan"
     known = "--known-at 2024-02-01T00:00:00Z"
     assert asked == [
         "load DIR/events.jsonl --data DIR/ledger --as-recorded",
         f"report figures nrr grr {window} --currency USD --format json",
         f"report figures mrr_minor {start} --where account=a --where plan=plan {known} --format json",
-        f"report bridge {window} {monthly} --where account=a {known} --format json",
+        f"report bridge {window} {monthly} {known} --format json",
     ]
     (line,) = (tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line) == case.events[0]

@@ -230,6 +230,32 @@ def test_periods_and_their_labels(every: str, label: str, first_day: str, end: s
     ]
 
 
+def test_a_restatement_is_a_bridge_of_changes_by_event() -> None:
+    found = only(
+        "restate 2024-01-01 .. 2024-03-01 every month between 2024-02-01 now in USD where plan=pro\n"
+        "    period   event  opening  churn\n"
+        "    2024-01  c-1         -5    -10\n"
+    )
+    assert found == {
+        "report": "restate",
+        "from": "2024-01-01",
+        "until": "2024-03-01",
+        "every": "month",
+        "currency": "USD",
+        "where": {"plan": "pro"},
+        "by": "event",
+        "between": ("2024-02-01T00:00:00Z", "now"),
+        "rows": [
+            {
+                "from": "2024-01-01",
+                "until": "2024-02-01",
+                "group": {"event": "c-1"},
+                "mrr_minor": {"opening": -5, "churn": -10},
+            }
+        ],
+    }
+
+
 @pytest.mark.parametrize(
     ("written", "value"),
     [
@@ -286,6 +312,9 @@ def test_what_loading_reports() -> None:
             "is no month",
         ),
         ("bridge 2024-01-01 .. 2024-02-01 every month in USD\n  period churn\n  2024-01", 3, "has 1 words"),
+        ("restate 2024-01-01 .. 2024-02-01 every month in USD", 1, "write restate"),
+        ("restate 2024-01-01 .. 2024-02-01 every month in USD between now in", 1, "is no time"),
+        ("restate 2024-01-01 .. 2024-02-01 every month in USD between 2024-01-01 now by plan", 1, "write restate"),
         ("figure nrr at 2024-01-01 .. 2024-02-01 = 1", 1, "unknown word"),
         ("figure nrr in USD = 1", 1, "either at DAY or over"),
         ("figure nrr at 2024-01-01 in USD", 1, "= VALUE"),

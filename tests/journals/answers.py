@@ -13,6 +13,7 @@ from tests.journals.expectation_lines import (
     Loaded,
     Row,
     cell,
+    is_table,
     period_label,
     periods,
     row_labels,
@@ -46,7 +47,7 @@ def updated(journal: Journal, actual: Sequence[Expectation]) -> str:
 
 
 def _problems(expected: Expectation, answer: Expectation) -> list[str]:
-    if expected["report"] == "bridge" and answer["report"] == "bridge":
+    if is_table(expected) and is_table(answer):
         return _bridge_problems(expected, answer)
     if expected["report"] == "figure" and answer["report"] == "figure":
         return _figure_problems(expected, answer)
@@ -59,21 +60,21 @@ def _bridge_problems(expected: Bridge, answer: Bridge) -> list[str]:
     rows = _rows_by_label(expected)
     answers = _rows_by_label(answer)
     problems = [
-        f"bridge {label}: expected a row, there is none"
+        f"{expected['report']} {label}: expected a row, there is none"
         for label in sorted(_labels_due(expected) - answers.keys())
     ]
     columns = [*MOVEMENTS, *_account_columns(expected)]
     for label, row in answers.items():
         wanted = rows.get(label, Row({"from": row["from"], "until": row["until"], "mrr_minor": {}}))
         if "by" not in expected and label not in rows:
-            problems.append(f"bridge {label}: the answer has a row that the journal has not")
+            problems.append(f"{expected['report']} {label}: the answer has a row that the journal has not")
         problems += [
-            f"bridge {label} {column}: expected {cell(wanted, column)}, got {cell(row, column)}"
+            f"{expected['report']} {label} {column}: expected {cell(wanted, column)}, got {cell(row, column)}"
             for column in columns
             if cell(wanted, column) != cell(row, column)
         ]
     return problems + [
-        f"bridge {label}: expected a group that is not in the answer"
+        f"{expected['report']} {label}: expected a group that is not in the answer"
         for label, row in rows.items()
         if label not in answers and any(cell(row, column) for column in columns)
     ]
@@ -121,7 +122,7 @@ def _loaded_problems(expected: Loaded, answer: Loaded) -> list[str]:
 
 
 def _written(head: str, block: Block, expected: Expectation, answer: Expectation) -> list[str]:
-    if expected["report"] == "bridge" and answer["report"] == "bridge":
+    if is_table(expected) and is_table(answer):
         return [head, *_bridge_written(block, expected, answer)]
     comment = f"  {block.head.comment}" if block.head.comment else ""
     if expected["report"] == "figure" and answer["report"] == "figure":
@@ -153,4 +154,6 @@ def _bridge_written(block: Block, expected: Bridge, answer: Bridge) -> list[str]
 
 def _columns_shown(block: Block, expected: Bridge) -> Sequence[str]:
     labels = 2 if "by" in expected else 1
-    return block.details[0].words[labels:] if block.details else ("opening", "closing")
+    if block.details:
+        return block.details[0].words[labels:]
+    return ("opening", "closing") if expected["report"] == "bridge" else ()

@@ -1,10 +1,10 @@
-"""Expectations of a journal: bridges, figures and what loading reports, read and written."""
+"""Expectations of a journal: bridges, restatements, figures and what loading reports, read and written."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict, TypeGuard
 
 from tests.journals.lexing import (
     Line,
@@ -26,6 +26,8 @@ LOADED = ("accepted", "duplicates", "refused", "unmatched")
 MONTHS: Mapping[str, int] = {"month": 1, "quarter": 3, "year": 12}
 UNKNOWN = "?"
 """The value of a figure that `--update` shall fill in."""
+NOW = "now"
+"""The moment of all that is in the ledger."""
 NOTHING = "-"
 """The group of what carries no such attribute (null in JSON)."""
 
@@ -44,7 +46,7 @@ Row = TypedDict(
 Bridge = TypedDict(
     "Bridge",
     {
-        "report": Literal["bridge"],
+        "report": Literal["bridge", "restate"],
         "from": str,
         "until": str,
         "every": str,
@@ -52,10 +54,11 @@ Bridge = TypedDict(
         "by": NotRequired[str],
         "where": dict[str, str],
         "known_at": NotRequired[str],
+        "between": NotRequired[tuple[str, str]],
         "rows": list[Row],
     },
 )
-"""A bridge and what it must say."""
+"""A bridge and what it must say; a restatement is one of changes `between` two moments, by the event that did them."""
 Figure = TypedDict(
     "Figure",
     {
@@ -83,12 +86,19 @@ class Loaded(TypedDict):
 Expectation = Bridge | Figure | Loaded
 
 
+def is_table(expectation: Expectation) -> TypeGuard[Bridge]:
+    """Whether it is a table below a line: a bridge or a restatement."""
+    return "rows" in expectation
+
+
 def expectation_read(path: Path, head: Line, table: Sequence[Line]) -> Expectation:
     """One expectation with the table below it; raises JournalError."""
     keyword, *words = head.words
     with located(path, head):
         if keyword == "bridge":
             bridge = _bridge_head(words)
+        elif keyword == "restate":
+            bridge = _restate_head(words)
         elif table:
             raise UnreadableError(f"{keyword!r} has no lines below it")
         else:
@@ -204,6 +214,18 @@ def _bridge_head(words: Sequence[str]) -> Bridge:
     if "known_at" in options:
         bridge["known_at"] = str(options["known_at"])
     return bridge
+
+
+def _restate_head(words: Sequence[str]) -> Bridge:
+    """A restatement as a bridge by event."""
+    taken = list(words)
+    start = taken.index("between") if "between" in taken else len(taken)
+    moments = taken[start + 1 : start + 3]
+    bridge = _bridge_head(taken[:start] + taken[start + 3 :])
+    if len(moments) < 2 or "by" in bridge or "known_at" in bridge:
+        raise UnreadableError("write restate DAY .. DAY every PERIOD between TIME TIME|now in CURRENCY")
+    earlier, later = (word if word == NOW else moment(word) for word in moments)
+    return {**bridge, "report": "restate", "by": "event", "between": (earlier, later)}
 
 
 def _figure(words: Sequence[str]) -> Figure:

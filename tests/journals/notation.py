@@ -9,7 +9,7 @@ from tests.journals.event_lines import Event, event_read
 from tests.journals.expectation_lines import Expectation, expectation_read
 from tests.journals.lexing import JournalError, Line, UnreadableError, line_read, located
 
-EXPECTATIONS = ("bridge", "figure", "loaded")
+EXPECTATIONS = ("bridge", "restate", "figure", "loaded")
 
 
 class Block(Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.cli.main import status_of
 from tests.journals.event_lines import Event
-from tests.journals.expectation_lines import Bridge, Expectation, Figure, Loaded
+from tests.journals.expectation_lines import MOVEMENTS, Bridge, Expectation, Figure, Loaded, Row
 
 Question = tuple[str, ...]
 
@@ -28,6 +28,8 @@ def run(events: Sequence[Event], expectations: Sequence[Expectation], data_dir: 
             answers.append(Loaded(report="loaded", counts=loaded))
         elif expected["report"] == "bridge":
             answers.append(_bridge(expected, ledger))
+        elif expected["report"] == "restate":
+            answers.append(_restatement(expected, ledger))
         else:
             value = figures[_figure_question(expected)][expected["figure"]]
             answers.append({**expected, "value": value})
@@ -43,16 +45,39 @@ def _load(events: Sequence[Event], file: Path, ledger: Path) -> dict[str, int]:
 
 def _bridge(expected: Bridge, ledger: Path) -> Bridge:
     question = [
-        *("--from", expected["from"], "--until", expected["until"], "--every", expected["every"]),
-        *("--currency", expected["currency"]),
+        *_window(expected),
         *(("--by", expected["by"]) if "by" in expected else ()),
-        *_where(expected["where"]),
         *(("--known-at", expected["known_at"]) if "known_at" in expected else ()),
     ]
     printed = _revledger(["report", "bridge", "--data", str(ledger), *question, "--format", "json"])
     for row in printed["rows"]:
         _check_sum(row["annual_e4"])
     return {**expected, "rows": printed["rows"]}
+
+
+def _restatement(expected: Bridge, ledger: Path) -> Bridge:
+    """A row for each event and period; together they are the change of the period."""
+    question = [*_window(expected), "--between", *expected["between"], "--limit", "10000"]
+    printed = _revledger(["restate", "--data", str(ledger), *question, "--format", "json"])
+    rows: list[Row] = []
+    for row in printed["rows"]:
+        _check_sum(row["annual_e4"])
+        for name in MOVEMENTS[1:-1]:
+            parts = sum(event["changes"].get(name, 0) for event in row["events"])
+            assert parts == row["annual_e4"][name], f"the events do not add up to the change of {name}: {row}"
+        for event in row["events"]:
+            assert event["words"], "an event without words"
+            span = {"from": row["from"], "until": row["until"]}
+            rows.append({**span, "group": {"event": event["id"]}, "mrr_minor": event["mrr_minor"]})  # type: ignore[typeddict-item]
+    return {**expected, "rows": rows}
+
+
+def _window(expected: Bridge) -> tuple[str, ...]:
+    return (
+        *("--from", expected["from"], "--until", expected["until"], "--every", expected["every"]),
+        *("--currency", expected["currency"]),
+        *_where(expected["where"]),
+    )
 
 
 def _check_sum(annual_e4: Mapping[str, int]) -> None:
