@@ -70,7 +70,7 @@ class Reports:
         book = await evidence_of(views, self._partitions, [BOOK])
         _check_names(question, book if known is None else await self.book())
         currency = _currency_of(question, book)
-        bounds = bounds_asked(question, newest_day(book.as_of, self._zone))
+        bounds = bounds_of_figures(question, newest_day(book.as_of, self._zone))
         chosen = _chosen(question)
         keys = keys_for(question, currency, bounds, accounts=any(one.needs == "accounts" for one in chosen))
         evidence = await evidence_of(views, self._partitions, keys)
@@ -149,8 +149,8 @@ def _names(book: Evidence) -> list[tuple[str, str]]:
     return [(currency, name) for _, currency, name in fields]
 
 
-def bounds_asked(question: Question, newest_day: int) -> list[int]:
-    """The day that figures are asked of, or the two that bound their window; by default the end of the newest day."""
+def bounds_of_figures(question: Question, newest_day: int) -> list[int]:
+    """The day figures are asked of, or the window."""
     if question.at is not None:
         return [question.at]
     if question.start is None and question.until is None:

@@ -1,19 +1,25 @@
 """Asking a ledger itself: its tables up to a moment, and what an answer from them reflects."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import tzinfo
+from typing import Final
 
 from msgspec import Struct
 
 from events.block import Genesis
-from services.archive.tables import Tables, ledger_tables
+from services.archive.manifests import Table
+from services.archive.reading import archived_tables
+from services.archive.tables import Tables, Told, ledger_tables
 from services.audit.selecting import known_sql
 from services.evidence import AsOf
 from services.ledgers.port import Ledger
 from services.moments import Known, known_at, known_now
 from services.policies import zone_of
 from services.questions import Moment, QuestionError
+from services.settings import Settings
+
+NAMES: Final[tuple[Table, ...]] = ("postings", "entries")
 
 
 class Asked(Struct, frozen=True):
@@ -43,10 +49,19 @@ class Asked(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def asking(ledger: Ledger, genesis: Genesis, known: Known) -> AsyncIterator[Asked]:
-    """The tables of all that was known; raises BlockDamaged, LedgerUnavailable."""
-    async with ledger_tables(ledger, known.heights, names=("postings", "entries")) as tables:
-        yield Asked(ledger, genesis, tables)
+async def asking(
+    ledger: Ledger, genesis: Genesis, known: Known, settings: Settings | None = None, told: Told = lambda _: None
+) -> AsyncIterator[Asked]:
+    """The tables of all that was known, from the archive of the settings where there is one.
+
+    Raises ArchiveDamaged, ArchiveUnavailable, BlockDamaged, LedgerError.
+    """
+    async with AsyncExitStack() as stack:
+        if settings is None:
+            reading = ledger_tables(ledger, known.heights, (), told, NAMES)
+        else:
+            reading = archived_tables(settings, ledger, known.heights, NAMES, told)
+        yield Asked(ledger, genesis, await stack.enter_async_context(reading))
 
 
 async def known_or_now(ledger: Ledger, genesis: Genesis, moment: Moment | None) -> Known:

@@ -16,7 +16,8 @@ from services.audit.selecting import check_names, chosen_sql, currency_in, day_s
 from services.audit.telling import Told, told_of
 from services.ledgers.port import Ledger
 from services.questions import Question, QuestionError, nearest
-from services.reports import Answer, bounds_asked, newest_day
+from services.reports import Answer, bounds_of_figures, newest_day
+from services.settings import Settings
 
 
 class _Asked(Struct, frozen=True):
@@ -70,19 +71,21 @@ _Totals = Mapping[str, tuple[int, int]]
 """Part -> what it is, and how many accounts add to it."""
 
 
-async def explanation(ledger: Ledger, genesis: Genesis, name: str, question: Question) -> Answer:
-    """A figure or a movement with all that makes it up; raises QuestionError, BlockDamaged, LedgerError."""
+async def explanation(
+    ledger: Ledger, genesis: Genesis, name: str, question: Question, settings: Settings | None = None
+) -> Answer:
+    """A figure or a movement with all that makes it up; raises QuestionError, and as `asking`."""
     figure = EXPLAINED.get(name)
     if figure is None:
         raise QuestionError("figures", f"there is no figure {name!r}{nearest(name, EXPLAINED)}")
     if figure.needs != "day" and question.start is None and question.until is None:
         raise QuestionError("from", f"{name} is about a window: ask with from and until")
     known = await known_or_now(ledger, genesis, question.known_at)
-    async with asking(ledger, genesis, known) as asked:
+    async with asking(ledger, genesis, known, settings) as asked:
         as_of = await asked.as_of(known, question.known_at)
         await check_names(asked.tables, question)
         currency = await currency_in(asked.tables, question)
-        bounds = bounds_asked(question, newest_day(as_of, asked.zone))
+        bounds = bounds_of_figures(question, newest_day(as_of, asked.zone))
         settled = _Asked(question, figure, currency, bounds[0], bounds[-1])
         return {
             "report": "explain",

@@ -26,6 +26,7 @@ from services.ledgers.port import Ledger
 from services.moments import Known
 from services.questions import Question, QuestionError, bounds_for, window_of
 from services.reports import Answer, newest_day
+from services.settings import Settings
 
 OPENING: Final = "opening"
 
@@ -66,12 +67,14 @@ class _Effects(Struct, frozen=True):
     count: int
 
 
-async def restatement(ledger: Ledger, genesis: Genesis, question: Question) -> Answer:
-    """What changed between two moments, by period; raises QuestionError, BlockDamaged, LedgerError."""
+async def restatement(
+    ledger: Ledger, genesis: Genesis, question: Question, settings: Settings | None = None
+) -> Answer:
+    """What changed between two moments, by period; raises QuestionError, and as `asking`."""
     if question.between is None:
         raise QuestionError("between", "say between which two moments: give the earlier and the later, such as now")
     first, second = await known_between(ledger, genesis, question.between)
-    async with asking(ledger, genesis, second) as asked:
+    async with asking(ledger, genesis, second, settings) as asked:
         then = [await asked.as_of(*one) for one in zip((first, second), question.between, strict=True)]
         await check_names(asked.tables, question)
         currency = await currency_in(asked.tables, question)

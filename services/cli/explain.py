@@ -85,7 +85,7 @@ async def _answered(settings: "Settings", name: str, question: "Question") -> "A
 
     with waiting("reading the ledger"):
         async with ledger_read(settings) as (ledger, genesis):
-            return await explanation(ledger, genesis, name, question)
+            return await explanation(ledger, genesis, name, question, settings)
 
 
 _POSTING: Final = ("day", "movement", "contract", "line", "plan")

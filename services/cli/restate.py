@@ -77,7 +77,7 @@ async def _answered(settings: "Settings", question: "Question") -> "Answer":
 
     with waiting("reading the ledger"):
         async with ledger_read(settings) as (ledger, genesis):
-            return await restatement(ledger, genesis, question)
+            return await restatement(ledger, genesis, question, settings)
 
 
 _OF_EVENT: Final = ("source", "id", "type", "account", "contract", "time", "effective", "recorded_at")

@@ -38,7 +38,7 @@ def application(served: Served, settings: Settings) -> Litestar:
         [
             *receiving(served.entrance, settings),
             *answering(served),
-            *auditing(served),
+            *auditing(served, settings),
             *streaming(state, stopping),
             *health(state),
             openapi,

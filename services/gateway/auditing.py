@@ -1,19 +1,21 @@
 """Auditing: questions to the ledger itself over HTTP, a few at a time, because each reads much."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
-from events.block import Genesis
+from events.block import BlockDamaged, Genesis
 from services.compose import genesis_of
 from services.gateway.answering import question_asked
 from services.gateway.ports import Served
 from services.gateway.problems import Problem, json_response
 from services.reports import Answer
+from services.settings import Settings
 
 RUNNING_MAX: Final = 2
 """How many questions are worked on at once; each may take a gigabyte of memory."""
@@ -41,9 +43,14 @@ class Turns:
             self._asked -= 1
 
 
-def auditing(served: Served) -> list[HTTPRouteHandler]:
-    """The routes that ask the ledger itself."""
+def auditing(served: Served, settings: Settings) -> list[HTTPRouteHandler]:
+    """The routes that ask the ledger itself, and its archive."""
     turns = Turns()
+
+    async def answered(work: Callable[[Genesis], Awaitable[Answer]]) -> Response[bytes]:
+        genesis = await _genesis(served)
+        with damage_told():
+            return json_response(await turns.answer(lambda: work(genesis)))
 
     @get("/v1/restate")
     async def restate(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -51,8 +58,7 @@ def auditing(served: Served) -> list[HTTPRouteHandler]:
         require_tables()
         from services.audit.restating import restatement  # noqa: PLC0415 - with DuckDB, for those who have it
 
-        genesis = await _genesis(served)
-        return json_response(await turns.answer(lambda: restatement(served.ledger, genesis, question)))
+        return await answered(lambda genesis: restatement(served.ledger, genesis, question, settings))
 
     @get("/v1/explain/{figure:str}")
     async def explain(request: Request[Any, Any, Any], figure: FromPath[str]) -> Response[bytes]:
@@ -60,10 +66,23 @@ def auditing(served: Served) -> list[HTTPRouteHandler]:
         require_tables()
         from services.audit.explaining import explanation  # noqa: PLC0415 - with DuckDB, for those who have it
 
-        genesis = await _genesis(served)
-        return json_response(await turns.answer(lambda: explanation(served.ledger, genesis, figure, question)))
+        return await answered(lambda genesis: explanation(served.ledger, genesis, figure, question, settings))
 
     return [restate, explain]
+
+
+@contextmanager
+def damage_told() -> Iterator[None]:
+    """What is wrong with ledger or archive becomes a problem that names it: no answer is better than a wrong one."""
+    from services.archive.manifests import ArchiveDamaged  # noqa: PLC0415 - of an extra
+    from services.archive.stores import ArchiveUnavailable  # noqa: PLC0415 - of an extra
+
+    try:
+        yield
+    except (ArchiveDamaged, BlockDamaged) as error:
+        raise Problem("damaged", str(error)) from error
+    except ArchiveUnavailable as error:
+        raise Problem("unavailable", str(error), headers={"retry-after": "5"}) from error
 
 
 async def _genesis(served: Served) -> Genesis:

@@ -347,6 +347,6 @@ def _content(media_type: str, schema: str, description: str) -> Json:
     return {"description": description, "content": {media_type: {"schema": _ref(schema)}}}
 
 
-_ASKED: Final = (400, 404, 501, 503)
+_ASKED: Final = (400, 404, 500, 501, 503)
 """What a question to the ledger itself may end in."""
 _PROBLEM: Final[Json] = {"$ref": "#/components/responses/Problem"}

@@ -36,6 +36,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "unsupported_media_type": (415, "the body is of a type that holds no events"),
     "unsupported_encoding": (415, "the body is compressed in a way that is not read here"),
     "not_begun": (404, "there is no ledger to ask yet"),
+    "damaged": (500, "what is stored is not what was written"),
     "internal": (500, "something here is broken"),
     "not_installed": (501, "what would answer this is not installed"),
     "busy": (503, "too many events wait to be booked"),
@@ -132,7 +133,7 @@ def problem_of(error: Exception) -> Problem:
 def answered(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
     """The response to an error; what is ours to mend is logged, once."""
     problem = problem_of(error)
-    if problem.code == "internal":
+    if problem.code in ("internal", "damaged"):
         _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     elif problem.code == "unavailable":
         _log.warning("%s %s: %s", request.method, request.url.path, error)

@@ -1,6 +1,7 @@
 """Restatements: what changed between two moments is what reports say at them, and every event that did it is told."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,13 +9,17 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from events.days import moment_of_text
+from services.archive.manifests import ArchiveDamaged
+from services.archive.stores import store_of
 from services.audit.restating import restatement
 from services.compose import genesis_of
 from services.questions import QuestionError, question_of
 from services.reports import Answer
+from services.settings import settings_from
 from tests.model.days import Event
 from tests.model.histories import FIRST_DAY, arrival_orders, histories
 from tests.model.notation import changed, fact, line, retracted
+from tests.services.archive.books import seal_all
 from tests.services.books import MemoryBooks, parameters, text
 from tests.services.running import asynchronous
 
@@ -238,3 +243,27 @@ async def test_names_and_values_are_never_read_as_sql() -> None:
         assert [row["group"] for row in answer["rows"]] == [{name: odd}]
         other = await restated(books, between=["0:0", "0:1"], where=f"{name}=\0", **span)
         assert other["rows"][0]["events"] == []
+
+
+# ---------------------------------------------------------------- from an archive
+
+
+@asynchronous
+async def test_what_is_archived_and_what_is_not_is_one(tmp_path: Path) -> None:
+    """The same answer from the ledger alone and with its first blocks sealed; a damaged archive is named."""
+    books = await recorded(RESTATED)
+    genesis = await genesis_of(books.ledger)
+    assert genesis is not None
+    asked = {"between": ["0:1", "now"], "start": "2024-01-01", "until": "2024-07-01"}
+    settings = settings_from({"REVLEDGER_DATA": str(tmp_path)})
+    question = question_of(parameters(asked))
+    expected = await restatement(books.ledger, genesis, question)
+    (first, *_) = await seal_all(books.ledger, store_of(settings.archive_location), 3)
+    await books.book([fact("signed", "z1", "2024-02-01", lines=[line(1)])], at=moment_of_text("2024-06-01T00:00:00Z"))
+    then = question_of(parameters({**asked, "between": ["0:1", "0:8"]}))
+    assert (await restatement(books.ledger, genesis, then, settings))["rows"] == expected["rows"]
+    now = await restatement(books.ledger, genesis, question, settings)
+    assert now["rows"] == (await restatement(books.ledger, genesis, question))["rows"] != expected["rows"]
+    (tmp_path / "archive" / first.files["postings"].name).write_bytes(b"PAR1")
+    with pytest.raises(ArchiveDamaged, match=first.files["postings"].name):
+        await restatement(books.ledger, genesis, question, settings)

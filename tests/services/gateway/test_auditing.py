@@ -10,10 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
+from events.block import BlockDamaged
+from services.archive.manifests import ArchiveDamaged
+from services.archive.stores import ArchiveUnavailable
 from services.audit.explaining import explanation
 from services.audit.restating import restatement
 from services.compose import genesis_of
-from services.gateway.auditing import RUNNING_MAX, WAITING_MAX, Turns, require_tables
+from services.gateway.auditing import RUNNING_MAX, WAITING_MAX, Turns, damage_told, require_tables
 from services.gateway.problems import Problem
 from services.questions import question_of
 from services.reports import Answer
@@ -130,6 +133,20 @@ def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Problem, match=r"pip install 'revledger\[audit\]'") as problem:
         require_tables()
     assert problem.value.status == 501
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "status"),
+    [
+        (BlockDamaged("block 7 is not what was sealed"), "damaged", 500),
+        (ArchiveDamaged("place", "postings/0", "was altered"), "damaged", 500),
+        (ArchiveUnavailable("place", "no answer"), "unavailable", 503),
+    ],
+)
+def test_damage_is_named(error: Exception, code: str, status: int) -> None:
+    with pytest.raises(Problem) as problem, damage_told():
+        raise error
+    assert (problem.value.code, problem.value.status, problem.value.detail) == (code, status, str(error))
 
 
 @asynchronous
