@@ -21,7 +21,7 @@ from projections.periods import split_months
 from projections.records import Record, record_of_bytes
 from projections.tally import tally_of
 from services import clock
-from services.questions import Question
+from services.questions import Moment, Question
 from services.views.port import START, Position, Views
 
 _SCANNED_NAMES = ("account", "contract", "currency")
@@ -33,20 +33,24 @@ class AsOf(Struct, frozen=True):
     heights: dict[str, int]
     recorded_at: int
     newest_event_at: int
-    known_at: str | None = None
+    moment: Moment | None = None
     final: bool = True
 
     def shown(self) -> dict[str, object]:
-        """The answer's `as_of`; the age is how long ago the newest block it reflects was recorded."""
+        """The answer's `as_of`; the age is how long ago, at the moment asked for, its newest block was recorded."""
         seen: dict[str, object] = {
             "position": self.heights,
             "newest_event": text_of_moment(self.newest_event_at) if self.newest_event_at else None,
-            "age_seconds": max(0, (clock.now() - self.recorded_at) // 1_000_000)
-            if self.recorded_at
-            else None,
+            "age_seconds": max(0, (self._asked_at() - self.recorded_at) // 1_000_000) if self.recorded_at else None,
             "final": self.final,
         }
-        return seen if self.known_at is None else {**seen, "known_at": self.known_at}
+        return seen if self.moment is None else {**seen, "known_at": self.moment.text}
+
+    def _asked_at(self) -> int:
+        """Up to when age counts: an answer about a past moment says the same whenever it is asked for."""
+        if self.moment is None or self.moment.is_now:
+            return clock.now()
+        return self.recorded_at if self.moment.time is None else min(self.moment.time, clock.now())
 
 
 class Evidence(Struct, frozen=True):

@@ -22,7 +22,7 @@ async def known_now(ledger: Ledger, partitions: Sequence[int]) -> Known:
 
 async def known_at(ledger: Ledger, partitions: Sequence[int], moment: Moment, parameter: str = "known_at") -> Known:
     """All that had been recorded by a moment; raises QuestionError, about `parameter`, for a position not reached."""
-    if moment.time is None and not moment.heights:
+    if moment.is_now:
         return await known_now(ledger, partitions)
     if moment.time is None:
         return await _known_at_position(ledger, partitions, dict(moment.heights), parameter)

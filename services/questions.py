@@ -14,7 +14,7 @@ from projections.periods import Every, PeriodError, bounds_of
 
 PARAMETERS: Final = (
     *("from", "until", "at", "on", "every", "currency", "by", "where", "known_at", "figures"),
-    *("between", "limit"),
+    *("between", "limit", "accounts"),
 )
 REPEATED: Final = ("where", "figures", "between")
 """Parameters that may be given several times."""
@@ -41,6 +41,11 @@ class Moment(Struct, frozen=True):
     time: int | None = None
     heights: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def is_now(self) -> bool:
+        """Whether it is the moment of all there is."""
+        return self.time is None and not self.heights
+
 
 class Question(Struct, frozen=True):
     """What is asked: days as numbers, None where the books shall choose."""
@@ -56,6 +61,7 @@ class Question(Struct, frozen=True):
     figures: tuple[str, ...] = ()
     between: tuple[Moment, Moment] | None = None
     limit: int = LIMIT
+    accounts: bool = True
 
 
 def question_of(parameters: Mapping[str, Sequence[str]]) -> Question:
@@ -88,6 +94,7 @@ def question_of(parameters: Mapping[str, Sequence[str]]) -> Question:
         tuple(_figure(name) for text in given.get("figures", []) for name in text.split(",")),
         _between(given.get("between", [])),
         _limit(one.get("limit", str(LIMIT))),
+        _yes(one, "accounts"),
     )
 
 
@@ -183,6 +190,13 @@ def _limit(text: str) -> int:
     if not re.fullmatch("[0-9]{1,9}", text) or int(text) > LIMIT_MAX:
         raise QuestionError("limit", f"limit {text!r} is not a whole number from 0 to {LIMIT_MAX}")
     return int(text)
+
+
+def _yes(one: Mapping[str, str], name: str) -> bool:
+    text = one.get(name, "yes")
+    if text not in ("yes", "no"):
+        raise QuestionError(name, f"{name} {text!r} is neither yes nor no")
+    return text == "yes"
 
 
 def _moment(text: str, parameter: str) -> Moment:

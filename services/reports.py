@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any, Final
 
@@ -71,7 +71,7 @@ class Reports:
         _check_names(question, book if known is None else await self.book())
         currency = _currency_of(question, book)
         bounds = bounds_of_figures(question, newest_day(book.as_of, self._zone))
-        chosen = _chosen(question)
+        chosen = chosen_figures(question)
         keys = keys_for(question, currency, bounds, accounts=any(one.needs == "accounts" for one in chosen))
         evidence = await evidence_of(views, self._partitions, keys)
         rows = await asyncio.to_thread(_figure_rows, evidence, question, currency, bounds, chosen)
@@ -105,7 +105,7 @@ class Reports:
                 self._known.popitem(last=False)
             views = self._known[key]
         as_of = (await evidence_of(views, self._partitions, [])).as_of
-        return views, AsOf(as_of.heights, as_of.recorded_at, as_of.newest_event_at, moment.text, known.final)
+        return views, AsOf(as_of.heights, as_of.recorded_at, as_of.newest_event_at, moment, known.final)
 
     async def _folded(self, known: Known) -> Views:
         """Views of their own, up to the last block of each partition; nobody sees them before they are there."""
@@ -158,7 +158,7 @@ def bounds_of_figures(question: Question, newest_day: int) -> list[int]:
     return [*window_of(question, newest_day)]
 
 
-def _chosen(question: Question) -> list[Figure]:
+def chosen_figures(question: Question) -> list[Figure]:
     """The figures asked for; by default all that a day, or a window, can answer."""
     is_window = question.at is None and (question.start is not None or question.until is not None)
     if not question.figures:
@@ -180,7 +180,12 @@ def _in_order(groups: Iterable[str]) -> list[str]:
 
 
 def _bridge_rows(evidence: Evidence, question: Question, currency: str, bounds: list[int]) -> list[Answer]:
-    found = _nonempty(buckets_for(evidence, question, currency, bounds), question, len(bounds) - 1)
+    return rows_of_bridge(buckets_for(evidence, question, currency, bounds), question, bounds)
+
+
+def rows_of_bridge(found: dict[str, Buckets], question: Question, bounds: Sequence[int]) -> list[Answer]:
+    """The bridge of every period and group, from the sums of each group."""
+    found = _nonempty(found, question, len(bounds) - 1)
     rows_of = {value: bridge_rows(bounds, buckets) for value, buckets in found.items()}
     return [
         {
@@ -213,10 +218,21 @@ def _nonempty(
 def _figure_rows(
     evidence: Evidence, question: Question, currency: str, bounds: list[int], chosen: Sequence[Figure]
 ) -> list[Answer]:
-    found = _nonempty(buckets_for(evidence, question, currency, bounds), question, len(bounds) - 1, FALLS)
     kept: dict[str, Retention] = {}
     if any(figure.needs == "accounts" for figure in chosen):
         kept = retention_of(evidence.records(), currency, bounds[0], bounds[-1], groups_asked(question))
+    return rows_of_figures(buckets_for(evidence, question, currency, bounds), kept, question, bounds, chosen)
+
+
+def rows_of_figures(
+    found: dict[str, Buckets],
+    kept: Mapping[str, Retention],
+    question: Question,
+    bounds: Sequence[int],
+    chosen: Sequence[Figure],
+) -> list[Answer]:
+    """The figures of every group, from its sums and what became of its opening accounts."""
+    found = _nonempty(found, question, len(bounds) - 1, FALLS)
     if len(bounds) == 1:
         span: Answer = {"at": text_of_day(bounds[0])}
     else:

@@ -42,6 +42,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/audit/asking.py": "tests/services/audit/test_restating.py",
     "services/audit/selecting.py": "tests/services/audit/test_restating.py",
     "services/audit/telling.py": "tests/services/audit/test_restating.py",
+    "services/audit/alternatives.py": "tests/services/audit/test_replaying.py",
     "services/cli/doors.py": "tests/services/cli/test_load.py",
     "services/cli/letters_kafka.py": "tests/services/cli/test_run.py",
     "services/cli/status_kafka.py": "tests/services/cli/test_run.py",

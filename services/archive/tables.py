@@ -6,10 +6,10 @@ form in a scratch directory first. So every question is asked of one form, in bo
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import duckdb
 import pyarrow as pa
@@ -22,6 +22,8 @@ from services.ledgers.port import Ledger
 
 MEMORY_LIMIT: Final = "1GB"
 """What DuckDB may hold in memory; beyond it uses the scratch directory."""
+_ROWS: Final = 4_096
+T = TypeVar("T")
 
 
 class Files(Struct, frozen=True):
@@ -58,6 +60,11 @@ class Tables:
     async def arrow(self, query: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The same as an Arrow table."""
         return await self._asked(query, parameters, lambda cursor: cursor.to_arrow_table())
+
+    async def streamed(self, query: str, taken: Callable[[Iterator[tuple[Any, ...]]], T]) -> T:
+        """What a function makes of the rows, in the thread that asks, a few thousand of them in memory at a time."""
+        found: T = await self._asked(query, (), lambda cursor: taken(_streamed(cursor)))
+        return found
 
     async def _asked(
         self, query: str, parameters: Sequence[object], taken: Callable[[duckdb.DuckDBPyConnection], Any]
@@ -126,6 +133,11 @@ def _written(chunk: Chunk, scratch: Path) -> Files:
     paths = paths_in(scratch, f"{header.partition}-{header.height}")
     write_columns(chunk.columns, paths)
     return Files(header.partition, header.height, until, **paths)
+
+
+def _streamed(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:
+    while rows := cursor.fetchmany(_ROWS):
+        yield from rows
 
 
 def _answer(

@@ -8,6 +8,7 @@ from typing import Final
 from msgspec import Struct
 
 from events.block import Genesis
+from events.days import text_of_moment
 from services.archive.manifests import Table
 from services.archive.reading import archived_tables
 from services.archive.tables import Tables, Told, ledger_tables
@@ -40,7 +41,7 @@ class Asked(Struct, frozen=True):
         newest = f"SELECT max(epoch_us(time)) FROM entries WHERE {known_sql(known.heights)}"  # noqa: S608
         ((newest_event_at,),) = await self.tables.rows(newest)
         heights = {str(partition): height for partition, height in known.heights.items()}
-        return AsOf(heights, recorded_at, newest_event_at or 0, moment.text if moment else None, known.final)
+        return AsOf(heights, recorded_at, newest_event_at or 0, moment, known.final)
 
     async def _recorded_at(self, partition: int, height: int) -> int:
         async for block in self.ledger.read(partition, height, height + 1):
@@ -85,5 +86,7 @@ async def known_between(ledger: Ledger, genesis: Genesis, between: tuple[Moment,
 async def _begun(ledger: Ledger, partitions: Sequence[int], moment: Moment, parameter: str) -> Known:
     known = await known_at(ledger, partitions, moment, parameter)
     if max(known.heights.values()) < 0:
-        raise QuestionError(parameter, f"{moment.text} is before the ledger began: name a later moment")
+        first = [block.recorded_at for one in partitions async for block in ledger.read(one, 0, 1)]
+        began = f", at {text_of_moment(min(first))}" if first else ""
+        raise QuestionError(parameter, f"{moment.text} is before the ledger began{began}: name a later moment")
     return known

@@ -7,6 +7,7 @@ from projections.groups import CELL_NAMES
 from services.archive.tables import Tables
 from services.questions import Question, QuestionError, nearest
 
+_CARRIED: Final = "SELECT 1 FROM postings WHERE map_contains(attributes, ?) LIMIT 1"
 _COLUMNS: Final = frozenset(CELL_NAMES) - {"term_months"}
 
 
@@ -57,7 +58,11 @@ async def currency_in(tables: Tables, question: Question) -> str:
 async def check_names(tables: Tables, question: Question) -> None:
     """Raises QuestionError for a name that nothing is labelled with."""
     asked = [("by", question.by), *(("where", name) for name, _ in question.where)]
-    unusual = [(parameter, name) for parameter, name in asked if name is not None and name not in CELL_NAMES]
+    unusual = [
+        (parameter, name)
+        for parameter, name in asked
+        if name is not None and name not in CELL_NAMES and not await tables.rows(_CARRIED, [name])
+    ]
     if not unusual:
         return
     names = await tables.rows("SELECT DISTINCT unnest(map_keys(attributes)) FROM postings")

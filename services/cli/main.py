@@ -9,7 +9,7 @@ from typing import Any, Final
 import typer
 from typer.exceptions import Abort, TyperException
 
-from services.cli import demo_data, explain, load, restate, settings_check, status, unmatched, up
+from services.cli import demo_data, explain, load, replay, restate, settings_check, status, unmatched, up
 from services.cli.dead_letters import dead_letters
 from services.cli.failures import DONE, INTERRUPTED, NOT_DONE, REPORT, WRONG_USAGE, ending_of
 from services.cli.options import examples
@@ -32,6 +32,7 @@ app.add_typer(services, name="run")
 app.command(epilog=load.EXAMPLES)(load.load)
 app.command("demo-data", epilog=demo_data.EXAMPLES)(demo_data.demo_data)
 app.add_typer(report, name="report")
+app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=restate.EXAMPLES)(restate.restate)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=status.EXAMPLES)(status.status)

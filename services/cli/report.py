@@ -1,14 +1,21 @@
 """`revledger report`: answers from the books."""
 
 import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from services.cli.options import Data, Form, examples, settings_of
-from services.cli.running import run, waiting
+from services.cli.running import PATIENCE_SECONDS, run, waiting
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from events.block import Genesis
+    from services.ledgers.port import Ledger
     from services.questions import Question
     from services.reports import Answer
     from services.settings import Settings
@@ -41,6 +48,11 @@ KnownAt = Annotated[
     typer.Option("--known-at", metavar="TIME", help="As the books knew it then: RFC 3339, or 0:BLOCK."),
 ]
 
+PolicyFile = Annotated[
+    Path | None,
+    typer.Option("--policy", metavar="FILE", help="As another policy (TOML) would have it, from the ledger."),
+]
+
 
 @report.command(
     epilog=examples(
@@ -57,6 +69,7 @@ def bridge(
     by: By = None,
     where: Where = None,
     known_at: KnownAt = None,
+    policy: PolicyFile = None,
     data: Data = None,
     form: Form = "table",
 ) -> None:
@@ -69,8 +82,8 @@ def bridge(
     question = question_from(
         start=start, until=until, every=every, currency=currency, by=by, where=where, known_at=known_at
     )
-    answer = run(_answered(settings_of(data), "bridge", question))
-    _show(answer, question, form)
+    answer = run(_answered(settings_of(data), "bridge", question, policy))
+    show(answer, question, form)
 
 
 @report.command(
@@ -93,6 +106,7 @@ def figures(
     by: By = None,
     where: Where = None,
     known_at: KnownAt = None,
+    policy: PolicyFile = None,
     data: Data = None,
     form: Form = "table",
 ) -> None:
@@ -113,8 +127,8 @@ def figures(
         known_at=known_at,
         figures=names,
     )
-    answer = run(_answered(settings_of(data), "figures", question))
-    _show(answer, question, form)
+    answer = run(_answered(settings_of(data), "figures", question, policy))
+    show(answer, question, form)
 
 
 def question_from(**given: str | list[str] | None) -> "Question":
@@ -131,10 +145,12 @@ def _texts(value: str | list[str] | None) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
-async def _answered(settings: "Settings", name: str, question: "Question") -> "Answer":
+async def _answered(settings: "Settings", name: str, question: "Question", policy: Path | None) -> "Answer":
     from services.audit.opening import require_ledger
     from services.compose import reports_of
 
+    if policy is not None:
+        return {**await replayed_answer(settings, question, policy, is_bridge=name == "bridge"), "report": name}
     if settings.is_distributed:
         from services.distributed import readers
 
@@ -147,7 +163,47 @@ async def _answered(settings: "Settings", name: str, question: "Question") -> "A
             return await (reports.bridge if name == "bridge" else reports.figures)(question)
 
 
-def _show(answer: "Answer", question: "Question", form: str) -> None:
+async def replayed_answer(
+    settings: "Settings", question: "Question", policy: Path | None, *, is_bridge: bool
+) -> "Answer":
+    """An answer from the ledger alone, under the policy of a file if one is given."""
+    from services.audit.opening import ledger_read
+    from services.audit.replaying import replayed
+    from services.policies import policy_of_file
+
+    chosen = None if policy is None else policy_of_file(policy)
+    async with ledger_read(settings) as (ledger, genesis):
+        with reading(await entries_in(ledger, genesis)) as told:
+            return await replayed(
+                ledger, genesis, question, is_bridge=is_bridge, settings=settings, policy=chosen, told=told
+            )
+
+
+async def entries_in(ledger: "Ledger", genesis: "Genesis") -> int:
+    """How many entries a ledger has."""
+    tails = [await ledger.tail(partition) for partition in range(genesis.partitions)]
+    return sum(tail.end_seq for tail in tails if tail is not None)
+
+
+@contextmanager
+def reading(entries: int) -> "Iterator[Callable[[int], None]]":
+    """Shows a terminal how many entries of a ledger were read, to whoever is told; and that it is being summed up."""
+    from services import shown
+    from services.cli.progress import Bar
+
+    with Bar("reading the ledger", entries) as bar:
+        timer = threading.Timer(PATIENCE_SECONDS, lambda: bar.at(0, ""))
+        timer.daemon = True
+        timer.start()
+        try:
+            yield lambda done: bar.at(done, f"{shown.count(done)} events")
+        finally:
+            timer.cancel()
+            timer.join()
+
+
+def show(answer: "Answer", question: "Question", form: str) -> None:
+    """Prints an answer in one of the three forms."""
     if form == "json":
         import msgspec
 

@@ -46,9 +46,9 @@ class Column(Struct, frozen=True):
 def print_answer(answer: "Answer", by: str | None) -> None:
     """Prints an answer with its title, and below it what it is as of."""
     console = console_for_output()
-    columns = _bridge_columns if answer["report"] == "bridge" else _figure_columns
+    columns = _bridge_columns if _is_bridge(answer) else _figure_columns
     labels = list(_labels(answer, by))
-    if answer["report"] == "figures" and by is None:
+    if not _is_bridge(answer) and by is None:
         tables, note = [_one_by_one(answer)], ""
     else:
         tables, note = _fitting(console, answer, labels, columns)
@@ -57,6 +57,10 @@ def print_answer(answer: "Answer", by: str | None) -> None:
         console.print(table)
     for line in as_of_lines(answer, console.width):
         _line(console, Text(line, style="dim"))
+
+
+def _is_bridge(answer: "Answer") -> bool:
+    return answer["report"] != "figures" and not any("figures" in row for row in answer["rows"])
 
 
 def console_for_output() -> Console:
@@ -82,7 +86,9 @@ def _line(console: Console, text: Text) -> None:
 
 def _title(answer: "Answer", by: str | None, scaled: str) -> str:
     rows, currency = answer["rows"], scaled or f", {answer['currency']}"
-    name = "MRR bridge" if answer["report"] == "bridge" else "Figures"
+    name = "MRR bridge" if _is_bridge(answer) else "Figures"
+    if answer["report"] == "replay":
+        name = "MRR bridge replayed" if _is_bridge(answer) else "Figures replayed"
     grouped = f" by {by}" if by else ""
     if not rows:
         return f"{name}{grouped}{currency}: nothing in this period"
@@ -102,19 +108,20 @@ def as_of_lines(answer: "Answer", width: int) -> list[str]:
         parts.append(f"recorded {shown.age(as_of['age_seconds'])} ago")
     if "known_at" in as_of:
         parts.append(f"as known at {as_of['known_at']}")
-    return shown.wrapped([*parts, f"policy {answer['policy']}"], width)
+    recorded = f" instead of {answer['recorded_policy']}" if "recorded_policy" in answer else ""
+    return shown.wrapped([*parts, f"policy {answer['policy']}{recorded}"], width)
 
 
 def _labels(answer: "Answer", by: str | None) -> Iterator[list[str]]:
     """What a row is about, in the columns `_label_headers` names."""
     for row in answer["rows"]:
-        span = [shown.period(row["from"], row["until"])] if answer["report"] == "bridge" else []
+        span = [shown.period(row["from"], row["until"])] if _is_bridge(answer) else []
         group = [] if by is None else [shown.clipped(str(row["group"][by] or "-"), GROUP_WIDTH_MAX)]
         yield [*span, *group]
 
 
 def _label_headers(answer: "Answer") -> list[str]:
-    span = ["period"] if answer["report"] == "bridge" else []
+    span = ["period"] if _is_bridge(answer) else []
     return [*span, *[*answer["rows"][0].get("group", {})]] if answer["rows"] else span
 
 
@@ -126,6 +133,8 @@ def _bridge_columns(answer: "Answer", cut_digits: int, *, lean: bool) -> list[Co
         if not lean or any(amounts) or name in ("opening", "closing"):
             cells = [shown.money(amount, answer["currency"], cut_digits) for amount in amounts]
             columns.append(Column(HEADERS.get(name, name), cells))
+    if any("accounts" not in row for row in answer["rows"]):
+        return columns
     accounts = [shown.count(row["accounts"]["closing"]) for row in answer["rows"]]
     return [*columns, Column("accounts", accounts)]
 
@@ -183,7 +192,7 @@ def _fitting(
 def _forms(answer: "Answer") -> Iterator[tuple[int, bool]]:
     """How many digits to round away and whether to leave out empty movements, the fullest form first."""
     yield 0, False
-    if answer["report"] != "bridge":
+    if not _is_bridge(answer):
         return
     yield 0, True
     digits = MINOR_DIGITS[answer["currency"]]

@@ -131,8 +131,8 @@ def names_in_use(fields: list[str]) -> dict[str, Any]:
 
 
 def _aged(answer: Answer, seconds: int) -> Answer:
-    """The answer with its age now."""
+    """The answer with its age now; the age of a past moment does not grow."""
     as_of = answer["as_of"]
-    if not seconds or as_of["age_seconds"] is None:
+    if not seconds or as_of["age_seconds"] is None or "known_at" in as_of:
         return answer
     return {**answer, "as_of": {**as_of, "age_seconds": as_of["age_seconds"] + seconds}}

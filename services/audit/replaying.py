@@ -1,0 +1,173 @@
+"""Replaying: bridges and figures worked out from the postings of the ledger alone, by SQL, as known at any moment.
+
+Nothing of the live projection takes part, neither what it keeps nor how it adds up: postings are selected, summed
+and counted by DuckDB; only the formulas over sums are those of every report.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from events.block import Genesis
+from events.policy import Policy
+from projections.buckets import Buckets, buckets_of
+from projections.figures import Figure
+from projections.pages import Amount
+from projections.periods import PeriodError
+from projections.retention import Retention
+from services.archive.tables import Told
+from services.audit.alternatives import asking_under
+from services.audit.asking import Asked, asking, known_or_now
+from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql
+from services.evidence import AsOf
+from services.ledgers.port import Ledger
+from services.moments import Known
+from services.questions import Question, QuestionError, bounds_for, window_of
+from services.reports import (
+    Answer,
+    bounds_asked,
+    chosen_figures,
+    newest_day,
+    rows_of_bridge,
+    rows_of_figures,
+)
+from services.settings import Settings
+
+_AMOUNTS: Final = """
+    SELECT {place} AS place, movement, grp, sum(amount) AS total FROM chosen WHERE {within} GROUP BY ALL
+"""
+# What happened to an account, day by day; all days before the window are one. An account counts as active while its
+# level is above zero, and counts as new, back or gone on each day on which that sums up to anything.
+_ACCOUNTS: Final = """
+    SELECT place, unnest(['active', 'n_new', 'n_reactivated', 'n_churned']), grp, unnest([active, new, back, gone])
+    FROM (
+        SELECT {place} AS place, grp,
+            count_if(level > 0) - count_if(level - change > 0) AS active,
+            count(*) FILTER (new <> 0) AS new, count(*) FILTER (back <> 0) AS back, count(*) FILTER (gone <> 0) AS gone
+        FROM (
+            SELECT *, sum(change) OVER (PARTITION BY grp, account ORDER BY day) AS level
+            FROM (
+                SELECT grp, account, greatest(day, {eve}) AS day, sum(amount) AS change,
+                    sum(amount) FILTER (movement = 'new') AS new,
+                    sum(amount) FILTER (movement = 'reactivation') AS back,
+                    sum(amount) FILTER (movement = 'churn') AS gone
+                FROM chosen WHERE movement <> 'ahead' AND day < {end} GROUP BY ALL
+            )
+        )
+        GROUP BY ALL
+    )
+"""
+_RETENTION: Final = """
+    SELECT grp, sum(opening), sum(closing), sum(least(opening, closing)), count(*), count_if(closing <= 0)
+    FROM (
+        SELECT grp, account, sum(CASE WHEN day < {start} THEN amount ELSE 0 END) AS opening, sum(amount) AS closing
+        FROM chosen WHERE movement <> 'ahead' AND day < {end} GROUP BY ALL
+    )
+    WHERE opening > 0 GROUP BY grp
+"""
+
+
+class _Settled(Struct, frozen=True):
+    """A question with all that it leaves open settled: the currency and the bounds of the periods."""
+
+    question: Question
+    currency: str
+    bounds: Sequence[int]
+
+    def sql(self, *queries: str) -> str:
+        """Queries over the postings chosen, their rows one after the other; what is in braces is filled in."""
+        start, end = day_sql(self.bounds[0]), day_sql(self.bounds[-1])
+        eve = day_sql(self.bounds[0] - 1)
+        filled = [query.format(place=self._place_sql(), start=start, eve=eve, end=end) for query in queries]
+        return f"WITH chosen AS ({chosen_sql(self.question, self.currency)}) {' UNION ALL '.join(filled)}"
+
+    def _place_sql(self) -> str:
+        """The first day of the period that a day is in, as a number; of a day before all, the one before the first."""
+        start, end = self.bounds[0], self.bounds[-1]
+        first = f"date_trunc('{self.question.every}', day)" if len(self.bounds) > 2 else day_sql(start)
+        number = f"date_diff('day', DATE '1970-01-01', greatest({day_sql(start)}, {first}))"
+        outside = f"WHEN day < {day_sql(start)} THEN {start - 1} WHEN day >= {day_sql(end)} THEN {end}"
+        return f"CASE {outside} ELSE {number} END"
+
+
+async def replayed(
+    ledger: Ledger,
+    genesis: Genesis,
+    question: Question,
+    *,
+    is_bridge: bool = True,
+    settings: Settings | None = None,
+    policy: Policy | None = None,
+    told: Told = lambda _: None,
+) -> Answer:
+    """The bridge of every period, or figures of a day or a window, in the form of the live reports.
+
+    Read from the archive of the settings as far as it goes; under another policy every event is booked again first.
+    Raises QuestionError, NotBookable, ArchiveDamaged, ArchiveUnavailable, BlockDamaged, LedgerError.
+    """
+    known = await known_or_now(ledger, genesis, question.known_at)
+    if policy is None:
+        async with asking(ledger, genesis, known, settings, told) as asked:
+            return await replay(asked, known, question, is_bridge=is_bridge)
+    async with asking_under(policy, ledger, genesis, known, told) as asked:
+        return {**await replay(asked, known, question, is_bridge=is_bridge), "recorded_policy": genesis.policy.stamp}
+
+
+async def replay(asked: Asked, known: Known, question: Question, *, is_bridge: bool = True) -> Answer:
+    """The answer from tables of what was known; raises QuestionError."""
+    as_of = await asked.as_of(known, question.known_at)
+    await check_names(asked.tables, question)
+    currency = await currency_in(asked.tables, question)
+    newest = newest_day(as_of, asked.zone)
+    try:
+        if is_bridge:
+            settled = _Settled(question, currency, bounds_for(question, *window_of(question, newest)))
+            rows = await _bridge(asked, settled)
+        else:
+            settled = _Settled(question, currency, bounds_asked(question, newest))
+            rows = await _figures(asked, settled, chosen_figures(question))
+    except PeriodError as error:
+        raise QuestionError("every", str(error)) from error
+    return _answer(asked, currency, as_of, rows)
+
+
+def _answer(asked: Asked, currency: str, as_of: AsOf, rows: list[Answer]) -> Answer:
+    return {
+        "report": "replay",
+        "currency": currency,
+        "policy": asked.genesis.policy.stamp,
+        "as_of": as_of.shown(),
+        "rows": rows,
+    }
+
+
+async def _bridge(asked: Asked, settled: _Settled) -> list[Answer]:
+    rows = rows_of_bridge(await _buckets(asked, settled, "day < {end}"), settled.question, settled.bounds)
+    if settled.question.accounts:
+        return rows
+    return [{name: part for name, part in row.items() if name != "accounts"} for row in rows]
+
+
+async def _figures(asked: Asked, settled: _Settled, chosen: Sequence[Figure]) -> list[Answer]:
+    found = await _buckets(asked, settled, "true")
+    kept: dict[str, Retention] = {}
+    if any(figure.needs == "accounts" for figure in chosen):
+        rows = await asked.tables.rows(settled.sql(_RETENTION))
+        kept = {group: Retention(*map(int, sums)) for group, *sums in rows}
+    return rows_of_figures(found, kept, settled.question, settled.bounds, chosen)
+
+
+async def _buckets(asked: Asked, settled: _Settled, within: str) -> dict[str, Buckets]:
+    """The sums of every group, and its accounts if they are asked for."""
+    queries = [_AMOUNTS.replace("{within}", within), *([_ACCOUNTS] if settled.question.accounts else [])]
+
+    def sorted_in(rows: Iterator[tuple[Any, ...]]) -> dict[str, Buckets]:
+        return buckets_of(settled.bounds, (), map(_amount, rows), frozenset())
+
+    return await asked.tables.streamed(settled.sql(*queries), sorted_in)
+
+
+def _amount(row: tuple[Any, ...]) -> Amount:
+    day, kind, value, amount = row
+    return day, kind, value, int(amount)

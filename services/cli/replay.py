@@ -1,0 +1,69 @@
+"""`revledger replay`: a period rebuilt from the ledger alone."""
+
+from typing import Annotated, Final
+
+import typer
+
+from services.cli.options import Data, Form, examples, settings_of
+from services.cli.report import (
+    By,
+    Currency,
+    From,
+    KnownAt,
+    PolicyFile,
+    Until,
+    Where,
+    question_from,
+    replayed_answer,
+    show,
+)
+from services.cli.running import run
+
+EXAMPLES: Final = examples(
+    "revledger replay --from 2024-01-01 --until 2025-01-01 --currency USD --by plan",
+    "revledger replay --known-at 2024-06-30T00:00:00Z --currency USD --format json",
+    "revledger replay --figures nrr,grr --from 2024-01-01 --until 2025-01-01 --currency USD",
+    "revledger replay --policy notice.toml --from 2024-01-01 --until 2025-01-01 --currency USD",
+)
+
+
+def replay(
+    start: From = None,
+    until: Until = None,
+    every: Annotated[str, typer.Option("--every", metavar="PERIOD", help="day, month, quarter or year.")] = "month",
+    currency: Currency = None,
+    by: By = None,
+    where: Where = None,
+    known_at: KnownAt = None,
+    policy: PolicyFile = None,
+    figures: Annotated[
+        list[str] | None,
+        typer.Option("--figures", metavar="NAMES", help="Figures of the window, such as nrr,grr, instead of a bridge."),
+    ] = None,
+    accounts: Annotated[
+        bool,
+        typer.Option("--accounts/--no-accounts", help="Count accounts too; without, large ledgers answer much sooner."),
+    ] = True,
+    data: Data = None,
+    form: Form = "table",
+) -> None:
+    """Rebuild a period from the ledger alone.
+
+    The bridge as `report bridge` has it, summed up from every posting instead of read from the live projection:
+    now, or as the books knew it at any moment, under the policy of the ledger or another one.
+
+    Without --from and --until: the twelve months up to the newest event.
+    """
+    question = question_from(
+        start=start,
+        until=until,
+        every=every,
+        currency=currency,
+        by=by,
+        where=where,
+        known_at=known_at,
+        figures=figures,
+        accounts="yes" if accounts else "no",
+    )
+    answer = run(replayed_answer(settings_of(data), question, policy, is_bridge=not question.figures))
+    show(answer, question, form)
