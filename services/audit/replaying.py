@@ -22,7 +22,7 @@ from services.audit.asking import Asked, asking, known_or_now
 from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql
 from services.evidence import AsOf
 from services.ledgers.port import Ledger
-from services.moments import Known
+from services.moments import Known, known_now
 from services.questions import Question, QuestionError, bounds_for, window_of
 from services.reports import (
     Answer,
@@ -109,15 +109,28 @@ async def replayed(
     known = await known_or_now(ledger, genesis, question.known_at)
     if policy is None:
         async with asking(ledger, genesis, known, settings, told) as asked:
+            await _check_names(asked, question, settings)
             return await replay(asked, known, question, is_bridge=is_bridge)
     async with asking_under(policy, ledger, genesis, known, told) as asked:
+        await _check_names(asked, question, settings)
         return {**await replay(asked, known, question, is_bridge=is_bridge), "recorded_policy": genesis.policy.stamp}
+
+
+async def _check_names(asked: Asked, question: Question, settings: Settings | None) -> None:
+    """Raises QuestionError for a name that nothing is labelled with, neither then nor by later events."""
+    try:
+        await check_names(asked.tables, question)
+    except QuestionError:
+        known = await known_now(asked.ledger, range(asked.genesis.partitions))
+        if known.heights == asked.tables.heights:
+            raise
+        async with asking(asked.ledger, asked.genesis, known, settings) as now:
+            await check_names(now.tables, question)
 
 
 async def replay(asked: Asked, known: Known, question: Question, *, is_bridge: bool = True) -> Answer:
     """The answer from tables of what was known; raises QuestionError."""
     as_of = await asked.as_of(known, question.known_at)
-    await check_names(asked.tables, question)
     currency = await currency_in(asked.tables, question)
     newest = newest_day(as_of, asked.zone)
     try:

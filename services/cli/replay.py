@@ -6,10 +6,12 @@ import typer
 
 from services.cli.options import Data, Form, examples, settings_of
 from services.cli.report import (
+    At,
     By,
     Currency,
     From,
     KnownAt,
+    On,
     PolicyFile,
     Until,
     Where,
@@ -23,6 +25,7 @@ EXAMPLES: Final = examples(
     "revledger replay --from 2024-01-01 --until 2025-01-01 --currency USD --by plan",
     "revledger replay --known-at 2024-06-30T00:00:00Z --currency USD --format json",
     "revledger replay --figures nrr,grr --from 2024-01-01 --until 2025-01-01 --currency USD",
+    "revledger replay --figures mrr_minor --on 2024-12-31 --currency USD --where plan=team",
     "revledger replay --policy notice.toml --from 2024-01-01 --until 2025-01-01 --currency USD",
 )
 
@@ -38,8 +41,10 @@ def replay(
     policy: PolicyFile = None,
     figures: Annotated[
         list[str] | None,
-        typer.Option("--figures", metavar="NAMES", help="Figures of the window, such as nrr,grr, instead of a bridge."),
+        typer.Option("--figures", metavar="NAMES", help="Figures, such as nrr,grr, instead of a bridge."),
     ] = None,
+    at: At = None,
+    on: On = None,
     accounts: Annotated[
         bool,
         typer.Option("--accounts/--no-accounts", help="Count accounts too; without, large ledgers answer much sooner."),
@@ -63,7 +68,10 @@ def replay(
         where=where,
         known_at=known_at,
         figures=figures,
+        at=at,
+        on=on,
         accounts="yes" if accounts else "no",
     )
-    answer = run(replayed_answer(settings_of(data), question, policy, is_bridge=not question.figures))
+    is_bridge = not question.figures and question.at is None
+    answer = run(replayed_answer(settings_of(data), question, policy, is_bridge=is_bridge))
     show(answer, question, form)

@@ -20,6 +20,7 @@ COMMANDS = [
     ("report",),
     ("report", "bridge"),
     ("report", "figures"),
+    ("replay",),
     ("restate",),
     ("explain",),
     ("status",),
