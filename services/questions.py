@@ -14,7 +14,7 @@ from projections.periods import Every, PeriodError, bounds_of
 
 PARAMETERS: Final = (
     *("from", "until", "at", "on", "every", "currency", "by", "where", "known_at", "figures"),
-    *("between", "limit", "accounts"),
+    *("between", "limit", "accounts", "policy"),
 )
 REPEATED: Final = ("where", "figures", "between")
 """Parameters that may be given several times."""
@@ -48,7 +48,7 @@ class Moment(Struct, frozen=True):
 
 
 class Question(Struct, frozen=True):
-    """What is asked: days as numbers, None where the books shall choose."""
+    """What is asked: days as numbers, None where the books shall choose; `policy` is another one, in TOML."""
 
     currency: str | None = None
     start: int | None = None
@@ -62,6 +62,7 @@ class Question(Struct, frozen=True):
     between: tuple[Moment, Moment] | None = None
     limit: int = LIMIT
     accounts: bool = True
+    policy: str = ""
 
 
 def question_of(parameters: Mapping[str, Sequence[str]]) -> Question:
@@ -95,6 +96,7 @@ def question_of(parameters: Mapping[str, Sequence[str]]) -> Question:
         _between(given.get("between", [])),
         _limit(one.get("limit", str(LIMIT))),
         _yes(one, "accounts"),
+        one.get("policy", ""),
     )
 
 

@@ -26,7 +26,7 @@ from services.moments import Known, known_now
 from services.questions import Question, QuestionError, bounds_for, window_of
 from services.reports import (
     Answer,
-    bounds_asked,
+    bounds_of_figures,
     chosen_figures,
     newest_day,
     rows_of_bridge,
@@ -138,7 +138,7 @@ async def replay(asked: Asked, known: Known, question: Question, *, is_bridge: b
             settled = _Settled(question, currency, bounds_for(question, *window_of(question, newest)))
             rows = await _bridge(asked, settled)
         else:
-            settled = _Settled(question, currency, bounds_asked(question, newest))
+            settled = _Settled(question, currency, bounds_of_figures(question, newest))
             rows = await _figures(asked, settled, chosen_figures(question))
     except PeriodError as error:
         raise QuestionError("every", str(error)) from error

@@ -48,8 +48,6 @@ KnownAt = Annotated[
     typer.Option("--known-at", metavar="TIME", help="As the books knew it then: RFC 3339, or 0:BLOCK."),
 ]
 
-At = Annotated[str | None, typer.Option("--at", metavar="DAY", help="As a day begins.")]
-On = Annotated[str | None, typer.Option("--on", metavar="DAY", help="As a day ends.")]
 PolicyFile = Annotated[
     Path | None,
     typer.Option("--policy", metavar="FILE", help="As another policy (TOML) would have it, from the ledger."),

@@ -22,6 +22,7 @@ COMMON: Final = ("from", "until", "currency", "by", "where", "known_at")
 PARAMETERS_OF: Final = {
     "bridge": (*COMMON, "every"),
     "figures": (*COMMON, "at", "on", "figures"),
+    "replay": (*COMMON, "every", "at", "on", "figures", "accounts", "policy"),
     "explain": (*COMMON, "at", "on", "limit"),
     "restate": ("from", "until", "every", "currency", "by", "where", "between", "limit"),
 }
@@ -93,7 +94,7 @@ def answering(served: Served) -> list[HTTPRouteHandler]:
     @get("/v1/reports/{name:str}")
     async def report(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
         if name != "bridge":
-            raise Problem("not_found", f"there is no report {name!r}: bridge is at /v1/reports/bridge")
+            raise Problem("not_found", f"there is no report {name!r}: there are /v1/reports/bridge and /v1/reports/replay")
         return json_response(await answers.answer("bridge", question_asked("bridge", request)))
 
     @get("/v1/figures")

@@ -14,6 +14,9 @@ from services.compose import genesis_of
 from services.gateway.answering import question_asked
 from services.gateway.ports import Served
 from services.gateway.problems import Problem, json_response
+from services.ledgers.port import Ledger
+from services.policies import PolicyError, policy_of_toml
+from services.questions import Question, QuestionError
 from services.reports import Answer
 from services.settings import Settings
 
@@ -52,6 +55,12 @@ def auditing(served: Served, settings: Settings) -> list[HTTPRouteHandler]:
         with damage_told():
             return json_response(await turns.answer(lambda: work(genesis)))
 
+    @get("/v1/reports/replay")
+    async def replay(request: Request[Any, Any, Any]) -> Response[bytes]:
+        question = question_asked("replay", request)
+        require_tables()
+        return await answered(lambda genesis: _replayed(served.ledger, genesis, question, settings))
+
     @get("/v1/restate")
     async def restate(request: Request[Any, Any, Any]) -> Response[bytes]:
         question = question_asked("restate", request)
@@ -68,7 +77,20 @@ def auditing(served: Served, settings: Settings) -> list[HTTPRouteHandler]:
 
         return await answered(lambda genesis: explanation(served.ledger, genesis, figure, question, settings))
 
-    return [restate, explain]
+    return [replay, restate, explain]
+
+
+async def _replayed(ledger: Ledger, genesis: Genesis, question: Question, settings: Settings) -> Answer:
+    """The replay of a question, under the policy it names; raises as `replayed` does, but QuestionError of a policy."""
+    from services.audit.rebooking import NotBookable  # noqa: PLC0415
+    from services.audit.replaying import replayed  # noqa: PLC0415 - with DuckDB, for those who have it
+
+    is_bridge = not question.figures and question.at is None
+    try:
+        policy = policy_of_toml(question.policy) if question.policy else None
+        return await replayed(ledger, genesis, question, is_bridge=is_bridge, settings=settings, policy=policy)
+    except (PolicyError, NotBookable) as error:
+        raise QuestionError("policy", str(error)) from error
 
 
 @contextmanager

@@ -22,6 +22,7 @@ _INTEGER: Final[Json] = {"type": "integer"}
 _STRING: Final[Json] = {"type": "string"}
 _UNREAD: Final[Json] = {"type": "integer", "description": "In the distributed form: events no writer has read yet."}
 _DAY: Final[Json] = {"type": "string", "format": "date"}
+_YES: Final[Json] = {"enum": ["yes", "no"], "default": "yes"}
 _LIMIT: Final[Json] = {"type": "integer", "minimum": 0, "maximum": LIMIT_MAX, "default": LIMIT}
 
 _PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
@@ -40,6 +41,8 @@ _PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     ),
     "between": ("Two moments, the earlier first: times, positions such as 0:41, or now as the later.", _STRING),
     "limit": ("How much is told one by one, the largest first; the rest is told in sum.", _LIMIT),
+    "accounts": ("Whether accounts are counted too; without, large ledgers answer much sooner.", _YES),
+    "policy": ("Another policy, the text of its TOML: every event is booked again under it.", _STRING),
 }
 
 
@@ -67,6 +70,9 @@ def _paths(body_bytes_max: int) -> Json:
         "/v1/events": {"post": _post_events(body_bytes_max)},
         "/v1/reports/{name}": {"get": bridge},
         "/v1/figures": {"get": _get("Figures of a day or a window.", "Figures", (400, 503), _parameters("figures"))},
+        "/v1/reports/replay": {
+            "get": _get("A bridge or figures, from the ledger alone.", "Replay", _ASKED, _parameters("replay"))
+        },
         "/v1/restate": {
             "get": _get("What changed between two moments, and why.", "Restatement", _ASKED, _parameters("restate"))
         },
@@ -230,6 +236,7 @@ def _answers() -> Json:
     return {
         "Bridge": _report("bridge", _object(row, {"group": group})),
         "Figures": _report("figures", figures),
+        "Replay": _report("replay", {"anyOf": [_object(_without_accounts(row), {"group": group}), figures]}),
         "Restatement": _report("restate", _restated(row, group)),
         "Explanation": _report("explain", _explained(group)),
         "Names": _object(
@@ -240,6 +247,10 @@ def _answers() -> Json:
             }
         ),
     }
+
+
+def _without_accounts(row: Json) -> Json:
+    return {name: part for name, part in row.items() if name != "accounts"}
 
 
 def _restated(bridge_row: Json, group: Json) -> Json:
@@ -328,7 +339,8 @@ def _report(name: str, row: Json) -> Json:
     if name == "explain":
         reflected["figure"] = {"enum": [*EXPLAINED]}
     rows = {"type": "array", "items": row}
-    return _object({"report": {"enum": [name]}, "currency": _STRING, "policy": _STRING, **reflected, "rows": rows})
+    required = {"report": {"enum": [name]}, "currency": _STRING, "policy": _STRING, **reflected, "rows": rows}
+    return _object(required, {"recorded_policy": _STRING} if name == "replay" else None)
 
 
 def _object(required: Json, optional: Json | None = None) -> Json:

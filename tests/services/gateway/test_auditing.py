@@ -91,8 +91,35 @@ def test_an_explanation_is_that_of_the_audit(service: Service, figure: str, quer
 
 
 @pytest.mark.parametrize(
+    ("live", "query"),
+    [
+        ("reports/bridge", f"{SPAN}&by=plan"),
+        ("reports/bridge", f"{SPAN}&every=quarter&known_at=0:1&where=plan=team"),
+        ("figures", f"{SPAN}&figures=nrr,grr&figures=accounts"),
+        ("figures", "at=2024-02-01&currency=USD&figures=mrr_minor"),
+    ],
+)
+def test_a_replay_is_the_live_answer(service: Service, live: str, query: str) -> None:
+    answer, expected = ask(service, f"/v1/reports/replay?{query}"), ask(service, f"/v1/{live}?{query}")
+    assert (answer.status_code, expected.status_code) == (200, 200), answer.text
+    assert {**without_ages(answer.json()), "report": ""} == {**without_ages(expected.json()), "report": ""}
+
+
+def test_a_replay_without_accounts_or_under_another_policy_says_so(service: Service) -> None:
+    lean = ask(service, f"/v1/reports/replay?{SPAN}&accounts=no").json()
+    assert not any("accounts" in row for row in lean["rows"])
+    other = ask(service, f"/v1/reports/replay?{SPAN}&policy=name%3D%27mine%27").json()
+    assert other["policy"].startswith("mine@1")
+    assert other["recorded_policy"] == lean["policy"]
+
+
+@pytest.mark.parametrize(
     ("path", "parameter"),
     [
+        (f"/v1/reports/replay?{SPAN}&policy=chrun%3D1", "policy"),
+        (f"/v1/reports/replay?{SPAN}&accounts=perhaps", "accounts"),
+        (f"/v1/reports/replay?{SPAN}&limit=3", "limit"),
+        (f"/v1/reports/replay?{SPAN}&known_at=1999-01-01T00:00:00Z", "known_at"),
         (f"/v1/explain/nnr?{SPAN}", "figures"),
         ("/v1/explain/nrr?currency=USD", "from"),
         (f"/v1/explain/nrr?{SPAN}&every=month", "every"),

@@ -96,6 +96,7 @@ def test_its_schemas_hold_for_answers(client: httpx.Client) -> None:
     for schema, path in {
         "Bridge": "/v1/reports/bridge?by=plan&currency=USD",
         "Figures": "/v1/figures?from=2024-01-01&until=2025-01-01&currency=USD&known_at=0:1&by=plan",
+        "Replay": "/v1/reports/replay?by=plan&currency=USD&accounts=no&policy=churn%3D%27notice%27",
         "Restatement": "/v1/restate?from=2024-01-01&until=2025-01-01&currency=USD&between=0:0&between=now&by=plan",
         "Explanation": "/v1/explain/nrr?from=2024-01-01&until=2025-01-01&currency=USD&by=plan&limit=1",
         "Names": "/v1/names",
