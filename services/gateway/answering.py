@@ -94,7 +94,7 @@ def answering(served: Served) -> list[HTTPRouteHandler]:
     @get("/v1/reports/{name:str}")
     async def report(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
         if name != "bridge":
-            raise Problem("not_found", f"there is no report {name!r}: there are /v1/reports/bridge and /v1/reports/replay")
+            raise Problem("not_found", f"there is no report {name!r}, but /v1/reports/bridge and .../replay")
         return json_response(await answers.answer("bridge", question_asked("bridge", request)))
 
     @get("/v1/figures")
