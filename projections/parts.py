@@ -29,7 +29,7 @@ _MOVEMENTS: Final[dict[Movement, str]] = {
 }
 
 PARTS: Final[dict[str, Part]] = {
-    "annual": Part("year", "ARR at the end"),
+    "annual": Part("year", "MRR at the end, a twelfth of ARR"),
     "level": Part("month", "MRR at the end"),
     "ahead": Part("month", "what is agreed by the end and not yet in force"),
     "scheduled": Part("month", "falls that are known and come on the day or later"),

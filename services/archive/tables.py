@@ -25,6 +25,8 @@ MEMORY_LIMIT: Final = "1GB"
 _ROWS: Final = 4_096
 T = TypeVar("T")
 
+_AGAIN_SECONDS: Final = 0.05
+
 
 class Files(Struct, frozen=True):
     """Parquet files on this machine that hold the blocks `from_height` to `until_height - 1` of a partition."""
@@ -75,8 +77,10 @@ class Tables:
             try:
                 return await asyncio.shield(asking)
             except asyncio.CancelledError:
-                self._connection.interrupt()
-                await asyncio.wait([asking])
+                while not asking.done():  # a query that has not begun yet is not interrupted
+                    self._connection.interrupt()
+                    await asyncio.wait([asking], timeout=_AGAIN_SECONDS)
+                asking.exception()  # it was interrupted, which nobody need be told
                 raise
 
 

@@ -23,6 +23,10 @@ EXAMPLES: Final = examples(
     "revledger restate --between 2024-04-01T00:00:00Z 2024-07-01T00:00:00Z --every quarter --format csv",
 )
 INDENT: Final = "    "
+AHEAD: Final = (
+    "committed: closing, and what is agreed by then for later days; its events are told in the period of\n"
+    "those days."
+)
 
 
 def restate(
@@ -118,6 +122,8 @@ def _print(answer: "Answer", by: str | None) -> None:
         for row in rows:
             for line in _told(row, answer["currency"], by, console.width):
                 console.print(Text(line), soft_wrap=True)
+        if any(_is_ahead(row) for row in rows):
+            console.print(Text(f"\n{AHEAD}"), soft_wrap=True)
     else:
         console.print(Text("Nothing changed."))
     for line in _footer(answer, console.width):
@@ -127,6 +133,11 @@ def _print(answer: "Answer", by: str | None) -> None:
 def _is_changed(row: dict[str, Any]) -> bool:
     parts = (row["annual_e4"], row["accounts"], row["events"], row.get("more"), row["committed"]["annual_e4"])
     return any(any(part.values()) if isinstance(part, dict) else part for part in parts)
+
+
+def _is_ahead(row: dict[str, Any]) -> bool:
+    """Whether more, or less, is agreed for later than was known."""
+    return bool(row["committed"]["annual_e4"] != row["annual_e4"]["closing"])
 
 
 def _label(row: dict[str, Any], by: str | None) -> list[str]:
@@ -143,7 +154,7 @@ def _table(answer: "Answer", by: str | None) -> Any:
     rows, currency = [*filter(_is_changed, answer["rows"])], answer["currency"]
     moved = [name for name in BRIDGE_MOVEMENTS if any(row["annual_e4"][name] for row in rows)]
     names = ["opening", *moved, "closing"]
-    is_committed = any(row["committed"]["annual_e4"] != row["annual_e4"]["closing"] for row in rows)
+    is_committed = any(_is_ahead(row) for row in rows)
     labels = ["period", *([] if by is None else [by])]
     ends = ["committed", "accounts"] if is_committed else ["accounts"]
     table = new_table(labels, [HEADERS.get(name, name) for name in (*names, *ends)])

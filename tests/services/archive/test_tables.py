@@ -1,6 +1,7 @@
 """The tables hold the postings up to the heights asked for, and no others."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -35,3 +36,25 @@ def test_what_lies_beyond_the_heights_is_left_out(chunk: int, monkeypatch: pytes
     assert asyncio.run(answers({0: 1})) == [new]
     assert asyncio.run(answers({0: 2})) == [("expansion", 6000 * 120_000), new]
     assert asyncio.run(answers({0: 3})) == [("churn", -10000 * 120_000), ("expansion", 6000 * 120_000), new]
+
+
+def test_whoever_is_cancelled_interrupts_the_query_and_nothing_is_said_of_it() -> None:
+    said: list[object] = []
+
+    async def ask() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: said.append(context))
+        books = await MemoryBooks().start()
+        await books.book(EVENTS)
+        async with ledger_tables(books.ledger, {0: 1}) as found:
+            endless = "SELECT sum(a.range * b.range) FROM range(1000000) AS a, range(1000000) AS b"
+            asking = asyncio.create_task(found.rows(endless))
+            await asyncio.sleep(0.05)
+            asking.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asking
+            assert await found.rows("SELECT 1") == [(1,)]
+        del asking
+        gc.collect()
+
+    asyncio.run(ask())
+    assert said == []
