@@ -139,7 +139,7 @@ loaded accepted 1
 """
 
 
-def test_the_runner_asks_the_command_line_and_each_window_once(
+def test_the_runner_asks_live_books_and_replay_and_each_window_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -148,7 +148,7 @@ def test_the_runner_asks_the_command_line_and_each_window_once(
         asked.append(" ".join(arguments).replace(str(tmp_path), "DIR"))
         if arguments[0] == "load":
             return {"accepted": 1, "duplicates": 0, "refused": 0, "unmatched": 0, "position": {"0": 1}}
-        if arguments[1] == "figures":
+        if "figures" in arguments or "--figures" in arguments:
             return {"rows": [{"figures": {"nrr": None, "grr": None, "mrr_minor": 1000}}]}
         exact = {"opening": 0, "new": 120_000_000, "churn": 0, "closing": 120_000_000}
         minor = {"opening": 0, "new": 1000, "churn": 0, "closing": 1000}
@@ -158,15 +158,20 @@ def test_the_runner_asks_the_command_line_and_each_window_once(
     monkeypatch.setattr(runner, "_revledger", revledger)
     case = journal(ASKED)
     assert disagreements(case, runner.run(case.events, case.expectations, tmp_path)) == []
-    window = "--data DIR/ledger --from 2024-01-01 --until 2024-02-01"
-    start = "--data DIR/ledger --at 2024-02-01 --currency USD"
-    monthly = "--every month --currency USD --where account=a --by plan"
+    window = "--from 2024-01-01 --until 2024-02-01"
+    rates = f"{window} --currency USD"
     known = "--known-at 2024-02-01T00:00:00Z"
+    level = f"--at 2024-02-01 --currency USD --where account=a --where plan=plan {known}"
+    monthly = f"{window} --every month --currency USD --where account=a --by plan {known}"
+    books = "--data DIR/ledger --format json"
     assert asked == [
         "load DIR/events.jsonl --data DIR/ledger --as-recorded",
-        f"report figures nrr grr {window} --currency USD --format json",
-        f"report figures mrr_minor {start} --where account=a --where plan=plan {known} --format json",
-        f"report bridge {window} {monthly} {known} --format json",
+        f"report figures nrr grr {rates} {books}",
+        f"replay --figures nrr,grr {rates} {books}",
+        f"report figures mrr_minor {level} {books}",
+        f"replay --figures mrr_minor {level} {books}",
+        f"report bridge {monthly} {books}",
+        f"replay {monthly} {books}",
     ]
     (line,) = (tmp_path / "events.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line) == case.events[0]

@@ -11,9 +11,10 @@ from events.money import arr_minor, mrr_minor
 from projections.figures import Figure
 from projections.parts import EXPLAINED, PARTS, basis_of, parts_of
 from services import shown
+from services.archive.tables import Told
 from services.audit.asking import Asked, asking, known_or_now
 from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql
-from services.audit.telling import Told, told_of
+from services.audit.telling import EventTold, Place, told_of
 from services.ledgers.port import Ledger
 from services.questions import Question, QuestionError, nearest
 from services.reports import Answer, bounds_of_figures, newest_day
@@ -72,7 +73,12 @@ _Totals = Mapping[str, tuple[int, int]]
 
 
 async def explanation(
-    ledger: Ledger, genesis: Genesis, name: str, question: Question, settings: Settings | None = None
+    ledger: Ledger,
+    genesis: Genesis,
+    name: str,
+    question: Question,
+    settings: Settings | None = None,
+    told: Told = lambda _: None,
 ) -> Answer:
     """A figure or a movement with all that makes it up; raises QuestionError, and as `asking`."""
     figure = EXPLAINED.get(name)
@@ -81,7 +87,7 @@ async def explanation(
     if figure.needs != "day" and question.start is None and question.until is None:
         raise QuestionError("from", f"{name} is about a window: ask with from and until")
     known = await known_or_now(ledger, genesis, question.known_at)
-    async with asking(ledger, genesis, known, settings) as asked:
+    async with asking(ledger, genesis, known, settings, told) as asked:
         as_of = await asked.as_of(known, question.known_at)
         await check_names(asked.tables, question)
         currency = await currency_in(asked.tables, question)
@@ -158,7 +164,7 @@ def _part(name: str, total: tuple[int, int], accounts: Sequence[_Account], told:
 
 
 def _account(
-    settled: _Asked, part: str, account: _Account, postings: Sequence[_Posting], told: Mapping[tuple[int, int], Told]
+    settled: _Asked, part: str, account: _Account, postings: Sequence[_Posting], told: Mapping[Place, EventTold]
 ) -> Answer:
     found = {"account": account.name, **_sums(part, account.amount)}
     if settled.figure.needs == "accounts":
@@ -173,7 +179,7 @@ def _account(
     return found
 
 
-def _posting(one: _Posting, told: Told) -> Answer:
+def _posting(one: _Posting, told: EventTold) -> Answer:
     return {
         "day": text_of_day(one.day),
         "movement": one.movement,

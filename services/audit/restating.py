@@ -17,9 +17,10 @@ from projections.bridge import BridgeRow, bridge_rows, level_of
 from projections.buckets import Buckets, buckets_of, empty_buckets
 from projections.pages import Amount
 from services import shown
+from services.archive.tables import Told
 from services.audit.asking import Asked, asking, known_between
 from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql, known_sql
-from services.audit.telling import Place, Told, told_of
+from services.audit.telling import EventTold, Place, told_of
 from services.audit.wording import effects_words
 from services.evidence import AsOf
 from services.ledgers.port import Ledger
@@ -68,13 +69,17 @@ class _Effects(Struct, frozen=True):
 
 
 async def restatement(
-    ledger: Ledger, genesis: Genesis, question: Question, settings: Settings | None = None
+    ledger: Ledger,
+    genesis: Genesis,
+    question: Question,
+    settings: Settings | None = None,
+    told: Told = lambda _: None,
 ) -> Answer:
     """What changed between two moments, by period; raises QuestionError, and as `asking`."""
     if question.between is None:
         raise QuestionError("between", "say between which two moments: give the earlier and the later, such as now")
     first, second = await known_between(ledger, genesis, question.between)
-    async with asking(ledger, genesis, second, settings) as asked:
+    async with asking(ledger, genesis, second, settings, told) as asked:
         then = [await asked.as_of(*one) for one in zip((first, second), question.between, strict=True)]
         await check_names(asked.tables, question)
         currency = await currency_in(asked.tables, question)
@@ -124,7 +129,7 @@ def _committed(buckets: Buckets) -> Iterable[int]:
 
 
 def _row(
-    settled: _Asked, value: str, row: BridgeRow, committed: int, effects: _Effects, told: Mapping[Place, Told]
+    settled: _Asked, value: str, row: BridgeRow, committed: int, effects: _Effects, told: Mapping[Place, EventTold]
 ) -> Answer:
     start, until = text_of_day(row.start), text_of_day(row.until)
     period = shown.period(start, until)
@@ -145,7 +150,7 @@ def _row(
     return answer
 
 
-def _event(effect: _Effect, told: Told, currency: str, period: str) -> Answer:
+def _event(effect: _Effect, told: EventTold, currency: str, period: str) -> Answer:
     first, last = effect.days
     is_of_one_day = first == last != told.day and OPENING not in effect.changes
     when = f"on {text_of_day(first)}" if is_of_one_day else f"in {period}"

@@ -33,7 +33,7 @@ ORDER BY e.partition, e.seq
 """
 
 
-class Told(Struct, frozen=True):
+class EventTold(Struct, frozen=True):
     """An event of the ledger: where it is, when it came, `day` from which it counts, and its sentence.
 
     `contract` is the one it is about, also of a retraction whose event is there.
@@ -70,7 +70,9 @@ class Told(Struct, frozen=True):
 _TYPES: Final = {kind: name for name, kind in v.EVENT_TYPES.items()}
 
 
-async def told_of(tables: Tables, places: Sequence[Place], zone: tzinfo | None, partitions: int) -> dict[Place, Told]:
+async def told_of(
+    tables: Tables, places: Sequence[Place], zone: tzinfo | None, partitions: int
+) -> dict[Place, EventTold]:
     """The entries of some places, each told in words."""
     if not places:
         return {}
@@ -78,7 +80,7 @@ async def told_of(tables: Tables, places: Sequence[Place], zone: tzinfo | None, 
     events = {(row[0], row[1]): event_of(bytes(row[6])) for row in rows}
     targets = await _targets(tables, events)
     waited = await _waited(tables, rows, events)
-    found: dict[Place, Told] = {}
+    found: dict[Place, EventTold] = {}
     for partition, seq, height, recorded_at, account, _, _ in rows:
         event = events[partition, seq]
         target = targets.get(_target_of(partition, event)) if isinstance(event, v.EventRetracted) else None
@@ -90,7 +92,7 @@ async def told_of(tables: Tables, places: Sequence[Place], zone: tzinfo | None, 
         contract = contract_of(event if target is None else target)
         kind = _TYPES[type(event)]
         place = (partition, height, seq)
-        found[partition, seq] = Told(event, kind, account, contract, *place, recorded_at, day, sentence)
+        found[partition, seq] = EventTold(event, kind, account, contract, *place, recorded_at, day, sentence)
     return found
 
 

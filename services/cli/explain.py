@@ -9,8 +9,8 @@ import typer
 
 from services import shown
 from services.cli.options import Data, Form, examples, settings_of
-from services.cli.report import At, By, Currency, From, KnownAt, On, Until, Where, question_from
-from services.cli.running import run, waiting
+from services.cli.report import At, By, Currency, From, KnownAt, On, Until, Where, entries_in, question_from, reading
+from services.cli.running import run
 
 if TYPE_CHECKING:
     from services.questions import Question
@@ -83,9 +83,9 @@ async def _answered(settings: "Settings", name: str, question: "Question") -> "A
     from services.audit.explaining import explanation
     from services.audit.opening import ledger_read
 
-    with waiting("reading the ledger"):
-        async with ledger_read(settings) as (ledger, genesis):
-            return await explanation(ledger, genesis, name, question, settings)
+    async with ledger_read(settings) as (ledger, genesis):
+        with reading(await entries_in(ledger, genesis)) as told:
+            return await explanation(ledger, genesis, name, question, settings, told)
 
 
 _POSTING: Final = ("day", "movement", "contract", "line", "plan")

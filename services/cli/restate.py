@@ -9,8 +9,8 @@ import typer
 from events.movements import BRIDGE_MOVEMENTS
 from services import shown
 from services.cli.options import Data, Form, examples, settings_of
-from services.cli.report import By, Currency, From, Until, Where, question_from
-from services.cli.running import run, waiting
+from services.cli.report import By, Currency, From, Until, Where, entries_in, question_from, reading
+from services.cli.running import run
 
 if TYPE_CHECKING:
     from services.questions import Question
@@ -79,9 +79,9 @@ async def _answered(settings: "Settings", question: "Question") -> "Answer":
     from services.audit.opening import ledger_read
     from services.audit.restating import restatement
 
-    with waiting("reading the ledger"):
-        async with ledger_read(settings) as (ledger, genesis):
-            return await restatement(ledger, genesis, question, settings)
+    async with ledger_read(settings) as (ledger, genesis):
+        with reading(await entries_in(ledger, genesis)) as told:
+            return await restatement(ledger, genesis, question, settings, told)
 
 
 _OF_EVENT: Final = ("source", "id", "type", "account", "contract", "time", "effective", "recorded_at")
