@@ -20,6 +20,7 @@ from services.kafka.connection import Names
 from services.kafka.projecting import projector_service
 from services.metrics import Metrics
 from services.settings import Settings, settings_from
+from services.tuning import tune
 from services.views.redis import redis_views
 
 MONTHS_OF: Final[Mapping[str, int]] = {"month": 1, "quarter": 3, "year": 12}
@@ -78,6 +79,7 @@ async def projected(settings: Settings, height: int) -> float:
         running = asyncio.create_task(service.run())
         while not service.partitions:  # noqa: ASYNC110 - it is looked, not told
             await asyncio.sleep(0.01)
+        tune()  # as the projector's process is
         began = time.process_time()
         while not await _reflects(views, height):
             assert not running.done(), running.result()

@@ -1,14 +1,12 @@
 """Pages: the sums of one month, kept for every currency and group, day by day.
 
-A page is kept as JSON (`{kind: [amount of the 1st, of the 2nd, ... of the 31st]}`), because sums over many
+A page is kept as JSON (`{kind: {"05": amount on the 5th, ...}}`, nothing that is zero), because sums over many
 accounts may outgrow 64 bits, and because whoever is on call can read it. Beside it stands the month's total of
 every kind.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from operator import add
 from typing import Final, NamedTuple
 
 import msgspec
@@ -23,7 +21,7 @@ ACCOUNTS: Final = "accounts"
 BOOK: Final = "book"
 """Key of the view of what is counted over the whole book, and of `names|currency|name`: the names in use."""
 
-FORMAT: Final = 2
+FORMAT: Final = 3
 """The form of records, pages and book, kept in the field `format` of the book: views of another form are built anew.
 
 Raise it with every change of what is written under a key.
@@ -60,32 +58,36 @@ class PageName(NamedTuple):
         return f"{self.month}|{self.value}"
 
 
-Page = dict[str, list[int]]
-"""kind -> annual_e4 or number of accounts on each of the 31 days of the month; no kind is all zeros."""
+Page = dict[str, dict[str, int]]
+"""kind -> day of the month in two digits -> annual_e4 or number of accounts; in order, nothing zero or empty."""
 
-Added = dict[tuple[str, int], dict[Spread, dict[int, int]]]
-"""(currency, month) -> groups -> place in the page -> what is to be added, zeros among it."""
+Changes = dict[int, int]
+"""Place in a page -> what is to be added there, zeros among it."""
+
+Added = dict[tuple[str, int], dict[Spread, Changes]]
+"""(currency, month) -> groups -> what is to be added to the page of each."""
 
 _DAYS: Final = 31
 """The days a page has room for, whatever the month."""
 
-# While amounts are added, a page is one list: 31 places for each kind, in order of kind. A list is four times as
-# fast to add to as a dict, and nearly all the time of a fold is spent on adding to eleven groups or so.
+# The places of a page: 31 for each kind, in order of kind.
 _START: Final = {kind: _DAYS * index for index, kind in enumerate(sorted(KINDS))}
-_STARTS: Final = [*_START.items()]
-_EMPTY: Final = [0] * (_DAYS * len(KINDS))
-_NOTHING: Final = [0] * _DAYS
+_PLACES: Final = [(kind, f"{day:02}") for kind in sorted(KINDS) for day in range(1, _DAYS + 1)]
+_EMPTY: Final = [0] * len(_PLACES)
+MANY_PARTS: Final = 8
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _PAGE: Final[msgspec.json.Decoder[Page]] = msgspec.json.Decoder(Page)
 _TOTALS: Final[msgspec.json.Decoder[dict[str, int]]] = msgspec.json.Decoder(dict[str, int])
 
 
+@lru_cache(maxsize=10_000)
 def months_key(currency: str, name: str) -> str:
     """The view with the totals of every month by the values of a name; the empty name is the whole."""
     return f"months:{currency}:{name}"
 
 
+@lru_cache(maxsize=50_000)
 def days_key(currency: str, name: str, month: int) -> str:
     """The view with the pages of a month by the values of a name."""
     return f"days:{currency}:{name}:{month}"
@@ -110,47 +112,73 @@ def add_counts(added: Added, spread: Spread, counts: Iterable[Count]) -> None:
         part[place] = part.get(place, 0) + amount
 
 
-def page_changes(parts: Mapping[Spread, Mapping[int, int]]) -> dict[Group, Page]:
+def page_changes(parts: Mapping[Spread, Changes]) -> dict[Group, Changes]:
     """What is to be added to the pages of one month and currency; groups are there also where that is nothing.
 
     Month by month, because the pages of one fit into the processor's cache.
     """
-    pages: defaultdict[Group, list[int]] = defaultdict(_EMPTY.copy)
+    shared: dict[Group, list[Changes]] = {}
     for spread, part in parts.items():
-        items = [*part.items()]
-        for page in map(pages.__getitem__, spread.groups):
-            for place, amount in items:
-                page[place] += amount
-    return {group: _page(amounts) for group, amounts in pages.items()}
+        for group in spread.groups:
+            if group in shared:
+                shared[group].append(part)
+            else:
+                shared[group] = [part]
+    return {group: _summed(some) for group, some in shared.items()}
 
 
-def _page(amounts: list[int]) -> Page:
-    page = {}
-    for kind, start in _STARTS:
-        days = amounts[start : start + _DAYS]
-        if days != _NOTHING:
-            page[kind] = days
-    return page
+def _summed(parts: Sequence[Changes]) -> Changes:
+    """Several changes in one; a single one, as most are while the projector keeps pace, as it is."""
+    if len(parts) == 1:
+        return parts[0]
+    if len(parts) >= MANY_PARTS:
+        return _summed_of_many(parts)
+    whole = parts[0].copy()
+    for part in parts[1:]:
+        for place, amount in part.items():
+            if place in whole:
+                whole[place] += amount
+            else:
+                whole[place] = amount
+    return whole
 
 
-def changed_page(old: bytes | None, changes: Page) -> tuple[bytes | None, bytes | None]:
+def _summed_of_many(parts: Sequence[Changes]) -> Changes:
+    """The same by way of a list, which is quicker to add to than a dict."""
+    whole = _EMPTY.copy()
+    for part in parts:
+        for place, amount in part.items():
+            whole[place] += amount
+    return {place: amount for place, amount in enumerate(whole) if amount}
+
+
+def changed_page(old: bytes | None, changes: Changes) -> tuple[bytes | None, bytes | None]:
     """A page and its totals in bytes after changes; None where nothing is left of it.
 
     Kinds are written in order, so that the bytes tell nothing of the batches that led to them.
     """
     page: Page = {} if old is None else _PAGE.decode(old)
-    for kind, more in changes.items():
-        days = page.get(kind)
-        if days is None:
-            page[kind] = more
-            continue
-        page[kind] = [*map(add, days, more)]
-        if page[kind] == _NOTHING:
-            del page[kind]
+    changed: set[str] = set()
+    for place, amount in changes.items():
+        kind, day = _PLACES[place]
+        days = page.setdefault(kind, {})
+        if day in days:
+            amount += days[day]  # noqa: PLW2901
+        else:
+            changed.add(kind)
+        days[day] = amount
+        if not amount:
+            changed.add(kind)
+    if changed:
+        page = {kind: _in_order(page[kind]) if kind in changed else page[kind] for kind in sorted(page)}
+        page = {kind: days for kind, days in page.items() if days}
     if not page:
         return None, None
-    page = {kind: page[kind] for kind in sorted(page)}
-    return _ENCODE(page), _ENCODE({kind: sum(days) for kind, days in page.items()})
+    return _ENCODE(page), _ENCODE({kind: sum(days.values()) for kind, days in page.items()})
+
+
+def _in_order(days: dict[str, int]) -> dict[str, int]:
+    return {day: days[day] for day in sorted(days) if days[day]}
 
 
 def amounts_of_months(fields: Mapping[bytes, bytes]) -> Iterator[Amount]:
@@ -163,13 +191,12 @@ def amounts_of_months(fields: Mapping[bytes, bytes]) -> Iterator[Amount]:
 
 def amounts_of_days(fields: Mapping[bytes, bytes], month: int) -> Iterator[Amount]:
     """The pages of a view of the days of a month, read back."""
-    first = first_day_of_month(month)
+    before = first_day_of_month(month) - 1
     for field, data in fields.items():
         value = field.decode()
         for kind, days in _PAGE.decode(data).items():
-            for day, amount in enumerate(days, first):
-                if amount:
-                    yield day, kind, value, amount
+            for day, amount in days.items():
+                yield before + int(day), kind, value, amount
 
 
 def amounts_of_tallies(tallies: Iterable[Tally], currency: str) -> Iterator[Amount]:

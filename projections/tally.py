@@ -1,6 +1,7 @@
 """Tallies: what is posted to an account counted out by group, day and kind, amounts and accounts alike."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Final, get_args
 
@@ -88,7 +89,7 @@ def _shared(moves: Sequence[Posted], before: Sequence[Posted], levels: Mapping[S
         (spread,) = kinds
         return [(spread, _counts(moves, before, levels.get(spread, 0)))]
     shared: list[Shared] = []
-    for spread, held in _alike(kinds):
+    for spread, held in _alike(frozenset(kinds)):
         moved = [one for one in moves if one[3] in held]
         if moved:
             there = [one for one in before if one[3] in held]
@@ -96,7 +97,8 @@ def _shared(moves: Sequence[Posted], before: Sequence[Posted], levels: Mapping[S
     return shared
 
 
-def _alike(kinds: Iterable[Spread]) -> Iterator[tuple[Spread, list[Spread]]]:
+@lru_cache(maxsize=20_000)  # an account holds the same cells for long
+def _alike(kinds: frozenset[Spread]) -> list[tuple[Spread, list[Spread]]]:
     """The groups of some kinds of cells, those together that the same kinds count in."""
     alike: list[tuple[str, set[Group], list[Spread]]] = []
     for kind in kinds:
@@ -113,8 +115,7 @@ def _alike(kinds: Iterable[Spread]) -> Iterator[tuple[Spread, list[Spread]]]:
         if left:
             split.append((kind.currency, left, [kind]))
         alike = split
-    for currency, groups, held in alike:
-        yield Spread(currency, tuple(groups)), held
+    return [(Spread(currency, tuple(groups)), held) for currency, groups, held in alike]
 
 
 def _counts(moves: Sequence[Posted], before: Sequence[Posted], level: int) -> list[Count]:

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, TypeVar
 
 from events import block as blocks
 from events.block import Block, BlockDamaged, RawBooking
@@ -17,9 +17,15 @@ from services.views.port import START, Field, Gap, Position, Value, Views
 BATCH_ENTRIES_MAX: Final = 50_000
 """The most entries of one commit: whoever is behind rewrites each page once for all of them."""
 
+SPAN_ENTRIES: Final = 1_000
+SPAN_SPREADS: Final = 500
+"""So many entries are folded at once, and pages of so many spreads changed: few enough for the processor's cache, and
+enough that whoever keeps pace asks the views once for records and once for pages."""
+
 BATCH_BYTES_MAX: Final = 64 * 1024 * 1024
 CHECK_SECONDS: Final = 1.0
 """How often an idle projector looks whether the views are still where it left them."""
+T = TypeVar("T")
 RECORDS_MAX: Final = 100_000
 PAGES_MAX: Final = 50_000
 """Records and pages in memory, those used last, in the bytes that the views hold: some half and one KiB each."""
@@ -178,14 +184,16 @@ class Projector:
     async def _project(self, batch: Sequence[StoredBlock]) -> None:
         before = self._before
         fold = Fold()
-        for stored in batch:
-            block = blocks.block_of(stored.data)
-            blocks.check_next(before, block)
-            blocks.check_entries(block)
-            bookings = blocks.raw_bookings_of(block.entries)
+        for some in _portions(batch, lambda one: one.entries, SPAN_ENTRIES):
+            bookings: list[RawBooking] = []
+            for stored in some:
+                block = blocks.block_of(stored.data)
+                blocks.check_next(before, block)
+                blocks.check_entries(block)
+                bookings += blocks.raw_bookings_of(block.entries)
+                before = block
+                await asyncio.sleep(0)  # whoever else lives on this loop gets a turn after every block
             fold.add(bookings, await self._records_for(bookings, fold))
-            before = block
-            await asyncio.sleep(0)  # whoever else lives on this loop gets a turn after every block
         assert before is not None, "there is always a block to project"
         writes = await self._writes(fold)
         position = _position_after(self._position, before, fold)
@@ -218,15 +226,19 @@ class Projector:
         book.update(self._book)
         accounts: dict[Field, Value | None] = {}
         writes = {BOOK: book, ACCOUNTS: accounts}
-        for (currency, month), added in fold.added.items():
-            changes = {PageName(currency, *group, month): change for group, change in page_changes(added).items()}
+        for some in _portions(fold.added.items(), lambda one: len(one[1]), SPAN_SPREADS):
+            changes = {
+                PageName(currency, *group, month): change
+                for (currency, month), added in some
+                for group, change in page_changes(added).items()
+            }
             await self._load(changes)
             for name, change in changes.items():
                 page, totals = changed_page(self._pages.get(name), change)
                 self._pages[name] = page
                 writes.setdefault(name.days_key, {})[name.value] = page
                 writes.setdefault(name.months_key, {})[name.months_field] = totals
-                book[f"names|{currency}|{name.name}"] = 1
+                book[f"names|{name.currency}|{name.name}"] = 1
         for account, record in fold.records.items():
             accounts[account] = self._records[account] = bytes_of_record(record) if record.count else None
             self._records.move_to_end(account)
@@ -273,6 +285,20 @@ class Projector:
             self._records.popitem(last=False)
         while len(self._pages) > PAGES_MAX:
             self._pages.popitem(last=False)
+
+
+def _portions(items: Iterable[T], size_of: Callable[[T], int], size: int) -> Iterator[list[T]]:
+    """The items, in order, some at a time: as few as together have the size."""
+    some: list[T] = []
+    reached = 0
+    for item in items:
+        some.append(item)
+        reached += size_of(item)
+        if reached >= size:
+            yield some
+            some, reached = [], 0
+    if some:
+        yield some
 
 
 def _position_after(position: Position, last: Block, fold: Fold) -> Position:

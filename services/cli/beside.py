@@ -4,7 +4,6 @@ It takes the views over as any projector does; whoever started it takes them bac
 """
 
 import asyncio
-import gc
 import os
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from typing import Final
 from services.compose import LEDGER_FILE
 from services.ledgers.sqlite import sqlite_ledger
 from services.projector import Projector
+from services.tuning import tune
 from services.views.redis import redis_views
 from services.views.valkey import running_socket
 
@@ -58,8 +58,7 @@ class Beside:
 def main() -> None:
     """Projects until standard input ends, as it does with the process at its other side."""
     threading.Thread(target=_end_with_input, daemon=True).start()
-    gc.freeze()
-    gc.set_threshold(200_000, 50, 1_000)
+    tune()
     asyncio.run(_project(Path(sys.argv[1]), int(sys.argv[2])))
 
 

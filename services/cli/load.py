@@ -13,6 +13,7 @@ from msgspec import Struct
 from services.cli.failures import DONE, NOT_DONE, WRONG_USAGE, Failure
 from services.cli.options import Data, examples, settings_of
 from services.cli.running import run, told
+from services.tuning import COLLECT_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -178,7 +179,7 @@ def _garbage_spared() -> "Iterator[None]":
     """What is loaded lives on or dies without cycles: looking for them all the time takes a third of the time."""
     thresholds = gc.get_threshold()
     gc.freeze()
-    gc.set_threshold(200_000, 50, 1_000)
+    gc.set_threshold(*COLLECT_AFTER)
     try:
         yield
     finally:

@@ -166,6 +166,7 @@ class _Process:
         from services.distributed import patiently
         from services.gateway.probes import probe_application
         from services.metrics import Metrics
+        from services.tuning import tune
 
         vital, metrics = _Vital(), Metrics()
 
@@ -173,6 +174,7 @@ class _Process:
             async with before(), AsyncExitStack() as stack:
                 service = await patiently(lambda: stack.enter_async_context(opening(self._settings, metrics)))
                 vital.is_now = service
+                tune()
                 await service.run()
 
         with self._listening() as listener:

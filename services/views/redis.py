@@ -286,10 +286,13 @@ def _packed(writes: Iterable[Fields]) -> tuple[bytes, bytes]:
     content: list[bytes] = []
     for fields in writes:
         put: list[bytes] = []
+        removed: list[bytes] = []
         for field, value in fields.items():
-            if value is not None:
-                put += (stored_form(field), stored_form(value))
-        removed = [stored_form(field) for field, value in fields.items() if value is None]
+            name = field.encode() if type(field) is str else stored_form(field)
+            if value is None:
+                removed.append(name)
+            else:
+                put += (name, value if type(value) is bytes else stored_form(value))
         lengths.append(([*map(len, put)], [*map(len, removed)]))
         content += put
         content += removed

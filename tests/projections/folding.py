@@ -6,7 +6,7 @@ from itertools import pairwise
 from events.account import Booking
 from events.block import entry_of, raw_bookings_of
 from projections.fold import Fold
-from projections.pages import Page, PageName, changed_page, page_changes
+from projections.pages import Changes, PageName, changed_page, page_changes
 from projections.records import NOTHING, Record, bytes_of_record, record_of_bytes
 from tests.events.booked import Booked
 from tests.model.days import Event
@@ -54,7 +54,7 @@ class Projected:
         for count, more in fold.book.items():
             self.book[count] = self.book.get(count, 0) + more
 
-    def _change(self, name: PageName, changes: Page) -> None:
+    def _change(self, name: PageName, changes: Changes) -> None:
         old = self.pages.get(name)
         days, months = changed_page(None if old is None else old[0], changes)
         if days is None or months is None:

@@ -9,7 +9,7 @@ from events.days import month_of_day
 from projections.groups import TOTAL, Spread
 from projections.pages import (
     Added,
-    Page,
+    Changes,
     PageName,
     add_counts,
     amounts_of_days,
@@ -33,7 +33,7 @@ WHOLE = Spread("USD", (TOTAL,))
 PRO = Spread("USD", (TOTAL, ("plan", "pro")))
 
 
-def changes_of(counts: list[Count]) -> Page:
+def changes_of(counts: list[Count]) -> Changes:
     """The changes of the page of the whole."""
     added: Added = {}
     add_counts(added, WHOLE, counts)
@@ -73,7 +73,7 @@ def test_pages_hold_the_sums_in_one_order(batches: list[list[Count]]) -> None:
 def test_a_page_is_what_somebody_on_call_can_read() -> None:
     """A number for each day of the month, by kind."""
     page, totals = changed_page(None, changes_of([("new", FIRST + 2, 5), ("active", FIRST + 30, 1), ("new", FIRST, 0)]))
-    assert json.loads(page or b"") == {"active": [0] * 30 + [1], "new": [0, 0, 5] + [0] * 28}
+    assert page == b'{"active":{"31":1},"new":{"03":5}}'
     assert json.loads(totals or b"") == {"active": 1, "new": 5}
 
 
@@ -91,12 +91,14 @@ def test_groups_are_told_also_where_nothing_is_to_be_added() -> None:
     """So their names are known; and what groups share is added to each of them."""
     added: Added = {}
     add_counts(added, PRO, [("new", FIRST, 5), ("new", FIRST, -5)])
-    assert page_changes(added["USD", JANUARY]) == {TOTAL: {}, ("plan", "pro"): {}}
+    nothing = page_changes(added["USD", JANUARY])
+    assert [*nothing] == [TOTAL, ("plan", "pro")]
+    assert {changed_page(None, changes) for changes in nothing.values()} == {(None, None)}
     add_counts(added, WHOLE, [("new", FIRST, 7)])
     add_counts(added, PRO, [("new", FIRST, 1), ("new", FIRST + 31, 1)])
     january, february = page_changes(added["USD", JANUARY]), page_changes(added["USD", JANUARY + 1])
-    assert [page["new"][0] for page in january.values()] == [8, 1]
-    assert [page["new"][0] for page in february.values()] == [1, 1]
+    assert [changed_page(None, page)[1] for page in january.values()] == [b'{"new":8}', b'{"new":1}']
+    assert [changed_page(None, page)[1] for page in february.values()] == [b'{"new":1}', b'{"new":1}']
 
 
 def test_tallies_of_other_currencies_are_left_out() -> None:

@@ -1,0 +1,17 @@
+"""Tuning: how the interpreter of a process is set that does nothing but one long job."""
+
+import gc
+import sys
+from typing import Final
+
+COLLECT_AFTER: Final = (200_000, 50, 1_000)
+"""When cycles are looked for, of which such a job leaves few: to look all the time takes a third of it."""
+SWITCH_SECONDS: Final = 0.0005
+"""How long one thread may keep others waiting: each answer of Kafka takes several turns of the thread that fetches."""
+
+
+def tune() -> None:
+    """Sets this process up for its job; to be called once what it works with is loaded."""
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
+    sys.setswitchinterval(SWITCH_SECONDS)
