@@ -3,12 +3,13 @@
 A block is the msgpack array `[header, [[event, booking], ...]]`. `header` is the msgpack map of `Header`
 as bytes, and its SHA-256 is the block's hash. `event` is the CloudEvent in JSON as it was received,
 `booking` the msgpack array of `Booking`. The leaf of an entry is SHA-256 of 0x00, the SHA-256 of the event,
-and the booking: so the text of an event can be taken out one day and the chain still be checked.
+and the booking. An entry whose free text was taken out is `[event, booking, hashes]`: the event as it is since,
+and the SHA-256 of the event as it was received, which the leaf goes on being made of, and of the event as it is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Final
+from typing import ClassVar, Final
 
 import msgspec
 from msgspec import Raw, Struct
@@ -24,6 +25,7 @@ from events.timeline import Cell, cell_of_bytes
 FORMAT: Final = 1
 NO_HASH: Final = bytes(32)
 """What the first block of a partition names as the hash before it."""
+HASH_BYTES: Final = 32
 BOOKING_BYTES_MAX: Final = 8 * 1024 * 1024
 """The largest booking of one event, in bytes: a block of one must fit into a record, and be folded while others wait.
 
@@ -54,11 +56,18 @@ class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     genesis: Genesis | None = None
 
 
-class Entry(Struct, frozen=True, array_like=True, gc=False):
+class Entry(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """One event as received, and its booking in msgpack."""
 
     event: bytes
     booking: bytes
+    hashes: ClassVar[bytes] = b""
+
+
+class Redacted(Entry, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """An entry whose event had free text taken out; `hashes`: of the event as received, then as it is, 64 bytes."""
+
+    hashes: bytes  # type: ignore[misc]
 
 
 class Block(Struct, frozen=True):
@@ -118,7 +127,9 @@ class RawBooking(Struct, array_like=True, frozen=True, gc=False):
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _WIRE: Final = msgspec.msgpack.Decoder(_Wire)
+_LOOSE: Final = msgspec.msgpack.Decoder(tuple[bytes, list[list[bytes]]])
 _HEADER: Final = msgspec.msgpack.Decoder(Header)
+_HEADED: Final = msgspec.msgpack.Decoder(tuple[bytes, Raw])
 _BOOKING: Final = msgspec.msgpack.Decoder(RawBooking)
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError)
 _CELL: Final = msgspec.msgpack.Decoder(RawCell)
@@ -132,12 +143,20 @@ def entry_leaf(entry: Entry) -> bytes:
 
 def entry_leaves(entries: Iterable[Entry]) -> list[bytes]:
     """The leaf hashes of entries."""
-    return [sha256(LEAF + sha256(one.event).digest() + one.booking).digest() for one in entries]
+    return [
+        sha256(LEAF + (one.hashes[:HASH_BYTES] or sha256(one.event).digest()) + one.booking).digest()
+        for one in entries
+    ]
 
 
 def entry_of(event: bytes, booking: Booking) -> Entry:
     """An entry from the event as received and what it did."""
     return Entry(event, _ENCODER.encode(booking))
+
+
+def kept_entry(event: bytes, booking: bytes, hashes: bytes) -> Entry:
+    """An entry from its parts; no `hashes`: nothing was taken out of its event."""
+    return Redacted(event, booking, hashes) if hashes else Entry(event, booking)
 
 
 def require_keepable(entry: Entry, booking: Booking) -> None:
@@ -219,14 +238,13 @@ def seal(
         genesis=genesis,
     )
     head = _ENCODER.encode(header)
-    data = _ENCODER.encode(_Wire(head, list(entries)))
-    return Block(header, sha256(head).digest(), list(entries), data)
+    return Block(header, sha256(head).digest(), list(entries), data_of(head, entries))
 
 
 def block_of(data: bytes) -> Block:
     """A block from its bytes, its hash worked out anew; raises BlockDamaged."""
     try:
-        wire = _WIRE.decode(data)
+        wire = _wire_of(data)
         header = _HEADER.decode(wire.header)
     except _UNREADABLE as error:
         raise BlockDamaged(f"a block cannot be read: {error}") from error
@@ -235,6 +253,37 @@ def block_of(data: bytes) -> Block:
     if header.entries != len(wire.entries):
         raise BlockDamaged(f"block {header.height} says {header.entries} entries and has {len(wire.entries)}")
     return Block(header, sha256(wire.header).digest(), wire.entries, data)
+
+
+def _wire_of(data: bytes) -> _Wire:
+    try:
+        return _WIRE.decode(data)
+    except msgspec.ValidationError:
+        header, rows = _LOOSE.decode(data)
+        if not all(len(row) == 2 or (len(row) == 3 and len(row[2]) == 2 * HASH_BYTES) for row in rows):
+            raise
+    return _Wire(header, [kept_entry(*row) if len(row) == 3 else Entry(*row) for row in rows])
+
+
+def header_bytes(data: bytes) -> bytes:
+    """The bytes of a block's header, whose SHA-256 is its hash; raises BlockDamaged."""
+    try:
+        return _HEADED.decode(data)[0]
+    except _UNREADABLE as error:
+        raise BlockDamaged(f"a block cannot be read: {error}") from error
+
+
+def header_of(head: bytes) -> Header:
+    """A header from its bytes; raises BlockDamaged."""
+    try:
+        return _HEADER.decode(head)
+    except _UNREADABLE as error:
+        raise BlockDamaged(f"the header of a block cannot be read: {error}") from error
+
+
+def data_of(head: bytes, entries: Sequence[Entry]) -> bytes:
+    """The bytes of a block, from those of its header and its entries."""
+    return _ENCODER.encode(_Wire(head, list(entries)))
 
 
 def check_next(before: Block | None, block: Block) -> None:

@@ -7,10 +7,12 @@ import logging
 import sqlite3
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
@@ -136,6 +138,22 @@ class Accounts:
             some = keys[start : start + _KEYS_PER_QUERY]
             marks = ",".join("?" * len(some))
             yield from self._file.execute(f"SELECT {what} IN ({marks})", (self._partition, *some))
+
+
+def known_entry(path: Path, partition: int, key: str) -> tuple[Reached, int | None]:
+    """How far the accounts in a file reach, and the entry of an event as far as they know; changes nothing.
+
+    Raises sqlite3.Error or msgspec.MsgspecError for a file that cannot be read.
+    """
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as file:
+        if file.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
+            return Reached(), None
+        row = file.execute("SELECT height, hash FROM reached WHERE partition = ?", (partition,)).fetchone()
+        query = "SELECT state FROM accounts JOIN ids ON account = name AND accounts.partition = ids.partition"
+        where = " WHERE ids.partition = ? AND digest = ?"
+        state = file.execute(query + where, (partition, _digest(key))).fetchone()
+    known = None if state is None else _DECODER.decode(state[0]).seen.get(key)
+    return Reached() if row is None else Reached(*row), None if known is None else known.seq
 
 
 @lru_cache(maxsize=8_192)  # of a batch, which is looked up before it is booked and noted after

@@ -317,7 +317,7 @@ class Writer:
 
 
 def _require_same(booking: Booking | Duplicate, entry: Entry, seq: int, height: int) -> None:
-    if isinstance(booking, Duplicate) or blocks.entry_of(entry.event, booking) != entry:
+    if isinstance(booking, Duplicate) or blocks.entry_of(entry.event, booking).booking != entry.booking:
         raise BooksDiffer(f"entry {seq} in block {height} is booked differently now")
 
 

@@ -59,7 +59,10 @@ ENTRIES: Final = pa.schema(
         pa.field("original", pa.binary()),
     ]
 )
-"""A row for each event; `event` as received, `booking` in msgpack as in the ledger."""
+"""A row for each event; `booking` in msgpack as in the ledger, `event` as received.
+
+Where free text was taken out of it, `original` is not null: the `hashes` of the entry (`events.block.Redacted`).
+"""
 
 BLOCKS: Final = pa.schema(
     [
@@ -147,7 +150,7 @@ def _columns_of(blocks: Sequence[Block]) -> Columns:
                 pa.array(posted_of_each, pa.int32()),
                 pa.array([one.event for one in entries], pa.binary()),
                 pa.array([one.booking for one in entries], pa.binary()),
-                pa.array([getattr(one, "hashes", None) or None for one in entries], pa.binary()),
+                pa.array([one.hashes or None for one in entries], pa.binary()),
             ],
             schema=ENTRIES,
         ),

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from events.block import Genesis
 from services.compose import LEDGER_FILE, genesis_of
-from services.ledgers.port import Ledger
-from services.ledgers.sqlite import sqlite_ledger
+from services.ledgers.port import Chains, Ledger
+from services.ledgers.sqlite import sqlite_ledger, sqlite_reader
 from services.settings import Settings
 
 
@@ -44,6 +44,24 @@ async def ledger_read(settings: Settings) -> AsyncIterator[tuple[Ledger, Genesis
         yield ledger, genesis
     finally:
         await ledger.close()
+
+
+@asynccontextmanager
+async def chains_read(settings: Settings) -> AsyncIterator[Chains]:
+    """The same without a look at what is in it, which may be damaged; an embedded one may be on a read-only medium."""
+    if settings.is_distributed:
+        from services.kafka.reaching import require_kafka  # noqa: PLC0415 - see above
+        from services.ledgers.kafka import kafka_ledger  # noqa: PLC0415 - see above
+
+        await require_kafka(settings)
+        chains: Chains = await kafka_ledger(settings)
+    else:
+        require_ledger(settings.data)
+        chains = await sqlite_reader(settings.data / LEDGER_FILE)
+    try:
+        yield chains
+    finally:
+        await chains.close()
 
 
 def require_ledger(directory: Path) -> None:

@@ -65,8 +65,12 @@ def _option(parameter: str) -> str:
 
 def _services_error(error: BaseException) -> Ending | None:
     from events.block import BlockDamaged
+    from services.audit.checkpoints import AuditNotInstalled, CheckpointRefused, KeyUnusable
+    from services.audit.entries import NoSuchEvent
     from services.audit.opening import NoLedger
     from services.audit.rebooking import NotBookable
+    from services.audit.verifying_job import VerifyingAlready
+    from services.audit.verifying_processes import WorkerFailed
     from services.compose import DataInUse
     from services.deadletters import DeadLettersUnavailable, NoSuchDeadLetter
     from services.ledgers.port import LedgerError
@@ -88,14 +92,8 @@ def _services_error(error: BaseException) -> Ending | None:
         if isinstance(error, InputMadeAnew | LedgersDiffer):
             return Ending(NOT_DONE, _sentence(str(error)))
     known = (
-        DataInUse,
-        NoLedger,
-        LedgerError,
-        ViewsError,
-        DeadLettersUnavailable,
-        NoSuchDeadLetter,
-        ClockRunsBackwards,
-        NotBookable,
+        *(DataInUse, NoLedger, LedgerError, ViewsError, DeadLettersUnavailable, NoSuchDeadLetter, ClockRunsBackwards),
+        *(AuditNotInstalled, NotBookable, CheckpointRefused, KeyUnusable, NoSuchEvent, VerifyingAlready, WorkerFailed),
     )
     return Ending(NOT_DONE, _sentence(str(error))) if isinstance(error, known) else None
 

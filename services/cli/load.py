@@ -1,10 +1,8 @@
 """`revledger load`: events from files into the ledger."""
 
 import asyncio
-import gc
 import sys
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -13,7 +11,6 @@ from msgspec import Struct
 from services.cli.failures import DONE, NOT_DONE, WRONG_USAGE, Failure
 from services.cli.options import Data, examples, settings_of
 from services.cli.running import run, told
-from services.tuning import COLLECT_AFTER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,6 +130,7 @@ async def _loaded(settings: "Settings", reading: "Reading", tally: Tally, *, as_
     from services.cli.doors import open_door
     from services.cli.progress import Bar
     from services.compose import owner_of
+    from services.tuning import garbage_spared
 
     if settings.is_distributed:
         tally.queued = 0
@@ -148,7 +146,7 @@ async def _loaded(settings: "Settings", reading: "Reading", tally: Tally, *, as_
             f"A service runs on {settings.data} (process {owner.pid}, {owner.url}) and goes by its own clock: stop it"
             " first, or load without --as-recorded."
         )
-    with _garbage_spared(), Bar("loading", reading.total_bytes) as bar:
+    with garbage_spared(), Bar("loading", reading.total_bytes) as bar:
         async with open_door(settings, as_recorded=as_recorded) as door:
             await _delivered(door, reading, tally, bar)
             tally.position = await door.finish()
@@ -172,19 +170,6 @@ async def _delivered(door: "Door", reading: "Reading", tally: Tally, bar: "Bar")
 
 async def _next(batches: "Iterator[Batch]") -> "Batch | None":
     return await asyncio.to_thread(next, batches, None)
-
-
-@contextmanager
-def _garbage_spared() -> "Iterator[None]":
-    """What is loaded lives on or dies without cycles: looking for them all the time takes a third of the time."""
-    thresholds = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(*COLLECT_AFTER)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*thresholds)
-        gc.unfreeze()
 
 
 def _end(tally: Tally, settings: "Settings") -> None:

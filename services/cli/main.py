@@ -9,7 +9,19 @@ from typing import Any, Final
 import typer
 from typer.exceptions import Abort, TyperException
 
-from services.cli import demo_data, explain, load, replay, restate, settings_check, status, unmatched, up
+from services.cli import (
+    checkpoint,
+    demo_data,
+    explain,
+    load,
+    replay,
+    restate,
+    settings_check,
+    status,
+    unmatched,
+    up,
+    verify,
+)
 from services.cli.dead_letters import dead_letters
 from services.cli.failures import DONE, INTERRUPTED, NOT_DONE, REPORT, WRONG_USAGE, ending_of
 from services.cli.options import examples
@@ -36,6 +48,8 @@ app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=restate.EXAMPLES)(restate.restate)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=status.EXAMPLES)(status.status)
+app.command(epilog=verify.EXAMPLES)(verify.verify)
+app.command(epilog=checkpoint.EXAMPLES)(checkpoint.checkpoint)
 app.add_typer(dead_letters, name="dead-letters")
 app.command(epilog=unmatched.EXAMPLES)(unmatched.unmatched)
 app.command(epilog=settings_check.EXAMPLES)(settings_check.settings)

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from aiokafka import ConsumerRecord
 
-from services.ledgers.port import LedgerUnavailable, StoredBlock
+from services.ledgers.port import LedgerDamaged, StoredBlock
 
 HEADER: Final = "block"
 """The header of a record with all of a stored block but its data, in msgpack; the value is the data."""
@@ -34,7 +34,7 @@ def header_of_block(block: StoredBlock) -> bytes:
 
 
 def block_of_record(record: ConsumerRecord) -> StoredBlock:
-    """The block in a record; raises LedgerUnavailable for a record that is none."""
+    """The block in a record; raises LedgerDamaged for a record that is none."""
     return block_of_parts(record.topic, record.partition, record.offset, record.headers, record.value)
 
 
@@ -50,9 +50,7 @@ def block_of_parts(
         problem = (
             f"Offset {offset} of {topic} partition {partition} is not a block of a ledger: another program wrote it."
         )
-        raise LedgerUnavailable(
-            problem, "Stop that program; the topic belongs to revledger's writers alone."
-        ) from error
+        raise LedgerDamaged(problem, "Stop that program; the topic belongs to revledger's writers alone.") from error
     return block
 
 
@@ -72,10 +70,10 @@ class Chain:
         self.skipped = 0
 
     def accepts(self, block: StoredBlock) -> bool:
-        """Whether a record, the next of the topic, is in the chain; raises LedgerUnavailable for a loss."""
+        """Whether a record, the next of the topic, is in the chain; raises LedgerDamaged for a loss."""
         if block.height > self.next_height:
             problem = f"Blocks {self.next_height} to {block.height - 1} of partition {self._partition} are missing."
-            raise LedgerUnavailable(problem, "The ledger has lost records: stop, and restore its topic from a copy.")
+            raise LedgerDamaged(problem, "The ledger has lost records: stop, and restore its topic from a copy.")
         if block.height < self.next_height or self._last_hash not in {None, block.prev_hash}:
             self.skipped += 1
             return False
@@ -96,7 +94,7 @@ def tail_in(window: Sequence[tuple[int, StoredBlock]], *, is_whole: bool) -> tup
             return offset, block
         hashes.add(block.hash)
     if is_whole:
-        raise LedgerUnavailable("The ledger's topic does not begin with block 0.", "Restore it from a copy.")
+        raise LedgerDamaged("The ledger's topic does not begin with block 0.", "Restore it from a copy.")
     return None
 
 

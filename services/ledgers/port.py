@@ -71,6 +71,10 @@ class LedgerUnavailable(LedgerError):
         self.remedy = remedy
 
 
+class LedgerDamaged(LedgerUnavailable):
+    """What is kept is not what was written: waiting does not mend it."""
+
+
 class NotALedger(LedgerError):
     """What is found in the ledger's place is something else; it is left untouched."""
 
@@ -96,8 +100,31 @@ class NewerLedger(LedgerError):
         self.known = known
 
 
-class Ledger(Protocol):
-    """Chains of blocks that only grow; one object serves one event loop."""
+class Chains(Protocol):
+    """Chains of blocks to be read; one object serves one event loop."""
+
+    async def tail(self, partition: int) -> StoredBlock | None:
+        """The last block of the partition; None if it has none."""
+        ...
+
+    def read(self, partition: int, from_height: int = 0, until_height: int | None = None) -> AsyncIterator[StoredBlock]:
+        """The blocks with `from_height <= height < until_height` in order, in bounded memory.
+
+        Without `until_height` it ends at the tail it finds when it gets there.
+        """
+        ...
+
+    async def block_of(self, partition: int, seq: int) -> StoredBlock | None:
+        """The block that holds entry `seq` of the partition; None if there is no such entry yet."""
+        ...
+
+    async def close(self) -> None:
+        """Lets go of everything; an append in progress is finished first. Closing twice is harmless."""
+        ...
+
+
+class Ledger(Chains, Protocol):
+    """Chains of blocks that only grow."""
 
     async def append(self, blocks: Sequence[StoredBlock]) -> None:
         """Appends all the blocks or none; they are durable when it returns.
@@ -111,33 +138,12 @@ class Ledger(Protocol):
         """
         ...
 
-    async def tail(self, partition: int) -> StoredBlock | None:
-        """The last block of the partition; None if it has none."""
-        ...
-
-    def read(
-        self, partition: int, from_height: int = 0, until_height: int | None = None
-    ) -> AsyncIterator[StoredBlock]:
-        """The blocks with `from_height <= height < until_height` in order, in bounded memory.
-
-        Without `until_height` it ends at the tail it finds when it gets there.
-        """
-        ...
-
     def follow(self, partition: int, from_height: int) -> AsyncIterator[StoredBlock]:
         """The blocks from `from_height` on, and then each as it is appended; never ends.
 
         It wakes at once on an append made through this object, and within about 100 ms on another's.
         Raises `LedgerUnavailable` once the ledger is closed.
         """
-        ...
-
-    async def block_of(self, partition: int, seq: int) -> StoredBlock | None:
-        """The block that holds entry `seq` of the partition; None if there is no such entry yet."""
-        ...
-
-    async def close(self) -> None:
-        """Lets go of everything; an append in progress is finished first. Closing twice is harmless."""
         ...
 
 

@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, TypeVar, TypeVarTuple
+from typing import Any, Final, TypeVar, TypeVarTuple
 
-from services.ledgers.port import Ledger, StoredBlock, closed_ledger, require_chain
+from services.ledgers.port import Ledger, LedgerDamaged, StoredBlock, closed_ledger, require_chain
 from services.ledgers.sqlite_file import (
     LedgerFile,
     close_file,
     explained,
     open_file,
+    open_to_read,
     reader_of,
     writing_alone,
 )
@@ -24,10 +25,10 @@ POLL_SECONDS: Final = 0.05
 _BATCH_BLOCKS: Final = 1_000
 _BATCH_BYTES: Final = 4 * 1024 * 1024
 _HIGHEST: Final = 2**63 - 1
+_TYPES: Final[list[type]] = [int, int, int, int, int, bytes, bytes, bytes]
 
 _BLOCKS: Final = (
-    "SELECT partition, height, first_seq, entries, recorded_at, prev_hash, hash, data"
-    " FROM blocks WHERE partition = ?"
+    "SELECT partition, height, first_seq, entries, recorded_at, prev_hash, hash, data FROM blocks WHERE partition = ?"
 )
 _TAIL: Final = _BLOCKS + " ORDER BY height DESC LIMIT 1"
 _RANGE: Final = _BLOCKS + " AND height >= ? AND height < ? ORDER BY height LIMIT ?"
@@ -67,30 +68,28 @@ async def sqlite_ledger(path: Path) -> Ledger:
     return _SqliteLedger(file, writing, reader, reading)
 
 
-class _SqliteLedger:
-    """Two connections, each with a thread of its own: no read waits for an fsync, nor does the loop."""
+async def sqlite_reader(path: Path) -> "SqliteReader":
+    """The ledger in the file at `path`, which is there, to be read beside whoever writes it; makes and changes nothing.
 
-    def __init__(
-        self,
-        file: LedgerFile,
-        writing: ThreadPoolExecutor,
-        reader: sqlite3.Connection,
-        reading: ThreadPoolExecutor,
-    ) -> None:
-        self._file = file
-        self._writing = writing
+    Raises as `sqlite_ledger`, and LedgerDamaged for a file that SQLite cannot read.
+    """
+    reading = ThreadPoolExecutor(1, "ledger-reader")
+    try:
+        reader = await asyncio.get_running_loop().run_in_executor(reading, open_to_read, path)
+    except BaseException:
+        reading.shutdown(wait=False)
+        raise
+    return SqliteReader(path, reader, reading)
+
+
+class SqliteReader:
+    """One connection that only reads, with a thread of its own."""
+
+    def __init__(self, path: Path, reader: sqlite3.Connection, reading: ThreadPoolExecutor) -> None:
+        self._path = path
         self._reader = reader
         self._reading = reading
-        self._appended = asyncio.Event()
         self._closed = False
-
-    async def append(self, blocks: Sequence[StoredBlock]) -> None:
-        self._require_open()
-        loop = asyncio.get_running_loop()
-        try:
-            await loop.run_in_executor(self._writing, _append, self._file, tuple(blocks))
-        finally:
-            self._wake()
 
     async def tail(self, partition: int) -> StoredBlock | None:
         return await self._ask(_one, _TAIL, partition)
@@ -102,7 +101,60 @@ class _SqliteLedger:
         while batch := await self._ask(_batch, partition, height, until):
             for block in batch:
                 yield block
+            if batch[-1].height < height:
+                raise _no_block(partition, height)
             height = batch[-1].height + 1
+
+    async def block_of(self, partition: int, seq: int) -> StoredBlock | None:
+        block = await self._ask(_one, _HOLDER, partition, seq)
+        return block if block is not None and seq < block.end_seq else None
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._reading, self._reader.close)
+        finally:
+            self._reading.shutdown(wait=False)
+
+    async def _ask(self, question: Callable[[sqlite3.Connection, *Ts], T], *details: *Ts) -> T:
+        """The answer of the reading connection, from its own thread."""
+        self._require_open()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._reading, self._answer, question, *details)
+
+    def _answer(self, question: Callable[[sqlite3.Connection, *Ts], T], *details: *Ts) -> T:
+        with explained(self._path):
+            return question(self._reader, *details)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise closed_ledger()
+
+
+class _SqliteLedger(SqliteReader):
+    """Two connections, each with a thread of its own: no read waits for an fsync, nor does the loop."""
+
+    def __init__(
+        self,
+        file: LedgerFile,
+        writing: ThreadPoolExecutor,
+        reader: sqlite3.Connection,
+        reading: ThreadPoolExecutor,
+    ) -> None:
+        super().__init__(file.path, reader, reading)
+        self._file = file
+        self._writing = writing
+        self._appended = asyncio.Event()
+
+    async def append(self, blocks: Sequence[StoredBlock]) -> None:
+        self._require_open()
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.run_in_executor(self._writing, _append, self._file, tuple(blocks))
+        finally:
+            self._wake()
 
     async def follow(self, partition: int, from_height: int) -> AsyncIterator[StoredBlock]:
         height = from_height
@@ -114,33 +166,16 @@ class _SqliteLedger:
                 height = block.height + 1
             await self._await_append(appended, version)
 
-    async def block_of(self, partition: int, seq: int) -> StoredBlock | None:
-        block = await self._ask(_one, _HOLDER, partition, seq)
-        return block if block is not None and seq < block.end_seq else None
-
     async def close(self) -> None:
         if self._closed:
             return
-        self._closed = True
         self._wake()
-        loop = asyncio.get_running_loop()
         try:
             # The writer last: the last connection to close moves the write-ahead log into the file.
-            await loop.run_in_executor(self._reading, self._reader.close)
-            await loop.run_in_executor(self._writing, close_file, self._file)
+            await super().close()
+            await asyncio.get_running_loop().run_in_executor(self._writing, close_file, self._file)
         finally:
-            self._reading.shutdown(wait=False)
             self._writing.shutdown(wait=False)
-
-    async def _ask(self, question: Callable[[sqlite3.Connection, *Ts], T], *details: *Ts) -> T:
-        """The answer of the reading connection, from its own thread."""
-        self._require_open()
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._reading, self._answer, question, *details)
-
-    def _answer(self, question: Callable[[sqlite3.Connection, *Ts], T], *details: *Ts) -> T:
-        with explained(self._file.path):
-            return question(self._reader, *details)
 
     async def _await_append(self, appended: asyncio.Event, version: int) -> None:
         """Returns after an append of this object, or after any change of the file since `version`."""
@@ -156,10 +191,6 @@ class _SqliteLedger:
         appended, self._appended = self._appended, asyncio.Event()
         appended.set()
 
-    def _require_open(self) -> None:
-        if self._closed:
-            raise closed_ledger()
-
 
 def _append(file: LedgerFile, blocks: Sequence[StoredBlock]) -> None:
     """One transaction; the tails are read under its lock, so no other writer can come in between."""
@@ -171,7 +202,7 @@ def _append(file: LedgerFile, blocks: Sequence[StoredBlock]) -> None:
 
 def _one(connection: sqlite3.Connection, query: str, *details: int) -> StoredBlock | None:
     row = connection.execute(query, details).fetchone()
-    return None if row is None else StoredBlock(*row)
+    return None if row is None else _block(row)
 
 
 def _batch(connection: sqlite3.Connection, partition: int, height: int, until: int) -> list[StoredBlock]:
@@ -181,13 +212,28 @@ def _batch(connection: sqlite3.Connection, partition: int, height: int, until: i
     cursor = connection.execute(_RANGE, (partition, height, until, _BATCH_BLOCKS))
     try:
         for row in cursor:
-            blocks.append(StoredBlock(*row))
+            blocks.append(_block(row))
             size_bytes += len(blocks[-1].data)
             if size_bytes >= _BATCH_BYTES:
                 break
+    except (sqlite3.Error, LedgerDamaged):
+        if not blocks:
+            raise  # else it is for whoever asks for the next
     finally:
         cursor.close()
     return blocks
+
+
+def _block(row: tuple[Any, ...]) -> StoredBlock:
+    """The block in a row; in a damaged file a column may hold anything."""
+    if [*map(type, row)] != _TYPES:
+        raise _no_block(row[0], row[1])
+    return StoredBlock(*row)
+
+
+def _no_block(partition: object, height: object) -> LedgerDamaged:
+    problem = f"What the file holds as block {height!r} of partition {partition!r} is none."
+    return LedgerDamaged(problem, "The file is damaged: stop writing to it and restore it from a copy.")
 
 
 def _data_version(connection: sqlite3.Connection) -> int:

@@ -4,11 +4,12 @@ import errno
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
+from urllib.parse import quote
 
-from services.ledgers.port import LedgerUnavailable, NewerLedger, NotALedger
+from services.ledgers.port import LedgerDamaged, LedgerUnavailable, NewerLedger, NotALedger
 from services.turns import open_lock, turn
 
 APPLICATION_ID: Final = 0x52764C67
@@ -67,6 +68,13 @@ _REMEDIES: Final = {
 """What to do, by SQLite's primary result code (https://sqlite.org/rescode.html)."""
 
 
+def schema_of(version: int) -> dict[str, str]:
+    """The statements that make what a file of a version holds, by name, as SQLite keeps them."""
+    with closing(sqlite3.connect(":memory:")) as made:
+        made.executescript(_SCHEMA if version >= 1 else "")
+        return dict(made.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+
+
 class LedgerFile(NamedTuple):
     """An open ledger file: the writing connection, and the descriptor of the lock writers take turns by."""
 
@@ -102,6 +110,40 @@ def reader_of(file: LedgerFile) -> sqlite3.Connection:
         return connection
 
 
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """A connection to a ledger that is there, which changes nothing and waits for no writer.
+
+    A file on a medium that nobody can write to is taken as it is: then nobody writes to it meanwhile.
+    """
+    with explained(path):
+        try:
+            return _opened_to_read(path, "mode=ro")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_CANTOPEN or not _is_whole(path):
+                raise
+            return _opened_to_read(path, "mode=ro&immutable=1")
+
+
+def _opened_to_read(path: Path, how: str) -> sqlite3.Connection:
+    place = f"file:{quote(str(path))}?{how}"
+    connection = sqlite3.connect(place, timeout=BUSY_SECONDS, isolation_level=None, uri=True)
+    try:
+        is_new = _is_new(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    if is_new:
+        connection.close()
+        raise NotALedger(str(path), "an empty file")
+    return connection
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a ledger is all in its file: nothing of it waits in the write-ahead log."""
+    log = path.with_name(path.name + "-wal")
+    return path.is_file() and not (log.is_file() and log.stat().st_size)
+
+
 def close_file(file: LedgerFile) -> None:
     """Closes the writing connection, moving the write-ahead log into the file if it is the last one."""
     try:
@@ -131,10 +173,14 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        remedy = _REMEDIES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        remedy = _REMEDIES.get(code)
         if remedy is None:
             raise
-        raise LedgerUnavailable(f"The ledger {path} is unavailable ({error}).", remedy) from error
+        kind = LedgerDamaged if remedy is _RESTORE else LedgerUnavailable
+        raise kind(f"The ledger {path} is unavailable ({error}).", remedy) from error
+    except UnicodeDecodeError as error:  # of a name in a damaged file, or of what SQLite says about it
+        raise LedgerDamaged(f"The ledger {path} cannot be read ({error}).", _RESTORE) from error
     except OSError as error:
         full = error.errno in {errno.ENOSPC, errno.EDQUOT}
         remedy = _REMEDIES[sqlite3.SQLITE_FULL if full else sqlite3.SQLITE_CANTOPEN]

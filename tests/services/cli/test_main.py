@@ -24,6 +24,8 @@ COMMANDS = [
     ("restate",),
     ("explain",),
     ("status",),
+    ("verify",),
+    ("checkpoint",),
     ("dead-letters",),
     ("dead-letters", "list"),
     ("dead-letters", "show"),
