@@ -2,7 +2,16 @@
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # else every counter has a second series, with the time at which it began
 
 ENTRIES_BUCKETS: Final = (0, 1, 3, 10, 30, 100, 300, 1_000)
 BYTES_BUCKETS: Final = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)

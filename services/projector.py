@@ -47,6 +47,7 @@ class Projector:
         self._before: Block | None = None
         self._records: OrderedDict[str, bytes | None] = OrderedDict()
         self._pages: OrderedDict[PageName, bytes | None] = OrderedDict()
+        self._is_all_there = False
         self._book: dict[str, int] = {}
         self._moved = asyncio.Condition()
 
@@ -214,7 +215,7 @@ class Projector:
                 missing.append(account)
             else:
                 found[account] = record_of_bytes(data)
-        if missing and self._position.next_height:
+        if missing and not self._is_all_there:
             values = await self._views.read_fields(self._partition, ACCOUNTS, missing)
             found |= {a: record_of_bytes(v) for a, v in zip(missing, values, strict=True) if v is not None}
         return found
@@ -250,7 +251,7 @@ class Projector:
         for name in names:
             if name in self._pages:
                 self._pages.move_to_end(name)
-            elif self._position.next_height:
+            elif not self._is_all_there:
                 missing.setdefault(name.days_key, []).append(name)
         if missing:
             wanted = {key: [name.value for name in names] for key, names in missing.items()}
@@ -271,6 +272,7 @@ class Projector:
                 await self._views.clear(self._partition)
                 self._before, position, counts = None, START, [None] * len(BOOK_COUNTS)
         self._position = position
+        self._is_all_there = not position.next_height
         self._book = {name: int(count or 0) for name, count in zip(BOOK_COUNTS, counts, strict=True)}
         self._doubtful = False
 
@@ -281,6 +283,8 @@ class Projector:
         return None
 
     def _trim(self) -> None:
+        if len(self._records) > RECORDS_MAX or len(self._pages) > PAGES_MAX:
+            self._is_all_there = False
         while len(self._records) > RECORDS_MAX:
             self._records.popitem(last=False)
         while len(self._pages) > PAGES_MAX:

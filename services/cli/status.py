@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec import Struct
 
 from services import shown
+from services.cli.failures import Failure
 from services.cli.options import Data, StatusForm, examples, settings_of
 from services.cli.running import run, waiting
 
@@ -47,6 +48,8 @@ def status(data: Data = None, form: StatusForm = "table") -> None:
         sys.stdout.write(msgspec.json.encode(state).decode() + "\n")
     else:
         show(state)
+    if "views_error" in state:
+        raise Failure(state["views_error"])
 
 
 class _Stores(Struct, frozen=True):

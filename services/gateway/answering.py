@@ -10,6 +10,7 @@ from litestar.params import FromPath
 
 from events.money import MINOR_DIGITS
 from services import clock
+from services.gateway.furthest import Furthest
 from services.gateway.ports import Served
 from services.gateway.problems import Problem, json_response
 from services.questions import Question, QuestionError, question_of
@@ -85,9 +86,12 @@ class Answers:
 
 def answering(served: Served) -> list[HTTPRouteHandler]:
     """The routes that answer questions."""
+    furthest = Furthest(served.ledger)
 
     async def next_heights() -> tuple[int, ...]:
-        return tuple(position.next_height for position in (await served.progress.now()).values())
+        positions = await served.progress.now()
+        await furthest.require(positions)
+        return tuple(position.next_height for position in positions.values())
 
     answers = Answers(served.reports, next_heights)
 

@@ -36,7 +36,7 @@ def application(served: Served, settings: Settings) -> Litestar:
 
     return Litestar(
         [
-            *receiving(served.entrance, settings),
+            *receiving(served.entrance, settings, state.metrics),
             *answering(served),
             *auditing(served, settings),
             *streaming(state, stopping),

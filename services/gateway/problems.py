@@ -43,6 +43,7 @@ CODES: Final[dict[str, tuple[int, str]]] = {
     "too_many_questions": (503, "too many questions to the ledger wait to be answered"),
     "unavailable": (503, "the books cannot be reached now"),
     "not_ready": (503, "the service is not ready to answer"),
+    "views_behind": (503, "the views are being built again and know less than was answered before"),
     "not_live": (503, "the service has come to a standstill"),
 }
 """Code -> (status, title) of problems with a request; refused events have the codes of `events.refusals`."""

@@ -13,6 +13,7 @@ from events.refusals import Refused
 from services.gateway.bodies import body_of
 from services.gateway.ports import Entrance
 from services.gateway.problems import Problem, json_response, refusal
+from services.metrics import Metrics
 from services.settings import Settings
 from services.writer import Outcome
 
@@ -30,8 +31,8 @@ _MEDIA_TYPES: Final = f"{STRUCTURED}, {BATCH}, application/json"
 _WHITESPACE: Final = b" \t\r\n"
 
 
-def receiving(entrance: Entrance, settings: Settings) -> list[HTTPRouteHandler]:
-    """The route that takes events."""
+def receiving(entrance: Entrance, settings: Settings, metrics: Metrics) -> list[HTTPRouteHandler]:
+    """The route that takes events, and counts those refused at the door."""
 
     @post("/v1/events", status_code=200)
     async def events(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -43,8 +44,12 @@ def receiving(entrance: Entrance, settings: Settings) -> list[HTTPRouteHandler]:
         except Refused as refused:
             whole = _kept_of_binary(attributes, body) if mode == "binary" else body
             number = await entrance.keep(whole, refused, SOURCE)
+            metrics.refused.labels(refused.code).inc()
             raise refusal(refused.code, refused.message, refused.field, number) from refused
         outcomes = await entrance.submit(found, SOURCE)
+        for outcome in outcomes:
+            if outcome.status == "refused":
+                metrics.refused.labels(outcome.code).inc()
         is_batch = mode == "batch" or (mode == "either" and _is_array(body))
         return batch_answer(outcomes) if is_batch else one_answer(outcomes[0])
 

@@ -33,6 +33,8 @@ LETTERS_MAX: Final = 100
 """How many refused records are kept at once."""
 KEEP_EVERY: Final = 100_000
 """Entries between two writes of the accounts' file: so many are booked again after a crash, in a second or two."""
+PACE_SECONDS: Final = 0.015
+"""From one reading to the next at least: what comes meanwhile shares the cost of a block, for all who handle it."""
 POLL_MS: Final = 500
 RETRY_SECONDS: Final = 0.5
 BEGIN_SECONDS: Final = 0.1
@@ -81,6 +83,7 @@ class PartitionBooker:
         self._place = TopicPartition(self._names.events, partition)
         self._source = self._names.source(partition)
         self._letters = DeadLetterTopic(means.settings, means.producer)
+        self._last_read = 0.0
         self._has_warned = False
         self._standing: tuple[tuple[int, int], float] | None = None
         self._writer: Writer | None = None
@@ -239,6 +242,8 @@ class PartitionBooker:
     async def _next(self, known: int) -> Read:
         """The next records, decoded; none if there was something else, such as the end of a transaction."""
         consumer, place, records_max = self._means.consumer, self._place, RECORDS_MAX
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(max(0.0, self._last_read + PACE_SECONDS - loop.time()))
         while True:
             try:
                 found = await consumer.getmany(place, timeout_ms=POLL_MS, max_records=records_max)
@@ -249,6 +254,7 @@ class PartitionBooker:
                 continue
             position = await consumer.position(place)
             if position > known:
+                self._last_read = loop.time()
                 return read_records(found.get(place, ()), place.partition, self._means.partitions, position)
 
     async def _unreadable(self, error: UnicodeDecodeError) -> Read:

@@ -18,6 +18,8 @@ from services.views.port import Views, ViewsUnavailable
 WAITING_BLOCKS_MAX: Final = 500
 """How many blocks wait for the projector at most, and that only if they are small (`BATCH_BYTES_MAX`)."""
 RETRY_SECONDS: Final = 0.5
+PACE_SECONDS: Final = 0.02
+"""From one commit to the next at least: of what comes meanwhile, each page is written once."""
 LOOK_SECONDS: Final = 1.0
 """How often an idle lane looks whether the views are still where it left them."""
 HELP_LOOKS: Final = 5
@@ -84,7 +86,7 @@ class Lane:
         self._end = self._goal = 0
         self._newest_offset = self._newest_height = -1
         self._outage = ""
-        self._told = 0.0
+        self._told = self._paced = 0.0
         self._stood = (0, asyncio.get_running_loop().time())
         self._task = asyncio.create_task(self._run(), name=f"projector {partition}")
 
@@ -228,6 +230,7 @@ class Lane:
 
     async def _project(self) -> None:
         """Projects what waits, up to the size of a batch, and then acknowledges it in order."""
+        await self._keep_pace()
         batch, entries, size = [], 0, 0
         for handed in self._waiting:
             batch.append(handed)
@@ -244,6 +247,14 @@ class Lane:
         self._room.set()
         self._looks = 0
         self._anchor = Anchor(batch[-1].offset + 1, self._projector.position.next_height)
+
+    async def _keep_pace(self) -> None:
+        """Waits until a while after the last batch was begun; who is alone after a pause is not held up."""
+        loop = asyncio.get_running_loop()
+        early = self._paced + PACE_SECONDS - loop.time()
+        if early > 0 and not self._is_full():
+            await self._pause(early)
+        self._paced = loop.time()
 
     def _count(self, handed: Handed) -> None:
         """Counts a record whose height came before; one that is handed over again is none."""

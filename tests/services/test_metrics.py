@@ -6,11 +6,14 @@ from services.metrics import Metrics
 
 
 def test_every_metric_says_what_it_means() -> None:
-    families = list(text_string_to_metric_families(Metrics().text().decode()))
+    metrics = Metrics()
+    metrics.refused.labels("not_json").inc()
+    families = list(text_string_to_metric_families(metrics.text().decode()))
     assert families
     for family in families:
         assert family.name.startswith("revledger_"), family.name
         assert family.documentation.endswith("."), family.name
+        assert not family.name.endswith("_created"), "no counter is there twice"
 
 
 def test_processes_count_for_themselves() -> None:

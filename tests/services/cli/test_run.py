@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from msgspec import Struct
+from redis import Redis
 
 from services import distributed
 from services.cli import run
@@ -91,6 +92,23 @@ def until(holds: Any, *services: Running) -> None:
         time.sleep(0.1)
 
 
+def check_status_without_redis() -> None:
+    """What Kafka tells is shown all the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REVLEDGER_REDIS", f"redis://127.0.0.1:{_free_port()}")
+        without = called("status", "--format", "json")
+        assert (without.status, without.json["entries"], without.json["lag_events"]) == (1, 3, 0)
+        told = called("status")
+        assert "The views are unavailable" in told.err, "it says what is missing, after what there is"
+        assert re.search(r"^1 +0 +\d+ +- +- ", told.out, re.MULTILINE)
+
+
+def lose_views(servers: dict[str, str]) -> None:
+    """As a Redis that was emptied."""
+    with Redis.from_url(servers["REVLEDGER_REDIS"]) as client:
+        client.delete(*client.keys(f"{servers['REVLEDGER_PREFIX']}:*"))
+
+
 def test_from_an_empty_cluster_to_a_figure(servers: dict[str, str], tmp_path: Path) -> None:
     data = ("--data", str(tmp_path / "writer"))
     with ExitStack() as stack:
@@ -129,11 +147,16 @@ def test_from_an_empty_cluster_to_a_figure(servers: dict[str, str], tmp_path: Pa
         table = called("status").out
         assert servers["REVLEDGER_KAFKA"] in table
         assert re.search(r"^1 +0 +\d+ +\d+ +0 ", table, re.MULTILINE)
+        check_status_without_redis()
+
+        assert projector.stop().status == 0
+        lose_views(servers)
+        refused, said = gateway.get("/v1/figures?currency=USD")
+        assert (refused, said["code"]) == (503, "views_behind"), "views that are lost answer nothing, not zero"
 
         stopped = gateway.stop()
         assert (stopped.status, "everything acknowledged is in Kafka" in stopped.out) == (0, True)
         assert writer.stop(signal.SIGINT).status == 0
-        assert projector.stop().status == 0
 
 
 class _Idle:

@@ -166,6 +166,18 @@ def test_one_bad_event_in_a_batch_leaves_the_others_booked(client: httpx.Client)
     assert [one["status"] for one in post(client, good).json()["results"]] == ["duplicate", "duplicate"]
 
 
+def test_what_is_refused_is_counted_by_its_reason(client: httpx.Client) -> None:
+    def counted(code: str) -> float:
+        lines = client.get("/metrics").text.splitlines()
+        found = [line for line in lines if line.startswith(f'revledger_refused_total{{code="{code}"}} ')]
+        return float(found[0].split()[1]) if found else 0.0
+
+    before = counted("not_json"), counted("not_cloudevent")
+    post(client, b"garbage")
+    post(client, [{"id": "nothing else"}, {**signed(1), "id": "counted"}])
+    assert (counted("not_json"), counted("not_cloudevent")) == (before[0] + 1, before[1] + 1)
+
+
 @pytest.mark.parametrize("media_type", ["", "text/plain", "application/xml", "application/vnd.x+json"])
 def test_other_media_types_are_told_the_right_ones(client: httpx.Client, media_type: str) -> None:
     problem = refused_as(post(client, signed(1), media_type), 415, "unsupported_media_type")
