@@ -15,6 +15,8 @@ REQUEST_MS: Final = 10_000
 """How long a request may take, retries included, before the caller is told."""
 BATCH_BYTES: Final = 256 * 1024
 """How much a producer sends to a partition at once: with aiokafka's 16 kB thousands of events take as many trips."""
+CUT_OFF_SECONDS: Final = 2.0
+"""How long a start that nobody waits for any more may take to end by itself."""
 METADATA_MS: Final = 5_000
 """How often a member of a group looks which partitions there are.
 
@@ -100,6 +102,24 @@ def producer_options(settings: Settings) -> dict[str, Any]:
         "max_batch_size": BATCH_BYTES,
         "request_timeout_ms": REQUEST_MS,
     }
+
+
+async def started(client: Any) -> None:
+    """Starts a client, which is to be stopped also where this is cut off. Raises its errors.
+
+    A start that is cancelled between its first connection and the next forgets the first, which nobody can close then:
+    so whoever cuts it off waits until it is over.
+    """
+    starting = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting], timeout=CUT_OFF_SECONDS)
+        starting.cancel()
+        await asyncio.wait([starting])
+        if not starting.cancelled():
+            starting.exception()
+        raise
 
 
 async def stopped(client: Any, starting: asyncio.Future[None] | None = None) -> None:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from events.days import moment_of_text, text_of_moment
-from services.kafka.connection import RECORD_BYTES_MAX, Names, client_options
+from services.kafka.connection import RECORD_BYTES_MAX, Names, client_options, started
 from services.kafka.producing import Producer, Record
 from services.ledgers.port import LedgerUnavailable
 from services.settings import Settings
@@ -87,7 +87,7 @@ class LetterReader:
 
     async def start(self) -> None:
         """Connects; raises LedgerUnavailable."""
-        await self._answered(self._client.start())
+        await self._answered(started(self._client))
         self._client.assign([self._place])
 
     async def close(self) -> None:

@@ -18,7 +18,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from services.kafka.connection import REQUEST_MS, client_options
+from services.kafka.connection import REQUEST_MS, client_options, started
 from services.ledgers.port import LedgerUnavailable
 from services.settings import Settings
 
@@ -77,7 +77,7 @@ async def kafka_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     await require_kafka(settings)
     admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=REQUEST_MS)
     try:
-        await admin.start()
+        await started(admin)
         yield admin
     except (KafkaError, OSError, TimeoutError) as error:
         raise KafkaAway(

@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from events import block as blocks
-from services.kafka.connection import Names, client_options
+from services.kafka.connection import Names, client_options, started
 from services.ledgers.port import LedgerUnavailable, StoredBlock
 from services.settings import Settings
 
@@ -56,7 +56,7 @@ class Input:
             group = self._names.group("writer")  # only asked: whoever does not subscribe is no member
             client = AIOKafkaConsumer(**client_options(self._settings), group_id=group, enable_auto_commit=False)
             try:
-                await client.start()
+                await started(client)
             except BaseException:
                 await client.stop()
                 raise

@@ -11,7 +11,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from services.kafka.booking import InputMadeAnew, LedgersDiffer, Means, PartitionBooker
-from services.kafka.connection import METADATA_MS, Names, client_options, stopped
+from services.kafka.connection import METADATA_MS, Names, client_options, started, stopped
 from services.kafka.producing import Producer
 from services.ledgers.counted import counted_ledger
 from services.ledgers.kafka import kafka_ledger
@@ -87,7 +87,7 @@ class WriterService(ConsumerRebalanceListener):  # type: ignore[misc]
     async def connect(self) -> None:
         """Connects, before it runs; raises LedgerUnavailable."""
         try:
-            await self._consumer.start()
+            await started(self._consumer)
         except KafkaError as error:
             remedy = "Check that its brokers run and can be reached; then try again."
             raise LedgerUnavailable(f"Kafka does not answer ({error}).", remedy) from error

@@ -2,9 +2,11 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.conn import AIOKafkaConnection, create_conn
 
 from services.kafka.connection import (
     BATCH_BYTES,
@@ -12,6 +14,7 @@ from services.kafka.connection import (
     Names,
     client_options,
     producer_options,
+    started,
     stopped,
 )
 from services.kafka.topics import ensure_topics
@@ -105,3 +108,28 @@ async def test_a_stop_that_cancels_itself_is_contained_and_leaves_nothing_open(k
     await stopped(consumer)
     assert unanswered.cancelled()
     assert not any(connection.connected() for connection in consumer._client._conns.values())
+
+
+@asynchronous
+async def test_a_start_that_is_cut_off_leaves_nothing_open(
+    kafka: Kafka, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cut off once it is connected, before it knows of any broker."""
+    made: list[AIOKafkaConnection] = []
+    connected = asyncio.Event()
+
+    async def seen(*place: Any, **options: Any) -> AIOKafkaConnection:
+        made.append(await create_conn(*place, **options))
+        connected.set()
+        return made[-1]
+
+    monkeypatch.setattr("aiokafka.client.create_conn", seen)
+    consumer = AIOKafkaConsumer(**client_options(distributed(kafka, prefix=prefix)))
+    starting = asyncio.create_task(started(consumer))
+    await connected.wait()
+    starting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+    await stopped(consumer)
+    assert made
+    assert not any(connection.connected() for connection in made)
