@@ -154,7 +154,7 @@ def _state(account: Account, fact: Fact, rules: Rules) -> tuple[int, list[Postin
     if fact.kind == "noted":
         account.add(fact)
         return waits, []
-    notice = notice_of(fact, rules)
+    notice = notice_of(fact, rules) if fact.kind == "cancelled" else None
     if notice is None:
         return waits, _moved(account, fact, rules)
     return waits, merged([*_moved(account, notice, rules), *_moved(account, fact, rules)])

@@ -60,6 +60,11 @@ def book_next(frontier: Frontier, fact: Fact, rules: Rules) -> tuple[Frontier, l
     """The postings of a fact for which `is_next` holds, and the frontier after it."""
     old = frontier.standing
     new = after(old, fact)
+    if not old.turns and not new.turns and fact.day > frontier.day:
+        level = old.settled
+        active_on = fact.day - 1 if level else frontier.active_on
+        advanced = Frontier(level, new, fact.day, fact.moment, fact.moment_day, active_on)
+        return advanced, _step(fact, level, new, active_on, rules)
     level = _level_before(frontier, fact)
     advanced = _advanced(frontier, fact, new, level)
     if _is_steady(frontier, fact, new):

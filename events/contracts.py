@@ -56,7 +56,7 @@ class Contract(Struct, frozen=True, gc=False):
             return days
         for line in self.lines:
             if len(line.steps) > 1:
-                days.update(day for day, _ in line.steps)
+                days.update([day for day, _ in line.steps])
         if self.trial_end > FIRST_DAY:
             days.add(self.trial_end)
         if self.expires < NEVER:

@@ -149,7 +149,7 @@ def _signed(event: v.ContractSigned, seq: int, rules: Rules) -> Fact:
         expires,
         term_months,
         trial_end,
-        _seller(data.campaign, data.channel, data.owner),
+        _seller(data.campaign, data.channel, data.owner) if data.owner or data.campaign or data.channel else (),
         _attributes(data.attributes) if data.attributes else (),
     )
 

@@ -42,6 +42,10 @@ def movements(day: int, before: Level, after: Level, causes: Causes, *, is_retur
         lost = [(cell, value) for cell, value in before.items() if value]
         return [Posting(day, "churn", -value, cell, *causes(cell.contract, day)) for cell, value in lost]
     changes = _changes(before, after)
+    if len(changes) == 1:
+        return [
+            Posting(day, "expansion" if value > 0 else "contraction", value, cell) for cell, value in changes.items()
+        ]
     currencies = {cell.currency for cell in changes}
     if len(currencies) < 2:
         return _changed(day, changes)

@@ -77,12 +77,13 @@ def priced_lines(lines: tuple[v.Line, ...], rules: Rules) -> tuple[PricedLine, .
     if len(lines) > 1 and len({line.line_id for line in lines}) < len(lines):
         sentence = "two lines have the same line_id: give each line of the contract its own"
         raise Refused("duplicate_line", sentence, "data.lines")
-    priced = []
-    for index, line in enumerate(lines):
-        steps = _steps(line, rules, index)
-        if line.kind == "recurring":
-            priced.append(PricedLine(_one(line.line_id), _one(line.plan), _one(line.product or ""), steps))
-    return tuple(priced)
+    return tuple(
+        [
+            PricedLine(_one(line.line_id), _one(line.plan), _one(line.product or ""), steps)
+            for index, line in enumerate(lines)
+            if (steps := _steps(line, rules, index)) and line.kind == "recurring"
+        ]
+    )
 
 
 @lru_cache(maxsize=10_000)

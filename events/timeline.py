@@ -7,8 +7,7 @@ import msgspec
 from msgspec import Struct
 
 from events.contracts import NO_CAUSE, Cause, Contract, after_fact
-from events.days import LAST_DAY
-from events.facts import Fact, Pairs
+from events.facts import NEVER, Fact, Pairs
 
 
 class Cell(Struct, frozen=True, array_like=True, gc=False, cache_hash=True):
@@ -108,12 +107,12 @@ def after(standing: Standing, fact: Fact) -> Standing:
 def _standing(contracts: dict[str, Contract], attributes: Pairs, notices: tuple[Fact, ...]) -> Standing:
     settled: Level = {}
     turns: set[int] = set()
-    gone = {notice.contract_id for notice in notices}
+    gone = {notice.contract_id for notice in notices} if notices else ()
     for contract_id, contract in contracts.items():
         if contract_id not in gone:
-            _add_level(settled, contract_id, contract, attributes, LAST_DAY)
+            _add_settled(settled, contract_id, contract, attributes)
             turns |= contract.turns()
-    return Standing(contracts, attributes, tuple(sorted(turns)), settled, notices)
+    return Standing(contracts, attributes, tuple(sorted(turns)) if turns else (), settled, notices)
 
 
 def _with_contract(
@@ -121,22 +120,41 @@ def _with_contract(
 ) -> Standing:
     """The standing of an account with many contracts of which one changed, and none changes by itself."""
     settled = {cell: value for cell, value in standing.settled.items() if cell.contract != contract_id}
-    _add_level(settled, contract_id, contract, standing.attributes, LAST_DAY)
+    _add_settled(settled, contract_id, contract, standing.attributes)
     return Standing(contracts, standing.attributes, tuple(sorted(contract.turns())), settled)
+
+
+def _add_settled(level: Level, contract_id: str, contract: Contract, attributes: Pairs) -> None:
+    """Adds what a contract is worth in the end of time."""
+    if contract.closed is None and not contract.paused and contract.expires == NEVER:
+        labels = _labels_of(attributes, contract)
+        for line in contract.lines:
+            value = line.steps[-1][1]
+            if value:
+                cell = Cell(contract.currency, contract_id, line.line_id, line.plan, line.product, labels)
+                level[cell] = max(0, value)
 
 
 def _add_level(level: Level, contract_id: str, contract: Contract, attributes: Pairs, day: int) -> None:
     """Adds what a contract is worth on a day."""
     values = contract.values_on(day)
     if values:
-        labels = _labels(attributes, contract.labels)
+        labels = _labels_of(attributes, contract)
         for line, value in values:
             level[Cell(contract.currency, contract_id, line.line_id, line.plan, line.product, labels)] = value
 
 
+def _labels_of(attributes: Pairs, contract: Contract) -> Pairs:
+    """The labels of the cells of a contract; either kind is in order already."""
+    own = contract.labels
+    if not own:
+        return attributes
+    return _labels(attributes, own) if attributes else own
+
+
 @lru_cache(maxsize=10_000)
 def _labels(attributes: Pairs, own: Pairs) -> Pairs:
-    """The labels of the cells of a contract; remembered, because many contracts share them."""
+    """Both kinds of labels as one, in order of name; remembered, because many contracts share them."""
     return tuple(sorted(attributes + own))
 
 

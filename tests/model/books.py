@@ -275,12 +275,13 @@ def rise_of(day: int, last_active: int | None, choices: Choices) -> str:
     return "reactivation" if limit is None or idle <= limit else "new"
 
 
-def stop_of(notices: list[Event], contract: Contract) -> Stop:
+def stop_of(notices: list[Event], contract: Contract, choices: Choices) -> Stop:
     """Why a contract stopped to count on the day of a churn: (reason, initiative)."""
     if notices:
         return (notices[0]["data"].get("reason"), notices[0]["data"].get("initiative"))
     if contract.is_open:
-        return ("paused", "voluntary") if contract.is_paused else (None, None)
+        stands_still = contract.is_paused and choices.paused == "zero"
+        return ("paused", "voluntary") if stands_still else (None, None)
     return contract.stop
 
 
@@ -301,7 +302,7 @@ def movements_of(events: list[Event], name: str, choices: Choices = USUAL) -> li
             stop: Stop = (None, None)
             if movement == "churn":
                 notices = notices_on(facts, cell.contract, day) if choices.churn == "notice" else []
-                stop = stop_of(notices, account.contracts[cell.contract])
+                stop = stop_of(notices, account.contracts[cell.contract], choices)
             postings.append(Movement(name, day, cell.currency, movement, cell, amount, *stop))
         before, was_active = after, now_active
     return postings
