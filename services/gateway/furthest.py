@@ -1,8 +1,14 @@
 """The furthest: how far the views have been, below which an answer would know less than those before it."""
 
+from typing import Final
+
+from services import clock
 from services.gateway.ports import Positions
 from services.gateway.problems import Problem
 from services.ledgers.port import Ledger
+
+USUAL_LAG_SECONDS: Final = 5
+"""How long views may take to show the first event of a ledger before they count as lost."""
 
 
 class Furthest:
@@ -33,6 +39,8 @@ class Furthest:
             raise Problem("views_behind", sentence, {"lag_blocks": missing}, headers={"retry-after": "5"})
 
     async def _written(self, partition: int) -> int:
-        """How many blocks empty views lack; none where no event is in the ledger either."""
-        tail = await self._ledger.tail(partition)
-        return tail.height + 1 if tail is not None and tail.end_seq else 0
+        """How many blocks empty views lack; none where no event is in the ledger, or the first came just now."""
+        tail, first = await self._ledger.tail(partition), await self._ledger.block_of(partition, 0)
+        if tail is None or first is None or clock.now() - first.recorded_at < USUAL_LAG_SECONDS * 1_000_000:
+            return 0
+        return tail.height + 1

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from math import inf
 
+import msgspec
 import pytest
 
 from events.account import Account
@@ -176,5 +177,5 @@ def test_simulation_catches_a_projector_that_fences_itself_off(monkeypatch: pyte
 
 def test_simulation_catches_two_orders_of_one_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Views that tell by their bytes how the blocks were batched."""
-    monkeypatch.setattr("projections.pages.sorted", list, raising=False)
+    monkeypatch.setattr("projections.pages._ENCODE", msgspec.json.Encoder().encode)
     assert_caught()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from services import clock
 from services.gateway.furthest import Furthest
 from services.gateway.problems import Problem
 from services.ledgers.memory import memory_ledger
@@ -44,4 +45,16 @@ async def test_empty_views_beside_a_ledger_with_events_are_being_built() -> None
         await furthest.require(at(0))
     with pytest.raises(Problem):
         await furthest.require(at(1))
+    await furthest.require(at(2))
+
+
+@asynchronous
+async def test_views_that_have_not_seen_the_first_event_yet_are_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It came just now: whoever asks in that moment is answered from empty views, as before it came."""
+    ledger = memory_ledger()
+    blocks = chain(2)
+    await ledger.append(blocks)
+    monkeypatch.setattr(clock, "now", lambda: blocks[0].recorded_at + 1_000_000)
+    furthest = Furthest(ledger)
+    await furthest.require(at(0))
     await furthest.require(at(2))
