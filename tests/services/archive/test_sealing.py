@@ -34,7 +34,7 @@ from tests.services.archive.books import FOR_EVER, ledger_with, seal_all
 from tests.services.running import asynchronous
 
 ROWS = {
-    "postings": "SELECT * FROM postings ORDER BY partition, seq, day, movement, contract, line, amount_e4",
+    "postings": "SELECT * FROM postings ORDER BY ALL",
     "entries": "SELECT * FROM entries ORDER BY partition, seq",
     "blocks": "SELECT * FROM blocks ORDER BY partition, height",
 }
@@ -45,7 +45,7 @@ async def rows_of(ledger: Ledger, height: int, archive: Archive | None = None) -
     heights = {0: height}
     files = [] if archive is None else await archive.files(heights)
     async with ledger_tables(ledger, heights, files, names=TABLES) as tables:
-        return {table: await tables.rows(ROWS[table].replace("", "")) for table in TABLES}
+        return {table: await tables.rows(ROWS[table]) for table in TABLES}
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
