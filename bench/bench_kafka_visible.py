@@ -24,6 +24,8 @@ SECONDS: Final = 20
 RUNS: Final = 3
 PARTITIONS: Final = 2
 TARGET_MS: Final = 150
+LINGER_MS: Final = 5
+"""How long the sender gathers events: what Kafka's own clients do since version 4.0 unless told otherwise."""
 
 
 def main() -> None:
@@ -62,7 +64,7 @@ class _Run:
 
     async def run(self) -> list[float]:
         """Milliseconds, event by event."""
-        producer = AIOKafkaProducer(**producer_options(self._settings))
+        producer = AIOKafkaProducer(**producer_options(self._settings), linger_ms=LINGER_MS)
         await producer.start()
         polling = asyncio.create_task(self._poll())
         began = time.perf_counter()
