@@ -37,6 +37,10 @@ VALUE_MAX: Final = 2**60
 INTERVALS_PER_YEAR: Final[dict[str, int]] = {"month": 12, "year": 1, "week": 52, "day": 365}
 
 
+Exact = int | Fraction
+"""An amount before it is rounded: an integer, or a fraction once it was converted to another currency."""
+
+
 def require_currency(code: str, field: str) -> str:
     """The code, if ISO 4217 has it as money; raises Refused `unknown_currency`."""
     if code not in MINOR_DIGITS:
@@ -51,17 +55,17 @@ def round_half_even(numerator: int, denominator: int) -> int:
     return quotient + (1 if twice > denominator or (twice == denominator and quotient & 1) else 0)
 
 
-def round_half_up(numerator: int, denominator: int) -> int:
+def round_half_up(numerator: Exact, denominator: Exact) -> int:
     """The nearest integer to a fraction, ties towards plus infinity; `denominator` > 0."""
     return (2 * numerator + denominator) // (2 * denominator)
 
 
-def mrr_minor(annual_e4: int) -> int:
+def mrr_minor(annual_e4: Exact) -> int:
     """Monthly minor units of an annual value in 1/10,000 of a minor unit: the one rounding for a reader."""
     return round_half_up(annual_e4, MRR_DIVISOR)
 
 
-def arr_minor(annual_e4: int) -> int:
+def arr_minor(annual_e4: Exact) -> int:
     """Annual minor units of an annual value in 1/10,000 of a minor unit."""
     return round_half_up(annual_e4, E4)
 
@@ -96,7 +100,7 @@ def _is_decimal(text: str) -> bool:
     return whole.isascii() and whole.isdigit() and (not point or (digits.isascii() and digits.isdigit()))
 
 
-def ratio_text(numerator: int, denominator: int, digits: int = 8) -> str | None:
+def ratio_text(numerator: Exact, denominator: Exact, digits: int = 8) -> str | None:
     """A ratio as a decimal string, half up, at least 6 digits; None where the denominator is zero."""
     if denominator == 0:
         return None

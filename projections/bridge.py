@@ -1,12 +1,15 @@
 """The bridge: how the level of each period came out of the level before it."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from msgspec import Struct
 
-from events.money import mrr_minor
+from events.money import Exact, mrr_minor
 from events.movements import BRIDGE_MOVEMENTS
 from projections.buckets import Buckets
+
+Amount = TypeVar("Amount", int, Exact)
 
 
 class BridgeRow(Struct, frozen=True):
@@ -23,7 +26,7 @@ class BridgeRow(Struct, frozen=True):
         return {name: mrr_minor(amount) for name, amount in self.annual_e4.items()}
 
 
-def level_of(sums: Mapping[str, int]) -> int:
+def level_of(sums: Mapping[str, Amount]) -> Amount:
     """The annual_e4 that the movements of a bucket add up to."""
     return sum(sums.get(movement, 0) for movement in BRIDGE_MOVEMENTS)
 

@@ -5,7 +5,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from events.money import MRR_DIVISOR, arr_minor, mrr_minor, ratio_text, round_half_up
+from events.money import MRR_DIVISOR, Exact, arr_minor, mrr_minor, ratio_text, round_half_up
 from projections.bridge import level_of
 from projections.retention import NOBODY, Retention
 
@@ -13,27 +13,29 @@ from projections.retention import NOBODY, Retention
 class Basis(Struct, frozen=True):
     """What figures are computed from, for one group and currency; amounts in annual_e4, falls negative.
 
+    Amounts are integers, or fractions where they were converted to the currency; numbers of accounts are integers.
+
     `before`: sums by kind of all days before the end of the window (or before the day asked for);
     `after`: those of that day and later ones; `within`: those of the window; `opening`: the level at its start.
     """
 
-    before: Mapping[str, int]
-    after: Mapping[str, int]
-    within: Mapping[str, int]
-    opening: int = 0
+    before: Mapping[str, Exact]
+    after: Mapping[str, Exact]
+    within: Mapping[str, Exact]
+    opening: Exact = 0
     retention: Retention = NOBODY
 
     @property
-    def level(self) -> int:
+    def level(self) -> Exact:
         """The level at the end."""
         return level_of(self.before)
 
     @property
     def accounts(self) -> int:
         """Accounts with revenue at the end."""
-        return self.before.get("active", 0)
+        return int(self.before.get("active", 0))
 
-    def moved(self, *movements: str) -> int:
+    def moved(self, *movements: str) -> Exact:
         """The sum of some movements within the window."""
         return sum(self.within.get(movement, 0) for movement in movements)
 

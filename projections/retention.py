@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from events.money import Exact
 from projections.groups import GroupsOf
 from projections.records import Record
 
@@ -11,9 +12,9 @@ from projections.records import Record
 class Retention(Struct, frozen=True):
     """Sums over opening accounts in annual_e4: `kept` caps each account at its opening level."""
 
-    opening: int = 0
-    closing: int = 0
-    kept: int = 0
+    opening: Exact = 0
+    closing: Exact = 0
+    kept: Exact = 0
     accounts: int = 0
     lost: int = 0
 

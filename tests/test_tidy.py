@@ -62,6 +62,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/cli/progress.py": "tests/services/cli/test_running.py",
     "services/cli/separated.py": "tests/services/cli/test_report.py",
     "services/cli/serving.py": "tests/services/cli/test_up.py",
+    "services/rows.py": "tests/services/test_reports.py",
     "services/shown.py": "tests/services/cli/test_tables.py",
     "services/clock.py": "tests/services/test_evidence.py",
     "services/ledgers/memory.py": "tests/services/ledgers/test_port.py",

@@ -24,14 +24,8 @@ from services.evidence import AsOf
 from services.ledgers.port import Ledger
 from services.moments import Known, known_now
 from services.questions import Question, QuestionError, bounds_for, window_of
-from services.reports import (
-    Answer,
-    bounds_of_figures,
-    chosen_figures,
-    newest_day,
-    rows_of_bridge,
-    rows_of_figures,
-)
+from services.reports import bounds_of_figures, chosen_figures, newest_day
+from services.rows import Answer, rows_of_bridge, rows_of_figures
 from services.settings import Settings
 
 _AMOUNTS: Final = """

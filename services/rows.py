@@ -1,0 +1,84 @@
+"""Rows of answers: bridges and figures in the JSON shape of the interfaces, from the sums of each group."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from events.days import text_of_day
+from projections.bridge import bridge_rows
+from projections.buckets import Buckets, empty_buckets
+from projections.figures import FALLS, Basis, Figure
+from projections.retention import NOBODY, Retention
+from services.questions import Question
+
+Answer = dict[str, Any]
+"""An answer in the JSON shape of the interfaces, or a row of one."""
+
+
+def _group(question: Question, value: str) -> Answer:
+    return {} if question.by is None else {"group": {question.by: value or None}}
+
+
+def _in_order(groups: Iterable[str]) -> list[str]:
+    """Groups by value, those without one last."""
+    return sorted(groups, key=lambda value: (not value, value))
+
+
+def rows_of_bridge(found: dict[str, Buckets], question: Question, bounds: Sequence[int]) -> list[Answer]:
+    """The bridge of every period and group, from the sums of each group."""
+    found = _nonempty(found, question, len(bounds) - 1)
+    rows_of = {value: bridge_rows(bounds, buckets) for value, buckets in found.items()}
+    return [
+        {
+            "from": text_of_day(row.start),
+            "until": text_of_day(row.until),
+            **_group(question, value),
+            "mrr_minor": row.mrr_minor,
+            "annual_e4": row.annual_e4,
+            "accounts": row.accounts,
+        }
+        for index in range(len(bounds) - 1)
+        for value in _in_order(rows_of)
+        for row in [rows_of[value][index]]
+    ]
+
+
+def _nonempty(
+    found: dict[str, Buckets], question: Question, periods: int, ahead: Iterable[str] = ()
+) -> dict[str, Buckets]:
+    """The groups that hold or move anything up to the last bound, or later if it is one of the kinds `ahead`."""
+    if question.by is None:
+        return found or {"": empty_buckets(periods)}
+    return {
+        value: buckets
+        for value, buckets in found.items()
+        if not buckets.is_empty or any(buckets.after.get(kind) for kind in ahead)
+    }
+
+
+def rows_of_figures(
+    found: dict[str, Buckets],
+    kept: Mapping[str, Retention],
+    question: Question,
+    bounds: Sequence[int],
+    chosen: Sequence[Figure],
+) -> list[Answer]:
+    """The figures of every group, from its sums and what became of its opening accounts."""
+    found = _nonempty(found, question, len(bounds) - 1, FALLS)
+    if len(bounds) == 1:
+        span: Answer = {"at": text_of_day(bounds[0])}
+    else:
+        span = {"from": text_of_day(bounds[0]), "until": text_of_day(bounds[1])}
+    rows: list[Answer] = []
+    for value in _in_order(found):
+        basis = _basis(found[value], kept.get(value, NOBODY))
+        rows.append({**span, **_group(question, value), "figures": {f.name: f.value(basis) for f in chosen}})
+    return rows
+
+
+def _basis(buckets: Buckets, retention: Retention) -> Basis:
+    if not buckets.within:
+        return Basis(buckets.before, buckets.after, {}, 0, retention)
+    (within,) = buckets.within
+    before = {kind: buckets.before.get(kind, 0) + within.get(kind, 0) for kind in {*buckets.before, *within}}
+    opening = Basis(buckets.before, {}, {}).level
+    return Basis(before, buckets.after, within, opening, retention)
