@@ -73,6 +73,7 @@ def _services_error(error: BaseException) -> Ending | None:
     from services.audit.verifying_processes import WorkerFailed
     from services.compose import DataInUse
     from services.deadletters import DeadLettersUnavailable, NoSuchDeadLetter
+    from services.exports.files import IsThere
     from services.ledgers.port import LedgerError
     from services.views.port import ViewsError
     from services.writer import BooksDiffer, ClockRunsBackwards
@@ -94,6 +95,7 @@ def _services_error(error: BaseException) -> Ending | None:
     known = (
         *(DataInUse, NoLedger, LedgerError, ViewsError, DeadLettersUnavailable, NoSuchDeadLetter, ClockRunsBackwards),
         *(AuditNotInstalled, NotBookable, CheckpointRefused, KeyUnusable, NoSuchEvent, VerifyingAlready, WorkerFailed),
+        IsThere,
     )
     return Ending(NOT_DONE, _sentence(str(error))) if isinstance(error, known) else None
 

@@ -13,6 +13,7 @@ from services.cli import (
     checkpoint,
     demo_data,
     explain,
+    export,
     load,
     replay,
     restate,
@@ -47,6 +48,7 @@ app.add_typer(report, name="report")
 app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=restate.EXAMPLES)(restate.restate)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
+app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=status.EXAMPLES)(status.status)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=checkpoint.EXAMPLES)(checkpoint.checkpoint)
