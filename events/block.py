@@ -237,7 +237,7 @@ def seal(
         sources=dict(sources or {}),
         genesis=genesis,
     )
-    head = _ENCODER.encode(header)
+    head = data_of_header(header)
     return Block(header, sha256(head).digest(), list(entries), data_of(head, entries))
 
 
@@ -279,6 +279,11 @@ def header_of(head: bytes) -> Header:
         return _HEADER.decode(head)
     except _UNREADABLE as error:
         raise BlockDamaged(f"the header of a block cannot be read: {error}") from error
+
+
+def data_of_header(header: Header) -> bytes:
+    """The bytes of a header."""
+    return _ENCODER.encode(header)
 
 
 def data_of(head: bytes, entries: Sequence[Entry]) -> bytes:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final
+from typing import Final, Literal
 
+Side = Literal["left", "right"]
 EMPTY_ROOT: Final = sha256(b"").digest()
 LEAF: Final = b"\x00"
 """What the data of a leaf is preceded by; a node is preceded by another byte, so neither passes for the other."""
@@ -24,9 +25,9 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
     return level[0]
 
 
-def merkle_path(leaves: Sequence[bytes], index: int) -> list[tuple[str, bytes]]:
+def merkle_path(leaves: Sequence[bytes], index: int) -> list[tuple[Side, bytes]]:
     """The way from a leaf to the root: (`left` or `right`, the hash that stands on that side)."""
-    path: list[tuple[str, bytes]] = []
+    path: list[tuple[Side, bytes]] = []
     level = list(leaves)
     while len(level) > 1:
         beside = index ^ 1
@@ -42,6 +43,16 @@ def root_of_path(leaf: bytes, path: Sequence[tuple[str, bytes]]) -> bytes:
     for side, beside in path:
         node = sha256(b"\x01" + (beside + node if side == "left" else node + beside)).digest()
     return node
+
+
+def path_sides(index: int, size: int) -> list[Side]:
+    """On which sides the hashes stand on the way from a leaf to the root over `size` leaves, as `merkle_path`."""
+    sides: list[Side] = []
+    while size > 1:
+        if index ^ 1 < size:
+            sides.append("left" if index & 1 else "right")
+        index, size = index // 2, (size + 1) // 2
+    return sides
 
 
 def _parents(level: list[bytes]) -> list[bytes]:

@@ -52,6 +52,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/audit/verifying_processes.py": "tests/services/cli/test_verify.py",
     "services/audit/verifying_state.py": "tests/services/cli/test_verify.py",
     "services/audit/verifying_worker.py": "tests/services/cli/test_verify.py",
+    "services/cli/check_proof.py": "tests/services/cli/test_prove.py",
     "services/cli/doors.py": "tests/services/cli/test_load.py",
     "services/cli/letters_kafka.py": "tests/services/cli/test_run.py",
     "services/cli/status_kafka.py": "tests/services/cli/test_run.py",

@@ -23,13 +23,20 @@ class _Named(Struct, gc=False):
     id: str
 
 
-class NoSuchEvent(Exception):
-    """The ledger has no event of this source and id."""
+NEAR_ENTRIES: Final = 50_000
+"""How many of the newest entries of a partition are looked at for events that may have been meant."""
+NEAR_MAX: Final = 3
 
-    def __init__(self, source: str, event_id: str) -> None:
+
+class NoSuchEvent(Exception):
+    """The ledger has no event of this source and id; `near` are keys of newer ones that may have been meant."""
+
+    def __init__(self, source: str, event_id: str, near: Iterable[str] = ()) -> None:
+        meant = [f"source {key.partition(chr(10))[0]!r}, id {key.partition(chr(10))[2]!r}" for key in near]
         super().__init__(
             f"There is no event with source {source!r} and id {event_id!r} in the ledger. Both are taken exactly as"
             " they were sent, and one that was refused is in the dead letters."
+            + (f" There is: {'; '.join(meant)}." if meant else "")
         )
         self.source = source
         self.event_id = event_id
@@ -91,7 +98,23 @@ async def located(
                     return found
                 if looked is not None:
                     looked(partition, stored.end_seq)
-    raise NoSuchEvent(source, event_id)
+    raise NoSuchEvent(source, event_id, await _near(ledger, partitions, event_id))
+
+
+async def _near(ledger: Chains, partitions: Iterable[int], event_id: str) -> list[str]:
+    """Keys of newer events whose ids differ in the source, in blanks or in small and large letters alone."""
+    found: list[str] = []
+    meant = event_id.strip().casefold()
+    for partition in partitions:
+        tail = await ledger.tail(partition)
+        first = None if tail is None else await ledger.block_of(partition, max(0, tail.end_seq - NEAR_ENTRIES))
+        async with aclosing(ledger.read(partition, 0 if first is None else first.height)) as reading:  # type: ignore[type-var]
+            async for stored in reading:
+                keys = (key_of_event(entry.event) for entry in blocks.block_of(stored.data).entries)
+                found += [key for key in keys if key.partition("\n")[2].strip().casefold() == meant]
+                if len(found) >= NEAR_MAX:
+                    return found[:NEAR_MAX]
+    return found
 
 
 def _known(accounts: Path, key: str) -> tuple[Reached, int | None]:

@@ -68,6 +68,7 @@ def _services_error(error: BaseException) -> Ending | None:
     from services.audit.checkpoints import AuditNotInstalled, CheckpointRefused, KeyUnusable
     from services.audit.entries import NoSuchEvent
     from services.audit.opening import NoLedger
+    from services.audit.proofs import NotProvable
     from services.audit.rebooking import NotBookable
     from services.audit.verifying_job import VerifyingAlready
     from services.audit.verifying_processes import WorkerFailed
@@ -94,8 +95,8 @@ def _services_error(error: BaseException) -> Ending | None:
             return Ending(NOT_DONE, _sentence(str(error)))
     known = (
         *(DataInUse, NoLedger, LedgerError, ViewsError, DeadLettersUnavailable, NoSuchDeadLetter, ClockRunsBackwards),
-        *(AuditNotInstalled, NotBookable, CheckpointRefused, KeyUnusable, NoSuchEvent, VerifyingAlready, WorkerFailed),
-        IsThere,
+        *(AuditNotInstalled, NotBookable, CheckpointRefused, KeyUnusable, NoSuchEvent, NotProvable),
+        *(VerifyingAlready, WorkerFailed, IsThere),
     )
     return Ending(NOT_DONE, _sentence(str(error))) if isinstance(error, known) else None
 

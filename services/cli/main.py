@@ -10,11 +10,13 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from services.cli import (
+    check_proof,
     checkpoint,
     demo_data,
     explain,
     export,
     load,
+    prove,
     replay,
     restate,
     settings_check,
@@ -52,6 +54,8 @@ app.command(epilog=export.EXAMPLES)(export.export)
 app.command(epilog=status.EXAMPLES)(status.status)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=checkpoint.EXAMPLES)(checkpoint.checkpoint)
+app.command(epilog=prove.EXAMPLES)(prove.prove)
+app.command("check-proof", epilog=check_proof.EXAMPLES)(check_proof.check_proof)
 app.add_typer(dead_letters, name="dead-letters")
 app.command(epilog=unmatched.EXAMPLES)(unmatched.unmatched)
 app.command(epilog=settings_check.EXAMPLES)(settings_check.settings)
