@@ -5,6 +5,8 @@ import ssl
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import KafkaConnectionError
 from msgspec import Struct
 
 from services.settings import Settings, SettingsError
@@ -22,6 +24,21 @@ METADATA_MS: Final = 5_000
 
 A broker that has just started may not know them yet when a group shares them out; until the next look all have none.
 """
+
+
+_sent: Final = AIOKafkaConnection.send
+
+
+def _send(connection: AIOKafkaConnection, *arguments: Any, **named: Any) -> Any:
+    """aiokafka's own, which knows only OSError for a connection that has just broken; uvloop says RuntimeError."""
+    try:
+        return _sent(connection, *arguments, **named)
+    except RuntimeError as error:
+        connection.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(f"the connection is broken: {error}") from error
+
+
+AIOKafkaConnection.send = _send
 
 
 class Names(Struct, frozen=True):

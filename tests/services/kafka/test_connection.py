@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.conn import AIOKafkaConnection, create_conn
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.protocol.metadata import MetadataRequest
 
 from services.kafka.connection import (
     BATCH_BYTES,
@@ -39,6 +42,22 @@ async def there_and_back(settings: Settings) -> None:
     async with AIOKafkaConsumer(topic, **client_options(settings), **options) as consumer:
         record = await consumer.getone()
     assert (record.value, record.offset) == (b"hello", sent.offset)
+
+
+@kafka_tests
+def test_a_connection_that_broke_a_moment_ago_is_a_failure_of_kafka(kafka: Kafka) -> None:
+    """And none of ours, which would end the process: whatever is not Kafka's is not tried again."""
+
+    async def broken() -> None:
+        host, port = kafka.servers.split(",")[0].split(":")
+        connection = await create_conn(host, int(port))
+        connection._writer.transport.abort()
+        await asyncio.sleep(0)
+        with pytest.raises(KafkaConnectionError):
+            await connection.send(MetadataRequest([]))
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(broken())
 
 
 @kafka_tests
