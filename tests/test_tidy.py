@@ -62,6 +62,8 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/cli/lines.py": "tests/services/cli/test_load.py",
     "services/cli/options.py": "tests/services/cli/test_main.py",
     "services/cli/progress.py": "tests/services/cli/test_running.py",
+    "services/cli/rows.py": "tests/services/cli/test_sql.py",
+    "services/cli/values.py": "tests/services/cli/test_sql.py",
     "services/cli/separated.py": "tests/services/cli/test_report.py",
     "services/cli/serving.py": "tests/services/cli/test_up.py",
     "services/rows.py": "tests/services/test_reports.py",

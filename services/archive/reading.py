@@ -1,7 +1,7 @@
 """An archive opened to be read: its files on this machine, each checked before it is used for an answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
@@ -72,27 +72,9 @@ class Archive:
 
         OtherLedger: they are those of another ledger, or the ledger has lost blocks. Raises LedgerError.
         """
-        for partition, chain in self.catalogue.chains.items():
-            tail = await ledger.tail(partition)
-            until = self.catalogue.until(partition)
-            if tail is None or tail.height < until - 1:
-                has = "none" if tail is None else f"{tail.height}"
-                problem = f"holds block {until - 1} of partition {partition}, and the last of the ledger is {has}"
-                raise OtherLedger(self.place, chain[-1].name, problem, _SHORTER)
-            for manifest in chain:
-                await self._check_ends(ledger, manifest)
-
-    async def _check_ends(self, ledger: Ledger, manifest: Manifest) -> None:
-        segment = manifest.segment
-        own = await block_at(ledger, segment.partition, 0)
-        first = await block_at(ledger, segment.partition, segment.from_height)
-        last = await block_at(ledger, segment.partition, segment.until_height - 1)
-        if own.hash.hex() != segment.ledger.own:
-            raise OtherLedger(self.place, manifest.name, "is of another ledger than the one it is read with", _OTHER)
-        due = (first.header.prev_hash.hex(), first.header.first_seq, last.hash.hex(), last.next_seq, last.header.policy)
-        if due != (segment.prev_hash, segment.first_seq, segment.hash, segment.end_seq, segment.policy):
-            problem = f"says other things than the ledger about its blocks {segment.from_height}"
-            raise ArchiveDamaged(self.place, manifest.name, f"{problem} to {segment.until_height - 1}")
+        await check_reach(self.place, ledger, self.catalogue.chains)
+        for manifest in self.catalogue.manifests:
+            await check_ends(self.place, ledger, manifest)
 
     def _path(self, manifest: Manifest, table: Table) -> Path:
         name = manifest.files[table].name
@@ -119,6 +101,31 @@ class Archive:
 
 _OTHER: Final = "name the archive of this ledger with REVLEDGER_ARCHIVE or --to"
 _SHORTER: Final = "this is another ledger, or it has lost blocks: restore it from the archive, or name its own archive"
+
+
+async def check_reach(place: str, ledger: Ledger, chains: Mapping[int, Sequence[Manifest]]) -> None:
+    """Raises OtherLedger if segments reach further than the ledger; LedgerError."""
+    for partition, chain in chains.items():
+        tail = await ledger.tail(partition)
+        until = chain[-1].segment.until_height
+        if tail is None or tail.height < until - 1:
+            has = "none" if tail is None else f"{tail.height}"
+            problem = f"holds block {until - 1} of partition {partition}, and the last of the ledger is {has}"
+            raise OtherLedger(place, chain[-1].name, problem, _SHORTER)
+
+
+async def check_ends(place: str, ledger: Ledger, manifest: Manifest) -> None:
+    """Raises ArchiveDamaged unless a segment begins and ends with blocks that the ledger has; LedgerError."""
+    segment = manifest.segment
+    own = await block_at(ledger, segment.partition, 0)
+    first = await block_at(ledger, segment.partition, segment.from_height)
+    last = await block_at(ledger, segment.partition, segment.until_height - 1)
+    if own.hash.hex() != segment.ledger.own:
+        raise OtherLedger(place, manifest.name, "is of another ledger than the one it is read with", _OTHER)
+    due = (first.header.prev_hash.hex(), first.header.first_seq, last.hash.hex(), last.next_seq, last.header.policy)
+    if due != (segment.prev_hash, segment.first_seq, segment.hash, segment.end_seq, segment.policy):
+        problem = f"says other things than the ledger about its blocks {segment.from_height}"
+        raise ArchiveDamaged(place, manifest.name, f"{problem} to {segment.until_height - 1}")
 
 
 def _is_needed(manifest: Manifest, heights: Heights | None) -> bool:

@@ -72,7 +72,7 @@ async def _written(
     ledger: Ledger, ledgers: Ledgers, wanted: Range, writing: Writing, told: Told
 ) -> tuple[Segment, dict[Table, int]]:
     """Reads, checks and writes the blocks; a chunk is written while the next is worked out."""
-    summary = _Summary()
+    summary = Summary()
     pending: asyncio.Future[None] | None = None
     try:
         async for chunk in chunks(ledger, wanted.partition, wanted.from_height, wanted.until_height, exactly=True):
@@ -89,7 +89,7 @@ async def _written(
     return summary.segment(ledgers), summary.rows
 
 
-class _Summary:
+class Summary:
     """What the blocks of a segment come to."""
 
     def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 What is sealed in the archive is read from its Parquet files; what is not, the tail, is written to files of the same
 form in a scratch directory first. So every question is asked of one form, in bounded memory, however long the tail is.
+Nothing else can be reached through the connection, whatever it is asked: no other file, no extension, no setting.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from msgspec import Struct
 from services.archive.chunks import Chunk, chunks
 from services.archive.manifests import Table
 from services.archive.segments import SCHEMAS, paths_in, write_columns
+from services.archive.statements import QueryFailed, lock
 from services.ledgers.port import Ledger
 
 MEMORY_LIMIT: Final = "1GB"
@@ -68,6 +70,19 @@ class Tables:
         found: T = await self._asked(query, (), lambda cursor: taken(_streamed(cursor)))
         return found
 
+    async def answered(self, query: str, taken: Callable[[Sequence[str], Iterator[tuple[Any, ...]]], T]) -> T:
+        """The same for a query of somebody else, with the names of its columns; raises QueryFailed."""
+
+        def answer(cursor: duckdb.DuckDBPyConnection) -> T:
+            names = [column[0] for column in cursor.description or ()]
+            return taken(names, _streamed(cursor))
+
+        try:
+            found: T = await self._asked(query, (), answer)
+        except duckdb.Error as error:
+            raise QueryFailed(error, MEMORY_LIMIT) from error
+        return found
+
     async def _asked(
         self, query: str, parameters: Sequence[object], taken: Callable[[duckdb.DuckDBPyConnection], Any]
     ) -> Any:
@@ -106,6 +121,7 @@ async def ledger_tables(
         try:
             for name in names:
                 _create_view(connection, name, [*_needed(sealed, heights), *tails], heights)
+            lock(connection, [str(getattr(one, name)) for one in [*sealed, *tails] for name in names])
             yield Tables(connection, dict(heights))
         finally:
             connection.close()

@@ -51,17 +51,22 @@ class Asked(Struct, frozen=True):
 
 @asynccontextmanager
 async def asking(
-    ledger: Ledger, genesis: Genesis, known: Known, settings: Settings | None = None, told: Told = lambda _: None
+    ledger: Ledger,
+    genesis: Genesis,
+    known: Known,
+    settings: Settings | None = None,
+    told: Told = lambda _: None,
+    names: Sequence[Table] = NAMES,
 ) -> AsyncIterator[Asked]:
-    """The tables of all that was known, from the archive of the settings where there is one.
+    """The tables of all that was known, from the archive of the settings where there is one; `entries` among them.
 
     Raises ArchiveDamaged, ArchiveUnavailable, BlockDamaged, LedgerError.
     """
     async with AsyncExitStack() as stack:
         if settings is None:
-            reading = ledger_tables(ledger, known.heights, (), told, NAMES)
+            reading = ledger_tables(ledger, known.heights, (), told, names)
         else:
-            reading = archived_tables(settings, ledger, known.heights, NAMES, told)
+            reading = archived_tables(settings, ledger, known.heights, names, told)
         yield Asked(ledger, genesis, await stack.enter_async_context(reading))
 
 

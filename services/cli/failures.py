@@ -56,6 +56,11 @@ def _asked_wrongly(error: BaseException) -> Ending | None:
         return Ending(WRONG_USAGE, f"{_option(error.parameter)}: {error.message}")
     if isinstance(error, PolicyError):
         return Ending(WRONG_USAGE, f"--policy: {error}")
+    if "services.archive.statements" in sys.modules:  # else it cannot have come, and DuckDB may not be installed
+        from services.archive.statements import StatementRefused
+
+        if isinstance(error, StatementRefused):
+            return Ending(WRONG_USAGE, str(error))
     return None
 
 
@@ -84,8 +89,11 @@ def _services_error(error: BaseException) -> Ending | None:
         return Ending(NOT_DONE, text)
     if "services.archive.stores" in sys.modules:  # likewise: what it needs is an extra of its own
         from services.archive.manifests import ArchiveDamaged
+        from services.archive.statements import QueryFailed
         from services.archive.stores import ArchiveUnavailable
 
+        if isinstance(error, QueryFailed):
+            return Ending(NOT_DONE, str(error))
         if isinstance(error, ArchiveDamaged | ArchiveUnavailable):
             return Ending(NOT_DONE, _sentence(str(error)))
     if "services.kafka.booking" in sys.modules:  # else its errors cannot have come, and it may not be installed

@@ -20,6 +20,7 @@ from services.cli import (
     replay,
     restate,
     settings_check,
+    sql,
     status,
     unmatched,
     up,
@@ -51,6 +52,7 @@ app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=restate.EXAMPLES)(restate.restate)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=export.EXAMPLES)(export.export)
+app.command(epilog=sql.EXAMPLES)(sql.sql)
 app.command(epilog=status.EXAMPLES)(status.status)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=checkpoint.EXAMPLES)(checkpoint.checkpoint)

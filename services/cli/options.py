@@ -27,10 +27,12 @@ Form = Annotated[
 StatusForm = Annotated[Literal["table", "json"], typer.Option("--format", help="table for people, json for programs.")]
 
 
-def settings_of(data: str | None = None, host: str | None = None, port: int | None = None) -> "Settings":
-    """The settings of the environment with the options over them; raises SettingsError."""
+def settings_of(
+    data: str | None = None, host: str | None = None, port: int | None = None, **others: str | int | None
+) -> "Settings":
+    """The settings of the environment with the options over them, named as variables; raises SettingsError."""
     from services.settings import settings_from
 
-    given = {"REVLEDGER_DATA": data, "REVLEDGER_HOST": host, "REVLEDGER_PORT": port}
+    given = {"REVLEDGER_DATA": data, "REVLEDGER_HOST": host, "REVLEDGER_PORT": port, **others}
     options = {name: str(value) for name, value in given.items() if value is not None}
     return settings_from({**os.environ, **options})
