@@ -64,6 +64,7 @@ class Books(Struct, frozen=True):
     dead_letters: DeadLetters
     reports: Reports
     policy: Policy
+    alert_views: Views
 
 
 @asynccontextmanager
@@ -85,8 +86,11 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
         writer = Writer(ledger, accounts, policy, zone_of(policy), keep_every=keep_every)
         stack.push_async_callback(writer.close)
         await writer.start()
-        views = redis_views(await stack.enter_async_context(embedded_valkey(directory)))
+        valkey = await stack.enter_async_context(embedded_valkey(directory))
+        views = redis_views(valkey)
         stack.push_async_callback(views.close)
+        alert_views = redis_views(valkey, namespace=alerts_namespace(settings))
+        stack.push_async_callback(alert_views.close)
         projector = Projector(ledger, views)
         await projector.start()
         dead_letters = DeadLetters(directory)
@@ -99,7 +103,13 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
             dead_letters,
             Reports(ledger, views, policy.stamp, zone_of(policy)),
             policy,
+            alert_views,
         )
+
+
+def alerts_namespace(settings: Settings) -> str:
+    """What the keys of the alerts' views start with: a position of their own, beside that of the projections."""
+    return f"{settings.prefix}-alerts"
 
 
 @asynccontextmanager

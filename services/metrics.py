@@ -41,6 +41,12 @@ class Metrics:
         self.up = self._gauge("up", "Whether ledger and views answered for these measures: 1, or 0 (gateway).")
         self.up.set(1)  # for services that ask nobody
         self.entries = self._gauge("entries", "Entries the views reflect.")
+        self.alerts_fired = self._counter("alerts_fired", "Alerts fired, by rule.", "rule")
+        self.alerts_cooled = self._counter("alerts_cooled", "Alerts left out so soon after another, by rule.", "rule")
+        self.alerts_late = self._counter("alerts_late", "Happenings that were history when they were recorded.")
+        self.alerts_sent = self._counter("alerts_sent", "Attempts to send: sent, failed, given_up.", "sink", "outcome")
+        self.alerts_waiting = self._gauge("alerts_waiting", "Alerts that wait to be sent.", "sink")
+        self.alert_rules = self._gauge("alert_rules", "Rules in force; -1 while their file cannot be used.")
         self.block_entries = self._histogram("block_entries", "Entries of a block.", ENTRIES_BUCKETS)
         self.block_bytes = self._histogram("block_bytes", "Bytes of a block.", BYTES_BUCKETS)
 

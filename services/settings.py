@@ -58,6 +58,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     archive: str
     sealing: str
     segment_entries: int
+    alerts: Path | None
 
     def __repr__(self) -> str:
         fields = ", ".join(f"{one.field}={_shown(one, getattr(self, one.field))!r}" for one in SETTINGS)

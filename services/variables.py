@@ -355,5 +355,14 @@ SETTINGS: Final = (
         "How many entries a segment of the archive has; what is a day old is sealed before there are so many.",
         _whole(1, 10_000_000),
     ),
+    Setting(
+        "REVLEDGER_ALERTS",
+        "alerts",
+        "path",
+        "",
+        "",
+        "File with the rules and sinks of alerts (TOML); by default alerts.toml in the data directory, if it is there.",
+        _file,
+    ),
 )
 """Every variable there is; a name here is for ever."""

@@ -37,6 +37,14 @@ TEXT_NAMES: Final = frozenset({"Makefile", "Dockerfile", "run", ".gitignore", ".
 
 # Modules whose test has another name than theirs: module -> the test that covers it.
 COVERED_BY: Final[dict[str, str]] = {
+    "services/alerts/checking.py": "tests/services/alerts/test_rulebook.py",
+    "services/alerts/reading.py": "tests/services/alerts/test_rulebook.py",
+    "services/alerts/senders.py": "tests/services/alerts/test_embedded.py",
+    "services/alerts/sending.py": "tests/services/alerts/test_embedded.py",
+    "services/alerts/sinks.py": "tests/services/alerts/test_rulebook.py",
+    "services/alerts/station.py": "tests/services/alerts/test_embedded.py",
+    "services/alerts/telling.py": "tests/services/cli/test_alerts.py",
+    "services/alerts/wording.py": "tests/services/alerts/test_finding.py",
     "services/archive/chunks.py": "tests/services/archive/test_sealing.py",
     "services/archive/segments.py": "tests/services/archive/test_reading.py",
     "services/audit/asking.py": "tests/services/audit/test_restating.py",
@@ -67,6 +75,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/cli/separated.py": "tests/services/cli/test_report.py",
     "services/cli/serving.py": "tests/services/cli/test_up.py",
     "services/rows.py": "tests/services/test_reports.py",
+    "services/following.py": "tests/services/test_projector.py",
     "services/shown.py": "tests/services/cli/test_tables.py",
     "services/clock.py": "tests/services/test_evidence.py",
     "services/ledgers/memory.py": "tests/services/ledgers/test_port.py",

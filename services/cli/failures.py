@@ -46,12 +46,15 @@ def ending_of(error: BaseException) -> Ending | None:
 
 
 def _asked_wrongly(error: BaseException) -> Ending | None:
+    from services.alerts.rulebook import RulebookError
     from services.policies import PolicyError
     from services.questions import QuestionError
     from services.settings import SettingsError
 
     if isinstance(error, SettingsError):
         return Ending(WRONG_USAGE, "\n".join(error.problems))
+    if isinstance(error, RulebookError):
+        return Ending(WRONG_USAGE, f"The rules of alerts cannot be used:\n{error}\nSee `revledger alerts check`.")
     if isinstance(error, QuestionError):
         return Ending(WRONG_USAGE, f"{_option(error.parameter)}: {error.message}")
     if isinstance(error, PolicyError):

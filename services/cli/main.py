@@ -26,6 +26,7 @@ from services.cli import (
     up,
     verify,
 )
+from services.cli.alerts import alerts
 from services.cli.dead_letters import dead_letters
 from services.cli.failures import DONE, INTERRUPTED, NOT_DONE, REPORT, WRONG_USAGE, ending_of
 from services.cli.options import examples
@@ -58,6 +59,7 @@ app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=checkpoint.EXAMPLES)(checkpoint.checkpoint)
 app.command(epilog=prove.EXAMPLES)(prove.prove)
 app.command("check-proof", epilog=check_proof.EXAMPLES)(check_proof.check_proof)
+app.add_typer(alerts, name="alerts")
 app.add_typer(dead_letters, name="dead-letters")
 app.command(epilog=unmatched.EXAMPLES)(unmatched.unmatched)
 app.command(epilog=settings_check.EXAMPLES)(settings_check.settings)

@@ -118,14 +118,21 @@ class _Service:
         await _fill(books, self._settings.data)
 
     async def _served(self, books: "Books", listener: socket.socket, url: str) -> None:
+        from services.alerts.embedded import alerting
         from services.cli.serving import announced_server
         from services.compose import projecting, taking_in
         from services.gateway import application
         from services.gateway.embedded import embedded
+        from services.metrics import Metrics
 
+        metrics = Metrics()
         queue, tick = self._settings.queue_events_max, self._settings.tick_seconds or None
-        async with projecting(books) as projection, taking_in(books, queue, tick) as intake:
-            app = application(embedded(books, intake, projection), self._settings)
+        async with (
+            projecting(books) as projection,
+            taking_in(books, queue, tick) as intake,
+            alerting(books, self._settings, metrics),
+        ):
+            app = application(embedded(books, intake, projection), self._settings, metrics)
             self._server = server = announced_server(app, self._settings)
             serving = asyncio.create_task(server.serve(sockets=[listener]), name="server")
             listening = asyncio.create_task(server.listening.wait())

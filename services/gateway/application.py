@@ -24,10 +24,13 @@ from services.settings import Settings
 _SECURITY: Final = [(name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
 
 
-def application(served: Served, settings: Settings) -> Litestar:
-    """The ASGI application; `state.stopping` (an asyncio.Event) ends the streams that are open."""
+def application(served: Served, settings: Settings, metrics: Metrics | None = None) -> Litestar:
+    """The ASGI application; `state.stopping` (an asyncio.Event) ends the streams that are open.
+
+    `metrics` are those of the process, where it counts more than requests.
+    """
     stopping = asyncio.Event()
-    state = State(served, Metrics())
+    state = State(served, metrics or Metrics())
     document = openapi_document(settings.body_bytes_max)
 
     @get("/openapi.json")

@@ -9,10 +9,11 @@ from typing import Final
 from msgspec import Struct
 
 from services import clock
+from services.following import BATCH_BYTES_MAX, BATCH_ENTRIES_MAX
 from services.ledgers.kafka import KafkaLedger
 from services.ledgers.port import LedgerUnavailable, StoredBlock
 from services.metrics import Metrics
-from services.projector import BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Projector
+from services.projector import Projector
 from services.views.port import Views, ViewsUnavailable
 
 WAITING_BLOCKS_MAX: Final = 500

@@ -73,6 +73,7 @@ def test_defaults_are_those_that_are_documented() -> None:
         archive="",
         sealing="on",
         segment_entries=500_000,
+        alerts=None,
     )
 
 

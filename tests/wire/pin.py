@@ -11,6 +11,7 @@ from events.account import Account, Booking, book
 from events.block import Block, Entry, Genesis, entry_of, seal
 from events.envelope import binary_of_structured, event_of
 from events.policy import DEFAULT_RULES, Policy
+from tests.wire.alerted import ALERTS
 from tests.wire.samples import SAMPLES
 
 HERE: Final = Path(__file__).resolve().parent
@@ -60,6 +61,8 @@ def pin_new(root: Path, samples: Mapping[str, bytes]) -> list[Path]:
         fresh += _new(root, f"binary/{name}.headers.json", _json(headers))
         fresh += _new(root, f"binary/{name}.data.json", data)
         fresh += _new(root, f"bookings/{name}.json", _json(_booking(name, list(samples), events)))
+    for name, message in ALERTS.items():
+        fresh += _new(root, f"alerts/{name}.json", message.body)
     if not (root / "blocks").is_dir():
         for name, block in _chain(list(events.values())).items():
             fresh += _new(root, f"blocks/{name}.hex", text_of_bytes(block.data))

@@ -69,6 +69,20 @@ def started(*arguments: str, stdin: int = subprocess.DEVNULL) -> Iterator[subpro
                 running.kill()
 
 
+@contextmanager
+def serving(data: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], str, list[str]]]:
+    """A service, where it listens, and what it said when it started."""
+    with started("up", "--data", str(data), "--port", "0", *options) as running:
+        said: list[str] = []
+        assert running.stdout is not None
+        while not (said and said[-1].startswith("  revledger report")):
+            line = running.stdout.readline().decode()
+            assert line, f"the service did not start: {ended(running).err}"
+            said.append(line)
+        (url,) = [word for line in said if "listens on" in line for word in line.split() if "://" in word]
+        yield running, url, said
+
+
 def ended(running: subprocess.Popen[bytes]) -> Called:
     """How a started command ends, which it does within bounds."""
     out, err = running.communicate(timeout=LIMIT_SECONDS)

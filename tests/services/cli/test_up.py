@@ -4,11 +4,8 @@ import asyncio
 import json
 import signal
 import socket
-import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +13,9 @@ import pytest
 
 from services.views.redis import redis_views
 from services.views.valkey import running_socket
-from tests.services.cli.calling import called, ended, event, signed, started, written
+from tests.services.cli.calling import called, ended, event, serving, signed, started, written
 
 pytestmark = pytest.mark.slow
-
-
-@contextmanager
-def serving(data: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], str, list[str]]]:
-    """A service, where it listens, and what it said when it started."""
-    with started("up", "--data", str(data), "--port", "0", *options) as running:
-        said: list[str] = []
-        assert running.stdout is not None
-        while not (said and said[-1].startswith("  revledger report")):
-            line = running.stdout.readline().decode()
-            assert line, f"the service did not start: {ended(running).err}"
-            said.append(line)
-        (url,) = [word for line in said if "listens on" in line for word in line.split() if "://" in word]
-        yield running, url, said
 
 
 def got(url: str) -> Any:

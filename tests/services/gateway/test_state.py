@@ -14,6 +14,7 @@ from services.gateway.embedded import embedded
 from services.gateway.state import Lag, State
 from services.intake import Intake
 from services.metrics import Metrics
+from services.views.memory import memory_views
 from services.writer import Submitted
 from tests.services.books import POLICY, MemoryBooks, raw_of
 from tests.services.gateway.served import signed
@@ -25,7 +26,8 @@ async def watched(directory: Path) -> AsyncIterator[tuple[State, MemoryBooks]]:
     """The state of books in memory, whose views move only when told."""
     memory = await MemoryBooks().start()
     letters = DeadLetters(directory)
-    books = Books(memory.ledger, memory.views, memory.writer, memory.projector, letters, memory.reports, POLICY)
+    parts = (memory.ledger, memory.views, memory.writer, memory.projector, letters, memory.reports)
+    books = Books(*parts, POLICY, memory_views())
     projection = asyncio.create_task(asyncio.sleep(60))
     yield State(embedded(books, Intake(memory.writer, letters, 1), projection), Metrics()), memory
     projection.cancel()

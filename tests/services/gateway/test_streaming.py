@@ -17,6 +17,7 @@ from services.gateway.state import State
 from services.gateway.streaming import PAUSE_SECONDS, positions
 from services.intake import Intake
 from services.metrics import Metrics
+from services.views.memory import memory_views
 from tests.services.books import POLICY, MemoryBooks
 from tests.services.gateway.served import Service, served, signed
 from tests.services.running import asynchronous
@@ -68,7 +69,8 @@ def test_the_end_of_the_service_ends_the_stream(tmp_path: Path) -> None:
 async def test_comments_keep_a_silent_stream_open(tmp_path: Path) -> None:
     memory = await MemoryBooks().start()
     letters = DeadLetters(tmp_path)
-    books = Books(memory.ledger, memory.views, memory.writer, memory.projector, letters, memory.reports, POLICY)
+    parts = (memory.ledger, memory.views, memory.writer, memory.projector, letters, memory.reports)
+    books = Books(*parts, POLICY, memory_views())
     projection = asyncio.create_task(asyncio.sleep(60))
     state = State(embedded(books, Intake(memory.writer, letters, 1), projection), Metrics())
     stopping = asyncio.Event()

@@ -1,0 +1,1 @@
+"""Alerts: rules over the ledger and the figures, and messages that reach somebody."""

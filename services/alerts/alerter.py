@@ -1,0 +1,369 @@
+"""The alerter: follows the ledger behind the projections, and puts what fires into the outbox with its position."""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import tzinfo
+from typing import Final
+
+import msgspec
+
+from events import block as blocks
+from events.block import Block
+from events.days import moment_of_text
+from events.facts import key_of
+from projections.alerts import RESOLVED, Alert, Message, message_of
+from projections.happenings import Score
+from projections.rules import Rule
+from services import clock
+from services.alerts.finding import Finder, Found, bytes_of_scores, scores_of_bytes
+from services.alerts.outbox import DEAD, HELD, OUTBOX, Outbox, outgoing, written
+from services.alerts.rulebook import Rulebook
+from services.following import Follower
+from services.ledgers.port import Ledger, StoredBlock
+from services.metrics import Metrics
+from services.views.port import START, Field, Gap, Position, Value, Views
+
+FORMAT: Final = 1
+"""The form of what is written; views of another form are built anew, as after a loss."""
+BOOK: Final = "book"
+SCORES: Final = "scores"
+ALERTS: Final = "alerts"
+OPEN: Final = "open"
+"""Keys of the views: what holds for the partition, answers by account, alerts by id, states that last by name."""
+ALERTS_MAX: Final = 5_000
+"""How many alerts are kept to be shown; the oldest go first."""
+SCORES_MAX: Final = 50_000
+"""How many accounts' answers are kept in memory."""
+_log: Final = logging.getLogger("revledger")
+
+Reached = Callable[[int, int], Awaitable[None]]
+"""(partition, height) -> returns once the projections have passed that block."""
+Writes = dict[str, dict[Field, Value | None]]
+
+
+class State:
+    """What the alerts of one process share: the rules in force."""
+
+    def __init__(self, rulebook: Rulebook) -> None:
+        self.rulebook = rulebook
+
+    def sinks_of(self, rule_name: str) -> tuple[str, ...]:
+        """Where alerts of a rule go: all sinks, if it does not say."""
+        everywhere = tuple(sink.name for sink in self.rulebook.sinks)
+        rule = self.rule(rule_name)
+        return everywhere if rule is None or rule.sinks is None else rule.sinks
+
+    def rule(self, name: str) -> Rule | None:
+        """The rule of a name."""
+        return next((rule for rule in self.rulebook.rules if rule.name == name), None)
+
+
+class Alerter(Follower):
+    """Keeps the alerts of one partition at the head of its ledger, in views of its own (`views`).
+
+    `projected` are the views of the projector. What fires and the position are one commit; what is sent is taken out
+    by another. So a crash before the commit finds the same again, under the same ids, and one after it sends.
+    `stale` says why alerts are held back now, if they are; `input_at` when the last event was recorded.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        views: Views,
+        projected: Views,
+        reached: Reached,
+        state: State,
+        metrics: Metrics,
+        partition: int = 0,
+        partitions: Sequence[int] = (0,),
+        zone: tzinfo | None = None,
+    ) -> None:
+        super().__init__(ledger, views, partition)
+        self._projected = projected
+        self._reached = reached
+        self._state = state
+        self._metrics = metrics
+        self._partitions = partitions
+        self._zone = zone
+        self._lock = asyncio.Lock()
+        self._scores: OrderedDict[str, list[Score]] = OrderedDict()
+        self._alerts: OrderedDict[str, bytes] = OrderedDict()
+        self._last: dict[tuple[str, str], int] = {}
+        self._events: dict[str, list[str]] = {}
+        self._open: dict[str, str] = {}
+        self._floor = self._high = self._silent_until = 0
+        self._is_lost = False
+        self.outbox: Final = Outbox()
+        self.stale = ""
+        self.input_at = 0
+
+    @property
+    def high(self) -> int:
+        """How far this process has seen the views, whatever they have lost since."""
+        return self._high
+
+    @property
+    def open(self) -> Mapping[str, str]:
+        """The states that last, by name: the id of the alert that told of each."""
+        return self._open
+
+    async def save(self) -> None:
+        """Writes what became of messages. Raises Fenced, ViewsUnavailable: then it is still to be written."""
+        async with self._lock:
+            writes = self.outbox.writes()
+            if writes and not self._doubtful:
+                await self._beside(writes)
+
+    async def tell(self, fired: Mapping[str, Alert], resolved: Collection[str] = (), *, is_first: bool = False) -> None:
+        """Fires alerts on states that begin, by name, and tells of those that are over; raises as `save`.
+
+        `is_first`: they go out also while others are held back, because they tell why.
+        """
+        async with self._lock:
+            if self._doubtful:
+                return
+            new = {name: alert for name, alert in fired.items() if name not in self._open}
+            over = [name for name in resolved if name in self._open]
+            if not new and not over:
+                return
+            messages = [(alert.rule, message_of(alert)) for alert in new.values()]
+            messages += [one for name in over for one in self._resolution(self._open[name])]
+            due = clock.now() if is_first or not self.stale else HELD
+            states: dict[Field, Value | None] = {name: alert.id for name, alert in new.items()}
+            states.update(dict.fromkeys(over))
+            if await self._beside({OPEN: states}, new.values(), messages, due):
+                self._open.update({name: alert.id for name, alert in new.items()})
+                for name in over:
+                    del self._open[name]
+
+    async def _project(self, batch: Sequence[StoredBlock]) -> None:
+        before, some = self._before, []
+        for stored in batch:
+            block = blocks.block_of(stored.data)
+            blocks.check_next(before, block)
+            some.append(block)
+            before = block
+            await asyncio.sleep(0)  # whoever else lives on this loop gets a turn after every block
+        assert before is not None, "there is always a block"
+        await self._reached(self._partition, before.header.height)
+        found = await self._found(some)
+        is_held = bool(self.stale) or await self._is_behind(before)
+        async with self._lock:
+            due = HELD if is_held else clock.now()
+            alerts = [alert for alert in found.alerts if self._is_due(alert)]
+            if is_held:
+                alerts = [alert for alert in alerts if _key_behind(alert) not in found.retracted]
+            messages = [(alert.rule, message_of(alert)) for alert in alerts]
+            writes: Writes = {SCORES: {account: bytes_of_scores(scores) for account, scores in found.scores.items()}}
+            self._withdraw(found.retracted)
+            self.input_at = max([self.input_at, *(one.header.recorded_at for one in some if one.entries)])
+            await self._commit(_position_after(before), writes, alerts, messages, due)
+            self._before = before
+        self._metrics.alerts_late.inc(found.late)
+
+    async def _found(self, some: Sequence[Block]) -> Found:
+        """What blocks lead to; those that were dealt with before the views lost it lead to no alerts."""
+        finder = Finder(
+            self._state.rulebook, self._projected, self._partition, self._partitions, self._zone, self._known_scores
+        )
+        quiet = [one for one in some if self._is_quiet(one)]
+        past = await finder.find(quiet, is_silent=True)
+        self._remember(past.scores)
+        found = await finder.find(some[len(quiet) :])
+        self._remember(found.scores)
+        return Found(found.alerts, {**past.scores, **found.scores}, [*past.retracted, *found.retracted], found.late)
+
+    async def _is_behind(self, last: Block) -> bool:
+        """Whether a block is old, and not the last: what it says may have been taken back since."""
+        limits = [rule.after_seconds for rule in self._state.rulebook.rules if rule.on == "lag"]
+        if not limits or clock.now() - last.header.recorded_at <= min(limits) * 1_000_000:
+            return False
+        tail = await self._ledger.tail(self._partition)
+        return tail is not None and tail.height > last.header.height
+
+    def _is_quiet(self, block: Block) -> bool:
+        return block.header.height < self._silent_until or block.header.recorded_at < self._floor
+
+    def _is_due(self, alert: Alert) -> bool:
+        """Whether an alert is told, which it is not so soon after another of its rule about the same."""
+        if alert.id in self._alerts:
+            return False
+        rule, last = self._state.rule(alert.rule), self._last.get((alert.rule, alert.subject))
+        if rule is None or last is None or alert.recorded_at - last >= rule.cool_down_seconds * 1_000_000:
+            self._last[alert.rule, alert.subject] = alert.recorded_at
+            return True
+        self._metrics.alerts_cooled.labels(alert.rule).inc()
+        return False
+
+    async def _beside(
+        self,
+        writes: Writes,
+        alerts: Iterable[Alert] = (),
+        messages: Sequence[tuple[str, Message]] = (),
+        due: int = 0,
+    ) -> bool:
+        """A commit that does not move the position; whether the views stood where they were left."""
+        try:
+            await self._commit(self._position, writes, alerts, messages, due)
+        except Gap:
+            self._doubtful = True
+            return False
+        except BaseException:
+            self._doubtful = True
+            raise
+        return True
+
+    async def _commit(
+        self,
+        position: Position,
+        writes: Writes,
+        alerts: Iterable[Alert],
+        messages: Sequence[tuple[str, Message]],
+        due: int,
+    ) -> None:
+        """Everything in one compare-and-set, and only then in memory."""
+        going = [one for rule, message in messages for one in outgoing(message, self._state.sinks_of(rule), due)]
+        bodies = dict(zip([alert.id for alert in alerts], [message.body for _, message in messages], strict=False))
+        results = self.outbox.writes()
+        parts = [self._everything() if self._is_lost else {}, results, writes, written(going)]
+        kept: dict[Field, Value | None] = dict.fromkeys(self._oldest(len(bodies)))
+        kept.update(bodies)
+        book: dict[Field, Value | None] = {"format": FORMAT, "floor": self._floor, "input_at": self.input_at}
+        whole = _merged([*parts, {ALERTS: kept, BOOK: book}])
+        await self._views.commit(self._partition, self._epoch, self._position.next_height, position, whole)
+        self._is_lost = False
+        self.outbox.saved(results)
+        self.outbox.put(going)
+        for alert_id in kept:
+            self._alerts.pop(str(alert_id), None)
+        for alert_id, body in bodies.items():
+            self._note(alert_id, body)
+        for rule, _ in messages:
+            self._metrics.alerts_fired.labels(rule).inc()
+        async with self._moved:
+            self._position = position
+            self._high = max(self._high, position.next_height)
+            self._moved.notify_all()
+
+    def _everything(self) -> Writes:
+        """All that is known beside answers, for views that have lost it."""
+        alerts: dict[Field, Value | None] = dict(self._alerts.items())
+        states: dict[Field, Value | None] = dict(self._open.items())
+        return _merged([{ALERTS: alerts, OPEN: states}, self.outbox.everything()])
+
+    def _resolution(self, alert_id: str) -> list[tuple[str, Message]]:
+        """The message that what an alert told of is over."""
+        body = self._alerts.get(alert_id)
+        if body is None:
+            return []
+        document = msgspec.json.decode(body)
+        message_id = f"{alert_id}.resolved"
+        document.update(type=RESOLVED, id=message_id)
+        return [(document["data"]["rule"], Message(message_id, msgspec.json.encode(document)))]
+
+    def _oldest(self, more: int) -> list[str]:
+        """The alerts that have to go to make room."""
+        surplus = len(self._alerts) + more - ALERTS_MAX
+        return list(self._alerts)[:surplus] if surplus > 0 else []
+
+    def _note(self, alert_id: str, body: bytes) -> None:
+        """Keeps an alert in memory, with what later ones are held against."""
+        self._alerts[alert_id] = body
+        event = _TOLD.decode(body).data.event
+        if event is not None:
+            self._events.setdefault(key_of(event.source, event.id), []).append(alert_id)
+
+    def _withdraw(self, retracted: Iterable[str]) -> None:
+        self.outbox.withdraw(alert_id for key in retracted for alert_id in self._events.get(key, ()))
+
+    async def _known_scores(self, accounts: Collection[str]) -> Mapping[str, list[Score]]:
+        missing = [account for account in accounts if account not in self._scores]
+        if missing:
+            values = await self._views.read_fields(self._partition, SCORES, missing)
+            self._scores.update({a: scores_of_bytes(v) for a, v in zip(missing, values, strict=True)})
+        return {account: self._scores[account] for account in accounts}
+
+    def _remember(self, scores: Mapping[str, list[Score]]) -> None:
+        self._scores.update(scores)
+        while len(self._scores) > SCORES_MAX:
+            self._scores.popitem(last=False)
+
+    async def _reload(self) -> None:
+        """Begins where the views stand. What this process knows, and views that went back do not, still holds."""
+        async with self._lock:
+            self._doubtful = True
+            self._scores.clear()
+            position = await self._views.position(self._partition) or START
+            book = await self._views.read(self._partition, BOOK)
+            self._before = await self._block_before(position) if position.next_height else None
+            if position.next_height and (self._before is None or int(book.get(b"format", 0)) != FORMAT):
+                await self._views.clear(self._partition)
+                position, book, self._before = START, {}, None
+            if position.next_height < self._high:
+                _log.warning("the alerts of partition %s are read again: their views went back", self._partition)
+                self._silent_until, self._is_lost = max(self._silent_until, self._high), True
+            else:
+                await self._load(book)
+            self._position = position
+            self._high = max(self._high, position.next_height)
+            self._doubtful = False
+
+    async def _load(self, book: Mapping[bytes, bytes]) -> None:
+        keys = (OUTBOX, DEAD, ALERTS, OPEN)
+        waiting, dead, alerts, states = await self._views.read_many(self._partition, keys)
+        floor = clock.now() - self._state.rulebook.catch_up_seconds * 1_000_000
+        self._floor = int(book.get(b"floor", floor))
+        self.input_at = int(book.get(b"input_at", 0))
+        self.outbox.load(waiting.values(), dead.values())
+        self._open = {name.decode(): alert_id.decode() for name, alert_id in states.items()}
+        self._alerts, self._last, self._events = OrderedDict(), {}, {}
+        told = sorted(((_TOLD.decode(body), body) for body in alerts.values()), key=lambda one: one[0].order)
+        for one, body in told:
+            self._note(one.id, body)
+            self._last[one.data.rule, one.subject] = one.order[0]
+
+
+def _key_behind(alert: Alert) -> str:
+    return "" if alert.event is None else key_of(alert.event.source, alert.event.id)
+
+
+def _merged(parts: Iterable[Mapping[str, Mapping[Field, Value | None]]]) -> Writes:
+    whole: Writes = {}
+    for part in parts:
+        for key, fields in part.items():
+            whole.setdefault(key, {}).update(fields)
+    return whole
+
+
+def _position_after(last: Block) -> Position:
+    header = last.header
+    return Position(header.height + 1, last.hash, last.next_seq - 1, header.recorded_at, 0)
+
+
+class _Event(msgspec.Struct, frozen=True):
+    source: str
+    id: str
+
+
+class _Data(msgspec.Struct, frozen=True):
+    rule: str
+    event: _Event | None = None
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """As much of a message as is looked at."""
+
+    time: str
+    id: str
+    subject: str
+    data: _Data
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """The older first."""
+        return moment_of_text(self.time), self.id
+
+
+_TOLD: Final = msgspec.json.Decoder(_Told)

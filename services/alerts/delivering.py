@@ -1,0 +1,99 @@
+"""Delivering: one line a sink, each at its own pace, so that none waits for another."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from typing import Final
+
+from projections.alerts import Message
+from services import clock
+from services.alerts.outbox import Outbox, Outgoing
+from services.alerts.sending import Disabled, NotTaken, Sender, SinkAway, SinkError
+from services.alerts.sinks import SecretMissing, Sink
+from services.metrics import Metrics
+
+AT_ONCE: Final = 8
+"""How many messages are on their way to one sink at the same time."""
+PAUSE_SECONDS_MAX: Final = 60.0
+"""A sink that is away is tried again after so long at the latest, with one message."""
+LOOK_SECONDS: Final = 1.0
+JITTER: Final = 0.2
+"""By so much more or less than the time named, so that not all come back at once."""
+_log: Final = logging.getLogger("revledger")
+
+
+class Line:
+    """Sends what waits for one sink, until it is cancelled."""
+
+    def __init__(self, sink: Sink, sender: Sender, outbox: Outbox, metrics: Metrics, chance: random.Random) -> None:
+        self._sink = sink
+        self._sender = sender
+        self._outbox = outbox
+        self._metrics = metrics
+        self._chance = chance
+        self._paused_until = 0
+        self._is_away = False
+        self.disabled = ""
+
+    async def run(self) -> None:
+        """Sends for ever; what was on its way when it is cancelled is sent again by whoever comes next."""
+        name = self._sink.name
+        try:
+            while True:
+                now = clock.now()
+                waiting = self._outbox.of_sink(name)
+                self._metrics.alerts_waiting.labels(name).set(len(waiting))
+                due = [one for one in waiting if one.due <= now] if now >= self._paused_until else []
+                if self.disabled:
+                    for one in waiting:
+                        self._give_up(one, self.disabled)
+                elif due:
+                    some = due[: 1 if self._is_away else AT_ONCE]
+                    await asyncio.gather(*(self._attempt(one) for one in some))
+                    continue
+                await self._outbox.changed(name, LOOK_SECONDS)
+        finally:
+            await self._sender.close()
+
+    async def _attempt(self, one: Outgoing) -> None:
+        """One attempt, and what becomes of the message by it."""
+        try:
+            await self._sender.send(Message(one.id, one.body), clock.now() // 1_000_000)
+        except Disabled as error:
+            self.disabled = str(error)
+            _log.error("sink %s is off until its rules change: %s", self._sink.name, error)
+            self._give_up(one, str(error))
+        except (SinkError, SecretMissing) as error:
+            self._failed(one, error)
+        else:
+            if self._is_away:
+                _log.info("sink %s takes alerts again", self._sink.name)
+            self._is_away = False
+            self._metrics.alerts_sent.labels(self._sink.name, "sent").inc()
+            self._outbox.sent(one)
+
+    def _failed(self, one: Outgoing, error: Exception) -> None:
+        self._metrics.alerts_sent.labels(self._sink.name, "failed").inc()
+        if one.attempts >= len(self._sink.retries):
+            self._give_up(one, str(error))
+            return
+        seconds = self._sink.retries[one.attempts] * self._chance.uniform(1 - JITTER, 1 + JITTER)
+        asked = error.after_seconds if isinstance(error, SinkAway) else None
+        seconds = max(seconds, asked or 0)
+        now = clock.now()
+        if not isinstance(error, NotTaken):
+            if not self._is_away:
+                _log.warning("sink %s takes no alerts: %s", self._sink.name, error)
+            self._is_away = True
+            self._paused_until = now + int(min(seconds, PAUSE_SECONDS_MAX) * 1_000_000)
+        self._outbox.failed(one, now + int(seconds * 1_000_000), str(error))
+
+    def _give_up(self, one: Outgoing, reason: str) -> None:
+        self._metrics.alerts_sent.labels(self._sink.name, "given_up").inc()
+        _log.error("alert %s is given up for sink %s: %s", one.id, self._sink.name, reason)
+        self._outbox.given_up(one, reason)
+
+
+MakeSender = Callable[[Sink], Sender]
+"""Makes what sends to a sink of one kind."""

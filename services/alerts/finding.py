@@ -1,0 +1,208 @@
+"""Finding: what the rules fire on in blocks of the ledger, with what the projections know beside it."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import tzinfo
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from events.block import Block, check_entries
+from events.days import day_of_moment
+from projections.alerts import Alert, Position, alert_of_happening
+from projections.bridge import level_of
+from projections.happenings import Happening, Score, happenings_of
+from projections.holdings import NOTHING, Holding, holding_of
+from projections.pages import ACCOUNTS
+from projections.records import Record, record_of_bytes
+from projections.rules import OF_ENTRIES, Context, Rule, fires
+from services.alerts.rulebook import Rulebook
+from services.alerts.wording import summary_of
+from services.evidence import buckets_for, evidence_of, keys_for
+from services.questions import Question
+from services.views.port import Views
+
+SCORES_MAX: Final = 20
+"""How many answers are remembered of an account: the last of each respondent to each survey."""
+
+Scores = dict[str, list[Score]]
+"""Account -> its last answers, the newest last."""
+ScoresOf = Callable[[Collection[str]], Awaitable[Mapping[str, list[Score]]]]
+"""Reads the answers that some accounts gave before."""
+
+_SCORES: Final = msgspec.msgpack.Decoder(list[Score])
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+
+
+def scores_of_bytes(data: bytes | None) -> list[Score]:
+    """Answers as they are kept."""
+    return [] if data is None else _SCORES.decode(data)
+
+
+def bytes_of_scores(scores: Sequence[Score]) -> bytes:
+    """The same in msgpack."""
+    return _ENCODE(scores)
+
+
+class Found(Struct, frozen=True):
+    """What blocks led to: alerts in order, new answers, keys of events retracted, and how much was history already."""
+
+    alerts: Sequence[Alert] = ()
+    scores: Mapping[str, list[Score]] = {}
+    retracted: Sequence[str] = ()
+    late: int = 0
+
+
+class _Told(Struct, frozen=True):
+    """A happening with its block; `today` the day on which it was recorded."""
+
+    block: Block
+    today: int
+    happening: Happening
+
+
+class Finder:
+    """Finds what the rules fire on; `views` are those of the projector, which has to have passed the blocks."""
+
+    def __init__(
+        self,
+        rulebook: Rulebook,
+        views: Views,
+        partition: int,
+        partitions: Sequence[int],
+        zone: tzinfo | None,
+        scores_of: ScoresOf,
+    ) -> None:
+        self._views = views
+        self._partition = partition
+        self._partitions = partitions
+        self._zone = zone
+        self._scores_of = scores_of
+        self._late_days = rulebook.late_seconds // 86_400
+        self._rules: dict[str, list[Rule]] = {}
+        for rule in rulebook.rules:
+            if rule.on in OF_ENTRIES:
+                self._rules.setdefault(rule.on, []).append(rule)
+
+    async def find(self, blocks: Sequence[Block], *, is_silent: bool = False) -> Found:
+        """What blocks lead to; with `is_silent` no alerts, only what later ones need to know.
+
+        Raises:
+            BlockDamaged: an entry that would fire is not what was sealed.
+            ViewsUnavailable: the projections do not answer.
+        """
+        told = [one for block in blocks for one in self._told(block)]
+        if not told:
+            return Found()
+        wanted = [not is_silent and one.happening.kind in self._rules for one in told]
+        concerned = {one.happening.account for one, is_wanted in zip(told, wanted, strict=True) if is_wanted}
+        answering = {one.happening.account for one in told if one.happening.score}
+        scores: Scores = {**await self._scores_of(answering | concerned)}
+        known = _Known(self._views, self._partitions)
+        await known.read(concerned, self._partition)
+        alerts: list[Alert] = []
+        late = 0
+        for one, is_wanted in zip(told, wanted, strict=True):
+            if is_wanted:
+                found, is_late = await self._fired(one, known, scores)
+                alerts += found
+                late += is_late
+            _remember(scores, one.happening)
+        for height in {one.position.height for one in alerts}:
+            check_entries(blocks[height - blocks[0].header.height])
+        retracted = [one.happening.target for one in told if one.happening.target]
+        return Found(alerts, {account: scores[account] for account in answering}, retracted, late)
+
+    def _told(self, block: Block) -> list[_Told]:
+        recorded_at = block.header.recorded_at
+        found = list(happenings_of(block.entries, recorded_at, self._zone))
+        today = day_of_moment(recorded_at, self._zone) if found else 0
+        return [_Told(block, today, one) for one in found]
+
+    async def _fired(self, told: _Told, known: "_Known", scores: Scores) -> tuple[list[Alert], bool]:
+        """The alerts of one happening, and whether it is history instead."""
+        happening, today = told.happening, told.today
+        if happening.kind != "notice" and happening.day < today - self._late_days:
+            return [], True
+        holding = known.holding(happening.account, today)
+        happening = _labelled(happening, holding)
+        rules = [one for one in self._rules[happening.kind] if all(happening.label(k) == v for k, v in one.where)]
+        if not rules:
+            return [], False
+        currencies = {happening.currency} if happening.annual else set(holding.levels)
+        book = {currency: await known.level(currency, today) for currency in currencies}
+        last = scores.get(happening.account, [])
+        before = _answer_before(last, happening)
+        context = Context(holding, book, before, tuple(reversed(last)))
+        header = told.block.header
+        position = Position(header.partition, header.height, happening.seq)
+        alerts: list[Alert] = []
+        for rule in rules:
+            stake = fires(rule, happening, context)
+            if stake is not None:
+                alert = alert_of_happening(rule, happening, context, stake, position, header.recorded_at)
+                alerts.append(replace(alert, summary=summary_of(alert)))
+        return alerts, False
+
+
+class _Known:
+    """What the projections know, read once for all that blocks ask of them."""
+
+    def __init__(self, views: Views, partitions: Sequence[int]) -> None:
+        self._views = views
+        self._partitions = partitions
+        self._records: dict[str, Record] = {}
+        self._levels: dict[tuple[str, int], int] = {}
+
+    async def read(self, accounts: Collection[str], partition: int) -> None:
+        """Reads the records of some accounts."""
+        names = list(accounts)
+        if names:
+            values = await self._views.read_fields(partition, ACCOUNTS, names)
+            self._records = {a: record_of_bytes(v) for a, v in zip(names, values, strict=True) if v is not None}
+
+    def holding(self, account: str, day: int) -> Holding:
+        """What an account holds on a day."""
+        record = self._records.get(account)
+        return NOTHING if record is None else holding_of(record, day)
+
+    async def level(self, currency: str, day: int) -> int:
+        """All MRR of the book in a currency at the end of a day, in annual_e4."""
+        if (currency, day) not in self._levels:
+            question, bounds = Question(currency=currency), [day + 1]
+            keys = keys_for(question, currency, bounds, accounts=False)
+            evidence = await evidence_of(self._views, self._partitions, keys)
+            buckets = buckets_for(evidence, question, currency, bounds).get("")
+            self._levels[currency, day] = 0 if buckets is None else level_of(buckets.before)
+        return self._levels[currency, day]
+
+
+def _labelled(happening: Happening, holding: Holding) -> Happening:
+    """A happening that is not about money has the labels of what its account holds."""
+    if happening.annual:
+        return happening
+    contracts = happening.contracts or holding.contracts
+    return replace(happening, contracts=contracts, plans=holding.plans, labels=holding.labels)
+
+
+def _answer_before(scores: Sequence[Score], happening: Happening) -> Score | None:
+    """The last answer of the same respondent to the same survey."""
+    now = happening.score
+    if now is None:
+        return None
+    same = [one for one in scores if (one.survey, one.respondent) == (now.survey, now.respondent)]
+    return same[-1] if same and same[-1].moment <= now.moment else None
+
+
+def _remember(scores: Scores, happening: Happening) -> None:
+    now = happening.score
+    if now is None:
+        return
+    name = (now.survey, now.respondent)
+    known = scores.get(happening.account, [])
+    same = [one for one in known if (one.survey, one.respondent) == name]
+    if same and same[-1].moment > now.moment:
+        return
+    others = [one for one in known if (one.survey, one.respondent) != name]
+    scores[happening.account] = [*others, now][-SCORES_MAX:]

@@ -1,0 +1,165 @@
+"""The outbox: what is still to be sent to which sink, and what could not be, kept in the views with the position."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from projections.alerts import Message
+from services.views.port import Field, Value
+
+OUTBOX: Final = "outbox"
+"""Key of the view of what is to be sent, by sink and id of the message."""
+DEAD: Final = "dead"
+"""Key of the view of what was given up, likewise."""
+DEAD_MAX: Final = 1_000
+"""How many given up are kept; the oldest go first."""
+HELD: Final = 2**62
+"""When a message is due that is held back: never, until it is released."""
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+
+
+class Outgoing(Struct, frozen=True, array_like=True):
+    """A message on its way to one sink; `due` in microseconds, `error` why the last attempt failed."""
+
+    sink: str
+    id: str
+    body: bytes
+    due: int
+    attempts: int = 0
+    error: str = ""
+
+
+_OUTGOING: Final = msgspec.msgpack.Decoder(Outgoing)
+
+
+class Outbox:
+    """What is to be sent, in memory; every change is remembered until `saved` says that the views have it."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[tuple[str, str], Outgoing] = {}
+        self._dead: dict[tuple[str, str], Outgoing] = {}
+        self._unsaved: dict[tuple[str, tuple[str, str]], Outgoing | None] = {}
+        self._changed: dict[str, asyncio.Event] = {}
+        self.to_save = asyncio.Event()
+
+    def load(self, waiting: Iterable[bytes], dead: Iterable[bytes]) -> None:
+        """Begins with what the views hold; what happened since to a message, and was not saved, still holds."""
+        self._waiting = {(one.sink, one.id): one for one in map(_OUTGOING.decode, waiting)}
+        self._dead = {(one.sink, one.id): one for one in map(_OUTGOING.decode, dead)}
+        for (key, name), one in self._unsaved.items():
+            self._set(key, name, one)
+        self._wake(self._changed)
+
+    def put(self, messages: Iterable[Outgoing]) -> None:
+        """Adds messages that the views have by now."""
+        sinks = set()
+        for one in messages:
+            self._waiting[one.sink, one.id] = one
+            sinks.add(one.sink)
+        self._wake(sinks)
+
+    def of_sink(self, sink: str) -> list[Outgoing]:
+        """What waits for a sink, what is due first."""
+        return sorted((one for one in self._waiting.values() if one.sink == sink), key=lambda one: (one.due, one.id))
+
+    def sinks(self) -> set[str]:
+        """The sinks that something waits for."""
+        return {one.sink for one in self._waiting.values()}
+
+    def dead(self) -> list[Outgoing]:
+        """What was given up."""
+        return list(self._dead.values())
+
+    def release(self, now: int) -> int:
+        """Makes what was held back due; how many messages that are."""
+        held = [one for one in self._waiting.values() if one.due == HELD]
+        for one in held:
+            self._change(OUTBOX, one, Outgoing(one.sink, one.id, one.body, now))
+        self._wake({one.sink for one in held})
+        return len(held)
+
+    def withdraw(self, ids: Iterable[str]) -> None:
+        """Takes back messages that are held; what is on its way goes."""
+        gone = set(ids)
+        for one in [one for one in self._waiting.values() if one.due == HELD and one.id in gone]:
+            self._change(OUTBOX, one, None)
+
+    def sent(self, one: Outgoing) -> None:
+        """A message has arrived."""
+        self._change(OUTBOX, one, None)
+
+    def failed(self, one: Outgoing, due: int, error: str) -> None:
+        """An attempt failed, and the next is due."""
+        self._change(OUTBOX, one, Outgoing(one.sink, one.id, one.body, due, one.attempts + 1, error))
+
+    def given_up(self, one: Outgoing, error: str) -> None:
+        """A message will not be tried any more."""
+        self._change(OUTBOX, one, None)
+        self._change(DEAD, one, Outgoing(one.sink, one.id, one.body, one.due, one.attempts + 1, error))
+        while len(self._dead) > DEAD_MAX:
+            self._change(DEAD, next(iter(self._dead.values())), None)
+
+    async def changed(self, sink: str, timeout_seconds: float) -> None:
+        """Waits until something new waits for a sink, or for so long."""
+        event = self._changed.setdefault(sink, asyncio.Event())
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await event.wait()
+        except TimeoutError:
+            return
+        event.clear()
+
+    def writes(self) -> dict[str, dict[Field, Value | None]]:
+        """What the views do not have yet."""
+        found: dict[str, dict[Field, Value | None]] = {}
+        for (key, name), one in self._unsaved.items():
+            found.setdefault(key, {})[field_of(*name)] = None if one is None else _ENCODE(one)
+        return found
+
+    def everything(self) -> dict[str, dict[Field, Value | None]]:
+        """All of it, for views that have lost it."""
+        found = written(self._waiting.values())
+        found[DEAD] = {field_of(*name): _ENCODE(one) for name, one in self._dead.items()}
+        return found
+
+    def saved(self, writes: Mapping[str, Mapping[Field, Value | None]]) -> None:
+        """The views have what `writes` said; what changed meanwhile is still to be saved."""
+        for (key, name), one in list(self._unsaved.items()):
+            value = None if one is None else _ENCODE(one)
+            if field_of(*name) in writes.get(key, {}) and writes[key][field_of(*name)] == value:
+                del self._unsaved[key, name]
+
+    def _change(self, key: str, one: Outgoing, new: Outgoing | None) -> None:
+        name = (one.sink, one.id)
+        self._set(key, name, new)
+        self._unsaved[key, name] = new
+        self.to_save.set()
+
+    def _set(self, key: str, name: tuple[str, str], new: Outgoing | None) -> None:
+        held = self._waiting if key == OUTBOX else self._dead
+        if new is None:
+            held.pop(name, None)
+        else:
+            held[name] = new
+
+    def _wake(self, sinks: Iterable[str]) -> None:
+        for sink in sinks:
+            self._changed.setdefault(sink, asyncio.Event()).set()
+
+
+def field_of(sink: str, message_id: str) -> str:
+    """The field of a message."""
+    return f"{sink}|{message_id}"
+
+
+def written(messages: Iterable[Outgoing]) -> dict[str, dict[Field, Value | None]]:
+    """What is written to the views for messages that are to be sent."""
+    return {OUTBOX: {field_of(one.sink, one.id): _ENCODE(one) for one in messages}}
+
+
+def outgoing(message: Message, sinks: Iterable[str], due: int) -> list[Outgoing]:
+    """A message to each of some sinks."""
+    return [Outgoing(sink, message.id, message.body, due) for sink in sinks]

@@ -1,0 +1,20 @@
+"""Senders: what sends to a sink of each kind."""
+
+from collections.abc import Callable
+from typing import Final
+
+from services.alerts.sending import LogSender, Sender
+from services.alerts.sinks import Sink
+from services.alerts.webhooks import Webhook
+from services.settings import Settings
+
+
+def sender_of(sink: Sink, settings: Settings) -> Sender:
+    """What sends to a sink; it is closed with the line it sends for."""
+    return _MAKERS[sink.kind](sink, settings)
+
+
+_MAKERS: Final[dict[str, Callable[[Sink, Settings], Sender]]] = {
+    "log": lambda _sink, _settings: LogSender(),
+    "webhook": lambda sink, _settings: Webhook(sink),
+}

@@ -1,0 +1,56 @@
+"""Sending: what every kind of sink promises, and how an attempt may fail."""
+
+import logging
+from typing import Final, Protocol
+
+from projections.alerts import Message
+
+_log: Final = logging.getLogger("revledger.alerts")
+
+
+class SinkError(Exception):
+    """A message did not arrive; the message of the error says why."""
+
+
+class NotTaken(SinkError):
+    """The sink is there and does not want this message; others it may take."""
+
+
+class SinkAway(SinkError):
+    """The sink takes nothing now; `after_seconds` is when to come again, if it said so."""
+
+    def __init__(self, reason: str, after_seconds: int | None = None) -> None:
+        super().__init__(reason)
+        self.after_seconds = after_seconds
+
+
+class Disabled(SinkError):
+    """The sink wants nothing any more."""
+
+
+class Sender(Protocol):
+    """Sends messages to one sink."""
+
+    async def send(self, message: Message, now_seconds: int) -> None:
+        """Returns once the message has arrived.
+
+        Raises:
+            NotTaken, SinkAway, Disabled: it has not, or that is not known.
+            SecretMissing: what it is to be signed with is not there.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Lets go of everything."""
+        ...
+
+
+class LogSender:
+    """Writes messages to the log of the process."""
+
+    async def send(self, message: Message, now_seconds: int) -> None:  # noqa: ARG002 - a log has its own clock
+        """Logs a message."""
+        _log.warning("alert %s", message.body.decode())
+
+    async def close(self) -> None:
+        """Holds nothing open."""

@@ -1,0 +1,131 @@
+"""The station: all that works around the alerter of one partition, each at its own pace."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import tzinfo
+from typing import Final
+
+from events.days import day_of_moment
+from services import clock
+from services.alerts.alerter import Alerter
+from services.alerts.delivering import Line, MakeSender
+from services.alerts.reviewing import reviewed
+from services.alerts.rulefile import RuleFile
+from services.alerts.sinks import Sink
+from services.alerts.watching import STATE, Watch
+from services.ledgers.port import LedgerUnavailable
+from services.metrics import Metrics
+from services.reports import Reports
+from services.tasks import cancelled
+from services.views.port import ViewsUnavailable
+
+LOOK_SECONDS: Final = 1.0
+"""How often it is looked whether anything is stale, or the rules have changed."""
+REVIEW_SECONDS: Final = 5.0
+REVIEW_SHARE: Final = 20
+"""How often figures are reviewed at most; where a review takes long, that many times as long is between two."""
+RETRY_SECONDS: Final = 0.5
+_log: Final = logging.getLogger("revledger")
+
+
+class Station:
+    """Saves, sends, watches and reviews for one alerter, until it is cancelled.
+
+    `reports` are given to the one station of a book that reviews its figures.
+    """
+
+    def __init__(
+        self,
+        alerter: Alerter,
+        watch: Watch,
+        rules: RuleFile,
+        make_sender: MakeSender,
+        metrics: Metrics,
+        reports: Reports | None = None,
+        zone: tzinfo | None = None,
+    ) -> None:
+        self._alerter = alerter
+        self._watch = watch
+        self._rules = rules
+        self._make_sender = make_sender
+        self._metrics = metrics
+        self._reports = reports
+        self._zone = zone
+        self._lines: dict[Sink, asyncio.Task[None]] = {}
+        self._told: Mapping[str, str] = {}
+        self._outage = ""
+
+    async def run(self) -> None:
+        """Works for ever; stores that are away are waited for. Raises Fenced: another has the partition."""
+        works = [self._save, self._look, *([self._review] if self._reports is not None else [])]
+        tasks = [asyncio.create_task(self._keep(work), name=f"alerts {work.__name__}") for work in works]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await cancelled([*tasks, *self._lines.values()])
+
+    async def _keep(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Works again and again; an outage is logged once."""
+        while True:
+            try:
+                await work()
+                self._outage = ""
+            except (ViewsUnavailable, LedgerUnavailable) as error:
+                if str(error) != self._outage:
+                    _log.warning("alerts wait: %s", error)
+                self._outage = str(error)
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _save(self) -> None:
+        """Writes what became of messages, soon after it did."""
+        outbox = self._alerter.outbox
+        await outbox.to_save.wait()
+        outbox.to_save.clear()
+        try:
+            await self._alerter.save()
+        except ViewsUnavailable:
+            outbox.to_save.set()
+            raise
+
+    async def _look(self) -> None:
+        """Looks after the rules, the lines of the sinks, and what may be stale."""
+        self._rules.look()
+        self._attend()
+        if self._alerter.is_claimed:
+            await self._watch.look()
+        await asyncio.sleep(LOOK_SECONDS)
+
+    async def _review(self) -> None:
+        """Looks at the figures, unless they are stale."""
+        assert self._reports is not None, "only then there is a task"
+        started = asyncio.get_running_loop().time()
+        if self._alerter.is_claimed and not self._alerter.stale:
+            now = clock.now()
+            rules = self._rules.state.rulebook.rules
+            found = await reviewed(self._reports, rules, day_of_moment(now, self._zone), now)
+            over = [name for name in self._alerter.open if not name.startswith(STATE) and name not in found.beyond]
+            await self._alerter.tell(found.beyond, over)
+            for rule, problem in found.wrong.items():
+                if self._told.get(rule) != problem:
+                    _log.warning("the rule %s finds nothing: %s", rule, problem)
+            self._told = found.wrong
+        took = asyncio.get_running_loop().time() - started
+        await asyncio.sleep(max(REVIEW_SECONDS, REVIEW_SHARE * took))
+
+    def _attend(self) -> None:
+        """Lets a line run for every sink of the rules, and for no other."""
+        sinks = self._rules.state.rulebook.sinks
+        outbox = self._alerter.outbox
+        for sink in [one for one in self._lines if one not in sinks]:
+            self._lines.pop(sink).cancel()
+        for sink in sinks:
+            if sink not in self._lines:
+                line = Line(sink, self._make_sender(sink), outbox, self._metrics, random.Random())  # noqa: S311 - jitter
+                self._lines[sink] = asyncio.create_task(line.run(), name=f"sink {sink.name}")
+        for name in outbox.sinks() - {sink.name for sink in sinks}:
+            for one in outbox.of_sink(name):
+                outbox.given_up(one, "its sink is not in the rules any more")

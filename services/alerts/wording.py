@@ -1,0 +1,90 @@
+"""Wording: what an alert says in one line."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+
+from projections.alerts import Alert
+from projections.figures import CATALOGUE
+from services import shown
+
+
+def summary_of(alert: Alert) -> str:
+    """One line that says what happened, to whom, and how much it is about."""
+    return _WORDS[alert.kind](alert)
+
+
+def _churned(alert: Alert) -> str:
+    return f"{alert.account} has left: {_lost(alert)}{_why(alert)}"
+
+
+def _shrunk(alert: Alert) -> str:
+    return f"{alert.account} pays less: {_lost(alert)}{_why(alert)}"
+
+
+def _noticed(alert: Alert) -> str:
+    return f"{alert.account} has given notice: {_lost(alert)} from {alert.effective}{_why(alert)}"
+
+
+def _scored(alert: Alert) -> str:
+    now, *others = alert.scores
+    before = [one for one in others if (one.survey, one.respondent) == (now.survey, now.respondent)]
+    scale = f" of {now.scale_max}" if now.scale_max else ""
+    fall = f" after {before[0].score}" if before else ""
+    return f"{alert.account} gave {now.score}{scale}{fall} ({now.survey}){_pays(alert)}"
+
+
+def _unpaid(alert: Alert) -> str:
+    attempt = f", attempt {alert.attempt}" if alert.attempt else ""
+    return f"a payment of {alert.account} failed{attempt}{_why(alert)}{_pays(alert)}"
+
+
+def _crossed(alert: Alert) -> str:
+    crossing = alert.figure
+    assert crossing is not None, "an alert on a figure has one"
+    unit = CATALOGUE[crossing.figure].unit
+    value = shown.figure(CATALOGUE[crossing.figure], crossing.value, alert.currency)
+    money = f" {alert.currency}" if unit == "minor" else ""
+    line, side = (crossing.above, "above") if crossing.above is not None else (crossing.below, "below")
+    where = "".join(f" of {name} {value or 'none'}" for name, value in crossing.group.items())
+    window = f", from {crossing.from_} until {crossing.until}" if crossing.from_ else ""
+    return f"{crossing.figure}{where} is {value}{money}, {side} {_line(crossing.figure, unit, str(line))}{window}"
+
+
+def _line(figure: str, unit: str, line: str) -> str:
+    """A line in the form that values of its figure have."""
+    if unit == "ratio":
+        return shown.times(line) if figure == "quick_ratio" else shown.percent(line)
+    return f"{Decimal(line):,}"
+
+
+def _stale(alert: Alert) -> str:
+    return alert.reason
+
+
+def _lost(alert: Alert) -> str:
+    share = f", {shown.percent(alert.share)} of all" if alert.share is not None else ""
+    lost = shown.money(-(alert.mrr_minor or 0), alert.currency)
+    return f"{lost} {alert.currency} of MRR{share}"
+
+
+def _pays(alert: Alert) -> str:
+    if not alert.currency or alert.account_mrr_minor is None:
+        return ""
+    share = f", {shown.percent(alert.share)} of all" if alert.share is not None else ""
+    return f"; it pays {shown.money(alert.account_mrr_minor, alert.currency)} {alert.currency} a month{share}"
+
+
+def _why(alert: Alert) -> str:
+    return f" ({alert.reason})" if alert.reason else ""
+
+
+_WORDS: Final[dict[str, Callable[[Alert], str]]] = {
+    "churn": _churned,
+    "contraction": _shrunk,
+    "notice": _noticed,
+    "score": _scored,
+    "payment_failed": _unpaid,
+    "figure": _crossed,
+    **dict.fromkeys(("input_stalled", "lag", "projection_behind"), _stale),
+}

@@ -1,0 +1,217 @@
+"""The alerter: what fires is in the outbox with the position, once, whatever is lost and whoever comes after."""
+
+from typing import Any
+
+import pytest
+
+from services.alerts.outbox import HELD
+from services.views.memory import memory_views
+from services.views.port import Fenced, ViewsUnavailable
+from tests.model.notation import fact, line, retracted
+from tests.services.alerts.desk import ONLY, Desk, desk_of, rule, stopped_clock, survey, two_accounts
+from tests.services.running import asynchronous
+
+CHURN = ONLY + rule("gone", "churn")
+LEAVES = fact("cancelled", "a1", "2024-06-01")
+
+
+async def desk_with_churn(clock: Any, rules: str = CHURN) -> Desk:
+    """A desk where one account has just left."""
+    desk = await desk_of(clock, rules, *two_accounts())
+    await desk.book(LEAVES)
+    return desk
+
+
+@asynchronous
+async def test_what_fires_waits_to_be_sent_and_is_there_for_whoever_comes_after() -> None:
+    with stopped_clock() as clock:
+        desk = await desk_with_churn(clock)
+        (event,) = desk.waiting()
+        assert (event["type"], event["subject"]) == ("revledger.alert.fired.v1", "a")
+        after = desk.another()
+        await after.start()
+        await after.catch_up()
+        assert desk.waiting(after) == [event]
+
+
+@asynchronous
+async def test_the_same_is_found_again_under_the_same_id() -> None:
+    """As after a crash before the commit."""
+    with stopped_clock() as clock:
+        desk = await desk_with_churn(clock)
+        again = Desk(clock, CHURN, desk.books)
+        await again.alerter.start()
+        await again.alerter.catch_up()
+        assert again.waiting() == desk.waiting()
+
+
+@asynchronous
+async def test_what_was_sent_is_not_sent_again() -> None:
+    with stopped_clock() as clock:
+        desk = await desk_with_churn(clock)
+        (one,) = desk.alerter.outbox.of_sink("log")
+        desk.alerter.outbox.sent(one)
+        await desk.alerter.save()
+        after = desk.another()
+        await after.start()
+        await after.catch_up()
+        assert desk.waiting(after) == []
+
+
+@asynchronous
+async def test_a_book_that_is_looked_at_for_the_first_time_fires_nothing_of_its_past() -> None:
+    with stopped_clock() as clock:
+        desk = await desk_with_churn(clock)
+        clock.text = "2024-06-01T02:00:00Z"
+        late = Desk(clock, CHURN, desk.books)
+        await late.alerter.start()
+        await late.alerter.catch_up()
+        assert late.waiting() == []
+        await late.book(fact("cancelled", "b1", "2024-06-01T01:30:00Z"), at="2024-06-01T02:00:00Z")
+        assert [one["subject"] for one in late.waiting()] == ["b"]
+
+
+@asynchronous
+async def test_views_that_lose_everything_meanwhile_send_nothing_again_and_lose_no_message() -> None:
+    with stopped_clock() as clock:
+        desk = await desk_with_churn(clock)
+        (first,) = desk.alerter.outbox.of_sink("log")
+        desk.alerter.outbox.sent(first)
+        await desk.alerter.save()
+        await desk.book(fact("cancelled", "b1", "2024-06-01T01:00:00Z"))
+        unsent = desk.waiting()
+        await desk.views.clear(0)
+        await desk.alerter.look()
+        await desk.alerter.catch_up()
+        assert desk.waiting() == unsent
+        after = desk.another()
+        await after.start()
+        await after.catch_up()
+        assert desk.waiting(after) == unsent
+
+
+@asynchronous
+async def test_answers_given_before_a_loss_are_known_after_it() -> None:
+    with stopped_clock() as clock:
+        desk = await desk_of(
+            clock, ONLY + rule("fell", "score", fall_at_least=3), *two_accounts(), survey("a", "2024-06-01", 9)
+        )
+        await desk.views.clear(0)
+        await desk.alerter.look()
+        await desk.book(survey("a", "2024-06-01T01:00:00Z", 5))
+        assert desk.told() == [("fell", "a gave 5 of 10 after 9 (nps); it pays 900.00 USD a month, 90.00% of all")]
+
+
+class FailingViews:
+    """Views in memory whose next commits fail, before or after they have stored."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+        self.fails: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    async def commit(self, *arguments: Any) -> None:
+        fails = self.fails.pop(0) if self.fails else ""
+        if fails != "before":
+            await self.inner.commit(*arguments)
+        if fails:
+            raise ViewsUnavailable("The views are away.", "Try again.")
+
+
+@pytest.mark.parametrize("fails", ["before", "after"])
+@asynchronous
+async def test_a_commit_without_an_answer_is_neither_lost_nor_done_twice(fails: str) -> None:
+    with stopped_clock() as clock:
+        views = FailingViews(memory_views())
+        desk = await Desk(clock, CHURN, views=views).start()
+        await desk.book(*two_accounts())
+        views.fails = [fails]
+        with pytest.raises(ViewsUnavailable):
+            await desk.book(LEAVES)
+        await desk.alerter.catch_up()
+        assert [one["subject"] for one in desk.waiting()] == ["a"]
+
+
+@pytest.mark.parametrize("fails", ["before", "after"])
+@asynchronous
+async def test_what_was_sent_is_written_down_in_the_end(fails: str) -> None:
+    with stopped_clock() as clock:
+        views = FailingViews(memory_views())
+        desk = await Desk(clock, CHURN, views=views).start()
+        await desk.book(*two_accounts())
+        await desk.book(LEAVES)
+        desk.alerter.outbox.sent(desk.alerter.outbox.of_sink("log")[0])
+        views.fails = [fails]
+        with pytest.raises(ViewsUnavailable):
+            await desk.alerter.save()
+        await desk.alerter.catch_up()
+        await desk.alerter.save()
+        after = desk.another()
+        await after.start()
+        assert desk.waiting(after) == desk.waiting() == []
+
+
+@asynchronous
+async def test_an_older_alerter_is_fenced() -> None:
+    with stopped_clock() as clock:
+        desk = await desk_with_churn(clock)
+        newer = desk.another()
+        await newer.start()
+        desk.alerter.outbox.sent(desk.alerter.outbox.of_sink("log")[0])
+        with pytest.raises(Fenced):
+            await desk.alerter.save()
+
+
+@asynchronous
+async def test_what_happened_long_before_it_was_recorded_is_history() -> None:
+    with stopped_clock() as clock:
+        desk = await desk_of(clock, CHURN, *two_accounts())
+        await desk.book(fact("cancelled", "a1", "2024-04-01"), fact("cancelled", "b1", "2024-05-20"))
+        assert [one["subject"] for one in desk.waiting()] == ["b"]
+
+
+@asynchronous
+async def test_a_rule_cools_down_for_each_account() -> None:
+    with stopped_clock() as clock:
+        desk = await desk_of(
+            clock, ONLY + rule("low", "score", score_at_most=6, cool_down='"2d"'), *two_accounts()
+        )
+        await desk.book(survey("a", "2024-06-01", 3), survey("b", "2024-06-01", 3))
+        await desk.book(survey("a", "2024-06-02", 2), at="2024-06-02T12:00:00Z")
+        await desk.book(survey("a", "2024-06-04", 1), at="2024-06-04T12:00:00Z")
+        assert sorted((one["subject"], one["data"]["scores"][0]["score"]) for one in desk.waiting()) == [
+            ("a", 1),
+            ("a", 3),
+            ("b", 3),
+        ]
+
+
+@asynchronous
+async def test_while_data_is_stale_alerts_are_held_and_withdrawn_by_a_retraction() -> None:
+    with stopped_clock() as clock:
+        desk = await desk_of(clock, CHURN, *two_accounts())
+        desk.alerter.stale = "the input has stalled"
+        leaves = fact("cancelled", "b1", "2024-06-01")
+        await desk.book(LEAVES, leaves)
+        assert {one.due for one in desk.alerter.outbox.of_sink("log")} == {HELD}
+        await desk.book(retracted(LEAVES, "2024-06-01T01:00:00Z"))
+        desk.alerter.stale = ""
+        assert desk.alerter.outbox.release(clock.now()) == 1
+        assert [one["subject"] for one in desk.waiting()] == ["b"]
+
+
+@asynchronous
+async def test_blocks_of_a_backlog_are_held_until_its_end() -> None:
+    """An alerter that was away for a day: what it finds may have been taken back since."""
+    with stopped_clock() as clock:
+        desk = await desk_of(clock, CHURN + rule("behind", "lag", after='"2m"'), *two_accounts())
+        await desk.books.book([LEAVES], at=clock.now())
+        clock.text = "2024-06-02T00:00:00Z"
+        await desk.books.book([fact("signed", "c1", "2024-06-01", lines=[line(100)])], at=clock.now())
+        await desk.alerter.catch_up(3)
+        assert [one.due for one in desk.alerter.outbox.of_sink("log")] == [HELD]
+        await desk.alerter.catch_up()
+        await desk.watch.look()
+        assert [one.due for one in desk.alerter.outbox.of_sink("log")] == [clock.now()]

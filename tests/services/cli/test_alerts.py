@@ -1,0 +1,43 @@
+"""`revledger alerts`: what is wrong in a file is told with its line, and an example is a file that is right."""
+
+from pathlib import Path
+
+from services.alerts.rulebook import rulebook_of_toml
+from tests.services.cli.calling import called
+
+
+def test_check_lists_what_is_in_force(tmp_path: Path) -> None:
+    done = called("alerts", "check", "--data", str(tmp_path))
+    assert done.status == 0
+    assert "rules from the defaults" in done.out
+    assert "nrr of the last 365 days below 0.9" in done.out
+    assert max(map(len, done.out.splitlines())) <= 100
+
+
+def test_check_tells_everything_that_is_wrong(tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text('[[rule]]\nname = "r"\non = "chrun"\n[[rule]]\nname = "q"\non = "lag"\n')
+    done = called("alerts", "check", str(file), "--data", str(tmp_path))
+    assert (done.status, done.out) == (1, "")
+    assert [line.removeprefix(f"{file}: ").split(":")[:2] for line in done.err.splitlines()] == [
+        ["line 3", " rule 'r'"],
+        ["line 6", " rule 'q'"],
+    ]
+    answer = called("alerts", "check", str(file), "--format", "json", "--data", str(tmp_path)).json
+    assert [(one["line"], one["where"]) for one in answer["problems"]] == [(3, "rule 'r'"), (6, "rule 'q'")]
+
+
+def test_check_knows_the_labels_of_the_books(demo_books: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text('[[rule]]\nname = "r"\non = "churn"\nwhere = { sgment = "smb" }\n')
+    done = called("alerts", "check", str(file), "--data", str(demo_books))
+    assert "no account is labelled 'sgment': did you mean segment?" in done.err
+    assert called("alerts", "check", str(file), "--data", str(tmp_path)).status == 0, "nobody knows there"
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    assert called("alerts", "check", str(tmp_path / "no.toml")).status == 2
+
+
+def test_the_example_is_a_file_of_rules() -> None:
+    assert rulebook_of_toml(called("alerts", "example").out).rules

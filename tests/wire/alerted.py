@@ -1,0 +1,62 @@
+"""Alerts as they are sent, one of each shape, to be pinned."""
+
+from typing import Final
+
+from projections.alerts import RESOLVED, Alert, Answer, Crossing, Event, Position, message_of
+
+RECORDED_AT: Final = 1_756_684_800_500_000
+"""2025-09-01T00:00:00.5Z in microseconds."""
+CHURN: Final = Alert(
+    id="alr_rmhjsilm2cthozn3qur5evclm3",
+    rule="churn",
+    kind="churn",
+    severity="critical",
+    subject="acme",
+    summary="acme has left: 588.00 USD of MRR, 85.47% of all (price)",
+    recorded_at=RECORDED_AT,
+    position=Position(3, 41, 1_999),
+    account="acme",
+    contracts=("ctr-77",),
+    plans=("team",),
+    owner="kim",
+    attributes={"segment": "smb"},
+    currency="USD",
+    mrr_minor=-58_800,
+    arr_minor=-705_600,
+    share="0.85465116",
+    account_mrr_minor=0,
+    effective="2025-09-01",
+    reason="price",
+    initiative="voluntary",
+    attempt=2,
+    scores=(Answer("nps", 2, "2025-08-30T11:00:00Z", 10, "cfo"), Answer("ces", 3, "2025-08-01T11:00:00Z")),
+    event=Event("/billing", "evt-0013", "revledger.contract.cancelled.v1", "2025-08-31T11:00:00Z"),
+    explain="revledger explain churn --from 2025-09-01 --until 2025-09-02 --where account=acme --currency USD",
+)
+FIGURE: Final = Alert(
+    id="alr_bgmhrwj5lmm5y6ushypn6zibcb",
+    rule="net-retention",
+    kind="figure",
+    severity="warning",
+    subject="~book",
+    summary="nrr of segment smb is 84.10%, below 90.00%, from 2024-09-02 until 2025-09-02",
+    recorded_at=RECORDED_AT,
+    position=Position(0, 41),
+    currency="USD",
+    figure=Crossing(
+        figure="nrr",
+        value="0.84100000",
+        below="0.9",
+        from_="2024-09-02",
+        until="2025-09-02",
+        group={"segment": "smb"},
+        position={"0": 41, "1": 40},
+    ),
+    explain="revledger explain nrr --from 2024-09-02 --until 2025-09-02 --currency USD --where 'segment=smb'",
+)
+ALERTS: Final = {
+    "churn-fired": message_of(CHURN),
+    "figure-fired": message_of(FIGURE),
+    "figure-resolved": message_of(FIGURE, RESOLVED),
+}
+"""Name of a pin -> the message."""
