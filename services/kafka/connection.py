@@ -30,7 +30,7 @@ _sent: Final = AIOKafkaConnection.send
 
 
 def _send(connection: AIOKafkaConnection, *arguments: Any, **named: Any) -> Any:
-    """aiokafka's own, which knows only OSError for a connection that has just broken; uvloop says RuntimeError."""
+    """The one of aiokafka, which knows only OSError for a connection that has just broken; uvloop says RuntimeError."""
     try:
         return _sent(connection, *arguments, **named)
     except RuntimeError as error:
