@@ -45,6 +45,8 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/alerts/station.py": "tests/services/alerts/test_embedded.py",
     "services/alerts/telling.py": "tests/services/cli/test_alerts.py",
     "services/alerts/wording.py": "tests/services/alerts/test_finding.py",
+    "services/archive/contents.py": "tests/services/archive/test_checking.py",
+    "services/archive/resealing.py": "tests/services/archive/test_archiver.py",
     "services/archive/chunks.py": "tests/services/archive/test_sealing.py",
     "services/archive/segments.py": "tests/services/archive/test_reading.py",
     "services/audit/asking.py": "tests/services/audit/test_restating.py",

@@ -42,11 +42,16 @@ class Catalogue(Struct, frozen=True):
         return [one for partition in sorted(self.chains) for one in self.chains[partition]]
 
 
-async def catalogue_of(store: Store) -> Catalogue:
-    """What an archive holds; raises ArchiveDamaged, ArchiveUnavailable."""
+async def catalogue_of(store: Store, known: Mapping[str, Manifest] | None = None) -> Catalogue:
+    """What an archive holds; manifests that are `known` by name are not read again.
+
+    Raises ArchiveDamaged, ArchiveUnavailable.
+    """
     limit = asyncio.Semaphore(READS_MAX)
 
     async def read(name: str) -> Manifest:
+        if known and name in known:
+            return known[name]
         async with limit:
             try:
                 data = await store.read(name)

@@ -10,6 +10,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from services.cli import (
+    archive,
     check_proof,
     checkpoint,
     demo_data,
@@ -53,6 +54,7 @@ app.command(epilog=replay.EXAMPLES)(replay.replay)
 app.command(epilog=restate.EXAMPLES)(restate.restate)
 app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=export.EXAMPLES)(export.export)
+app.command(epilog=archive.EXAMPLES)(archive.archive)
 app.command(epilog=sql.EXAMPLES)(sql.sql)
 app.command(epilog=status.EXAMPLES)(status.status)
 app.command(epilog=verify.EXAMPLES)(verify.verify)

@@ -1,0 +1,229 @@
+"""`revledger archive`: the ledger sealed into Parquet files, and what is sealed listed, checked and mended."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from services import shown
+from services.cli.failures import NOT_DONE, WRONG_USAGE, Failure
+from services.cli.options import Data, Form, examples, settings_of
+from services.cli.running import run, waiting
+
+if TYPE_CHECKING:
+    from events.block import Genesis
+    from services.archive.archiver import Archiver
+    from services.archive.checking import Checked
+    from services.archive.manifests import Manifest
+    from services.archive.stores import Store
+    from services.ledgers.port import Ledger
+    from services.settings import Settings
+
+EXAMPLES: Final = examples(
+    "revledger archive",
+    "revledger archive --to s3://books/archive --due",
+    "revledger archive --list --format json",
+    "revledger archive --verify",
+)
+NOWHERE: Final = (
+    "There is no archive: a ledger on Kafka has one where REVLEDGER_ARCHIVE or --to says, a directory or a URL such as"
+    " s3://bucket/folder."
+)
+COLUMNS: Final = (
+    *("partition", "from_height", "until_height", "first_seq", "entries", "postings", "recorded_first"),
+    *("recorded_last", "bytes", "hash", "manifest"),
+)
+"""Of a segment, in JSON and CSV; JSON has the names of its files too."""
+FINDINGS: Final = ("file", "problem")
+
+
+def archive(
+    data: Data = None,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", metavar="PLACE", help="Directory or URL; by default REVLEDGER_ARCHIVE, or in DIR."),
+    ] = None,
+    segment_entries: Annotated[
+        int | None,
+        typer.Option("--segment-entries", metavar="N", help="Of a segment; by default REVLEDGER_SEGMENT_ENTRIES."),
+    ] = None,
+    due: Annotated[
+        bool,
+        typer.Option("--due/--all", help="Only whole segments, and what is a day old; by default all there is."),
+    ] = False,
+    listed: Annotated[bool, typer.Option("--list", help="Seal nothing: list what is sealed.")] = False,
+    verify: Annotated[bool, typer.Option("--verify", help="Seal nothing: check every byte of what is sealed.")] = False,
+    reseal: Annotated[
+        bool, typer.Option("--reseal", help="Check it, and seal again what is damaged or missing, then the rest.")
+    ] = False,
+    form: Form = "table",
+) -> None:
+    """Seal what is not sealed yet of the ledger.
+
+    Segments of blocks become Parquet files, each there whole or not at all; to do it twice, or from two machines, is
+    harmless. It works beside a running service. docs/archive.md says what is in the files and who reads them.
+
+    With --verify every file is compared with its manifest, every row with the hash chain, and the chain with the
+    ledger: what is wrong is named, and the exit status is 1.
+    """
+    if listed + verify + reseal > 1:
+        raise Failure("--list, --verify and --reseal are three things: ask for one of them.", WRONG_USAGE)
+    settings = settings_of(data, REVLEDGER_ARCHIVE=to, REVLEDGER_SEGMENT_ENTRIES=segment_entries)
+    if not settings.archive_location:
+        raise Failure(NOWHERE, WRONG_USAGE)
+    if verify:
+        _show_checked(*run(_checked(settings)), form)
+        return
+    sealing = not listed
+    place, rows, unsealed = run(_listed(settings) if listed else _sealed(settings, is_due=due, is_resealing=reseal))
+    if form == "csv":
+        from services.cli.separated import text_of
+
+        sys.stdout.write(text_of(COLUMNS, [[row[name] for name in COLUMNS] for row in rows]))
+    elif form == "json":
+        _print_json({"report": "archive", "place": place, "unsealed_entries": unsealed, "rows": rows})
+    else:
+        _print(place, rows, unsealed, is_sealing=sealing)
+
+
+async def _listed(settings: "Settings") -> tuple[str, list[dict[str, Any]], dict[str, int]]:
+    from services.audit.opening import ledger_read
+
+    async with ledger_read(settings) as (ledger, genesis):
+        with waiting("reading the archive"):
+            archiver, store = _opened(settings, ledger, genesis)
+            rows = [_row(one) for one in (await archiver.catalogue()).manifests]
+            return store.place, rows, await _unsealed(archiver)
+
+
+async def _sealed(
+    settings: "Settings", *, is_due: bool, is_resealing: bool
+) -> tuple[str, list[dict[str, Any]], dict[str, int]]:
+    """The place, the segments that were sealed, and how many entries of each partition are not."""
+    from services import clock
+    from services.archive.planning import REST_MICROSECONDS
+    from services.audit.opening import ledger_read
+    from services.cli.progress import Bar
+
+    rows: list[dict[str, Any]] = []
+    async with ledger_read(settings) as (ledger, genesis):
+        archiver, store = _opened(settings, ledger, genesis)
+        if is_resealing:
+            rows += await _resealed(store, ledger, genesis)
+        rest_before = clock.now() - REST_MICROSECONDS if is_due else clock.now() + 1
+        with waiting("reading the archive"):
+            total = sum(one.entries for one in await archiver.due(rest_before))
+        with Bar("sealing", total) as bar:
+            told = lambda done: bar.at(done, f"{done:,} entries")  # noqa: E731
+            rows += [_row(one) async for one in archiver.seal(rest_before, told)]
+        return store.place, rows, await _unsealed(archiver)
+
+
+async def _resealed(store: "Store", ledger: "Ledger", genesis: "Genesis") -> list[dict[str, Any]]:
+    from services.archive.checking import checked_archive
+    from services.archive.resealing import resealed
+    from services.cli.progress import Bar
+
+    with Bar("checking", None) as bar:
+        checked = await checked_archive(store, ledger, lambda done: bar.at(done, shown.size(done)))
+    with Bar("sealing again", None) as bar:
+        told = lambda done: bar.at(done, f"{done:,} entries")  # noqa: E731
+        return [_row(one) async for one in resealed(ledger, store, genesis, checked, told)]
+
+
+async def _checked(settings: "Settings") -> "tuple[str, Checked]":
+    from services.archive.checking import checked_archive
+    from services.archive.stores import store_of
+    from services.audit.opening import ledger_read
+    from services.cli.progress import Bar
+
+    store = store_of(settings.archive_location)
+    async with ledger_read(settings) as (ledger, _):
+        with Bar("checking", None) as bar:
+            return store.place, await checked_archive(store, ledger, lambda done: bar.at(done, shown.size(done)))
+
+
+def _opened(settings: "Settings", ledger: "Ledger", genesis: "Genesis") -> "tuple[Archiver, Store]":
+    from services.archive.archiver import Archiver
+    from services.archive.stores import store_of
+
+    store = store_of(settings.archive_location)
+    return Archiver(ledger, genesis, store, settings.segment_entries), store
+
+
+async def _unsealed(archiver: "Archiver") -> dict[str, int]:
+    return {str(partition): entries for partition, entries in (await archiver.unsealed()).items()}
+
+
+def _row(manifest: "Manifest") -> dict[str, Any]:
+    size = sum(file.bytes for file in manifest.files.values())
+    values = {**{name: getattr(manifest.segment, name, None) for name in COLUMNS}, "bytes": size}
+    return {**values, "manifest": manifest.name, "files": {table: file.name for table, file in manifest.files.items()}}
+
+
+def _print(place: str, rows: Sequence[dict[str, Any]], unsealed: dict[str, int], *, is_sealing: bool) -> None:
+    from services.cli.tables import console_for_output, new_table
+
+    entries = sum(row["entries"] for row in rows)
+    done = "Sealed " if is_sealing else ""
+    what = "1 segment" if len(rows) == 1 else f"{len(rows):,} segments"
+    nothing = "Nothing was sealed: nothing was due for" if is_sealing else "There is nothing yet in"
+    print(f"{done}{what}, {entries:,} entries, in {place}" if rows else f"{nothing} {place}")
+    if rows:
+        table = new_table(["segment"], ["blocks", "entries", "postings", "size"])
+        table.add_column("recorded", no_wrap=True)
+        for row in rows:
+            blocks = row["until_height"] - row["from_height"]
+            numbers = [f"{one:,}" for one in (blocks, row["entries"], row["postings"])]
+            name = PurePosixPath(row["manifest"]).stem.rpartition("-")[0]
+            recorded = f"{row['recorded_first'][:10]}..{row['recorded_last'][:10]}"
+            table.add_row(name, *numbers, shown.size(row["bytes"]), recorded)
+        console_for_output().print(table)
+    print(_rest(unsealed))
+
+
+def _rest(unsealed: dict[str, int]) -> str:
+    left = sum(unsealed.values())
+    if not left:
+        return "Every entry of the ledger is sealed."
+    many = "1 entry is" if left == 1 else f"{left:,} entries are"
+    return f"{many} not sealed, and read from the ledger itself."
+
+
+def _show_checked(place: str, checked: "Checked", form: str) -> None:
+    """Prints what was checked and what is wrong; ends with status 1 if anything is."""
+    rows = [{name: getattr(one, name) for name in FINDINGS} for one in checked.findings]
+    if form == "json":
+        head = {"report": "archive", "place": place, "sound": not rows, "segments": len(checked.manifests)}
+        _print_json({**head, "bytes": checked.bytes, "findings": rows})
+    elif form == "csv":
+        from services.cli.separated import text_of
+
+        sys.stdout.write(text_of(FINDINGS, [row.values() for row in rows]))
+    else:
+        _print_checked(place, checked)
+    if rows:
+        raise typer.Exit(NOT_DONE)
+
+
+def _print_checked(place: str, checked: "Checked") -> None:
+    entries = sum(one.segment.entries for one in checked.manifests)
+    many = "1 segment" if len(checked.manifests) == 1 else f"{len(checked.manifests):,} segments"
+    print(f"Checked {many}, {entries:,} entries, {shown.size(checked.bytes)}, in {place}")
+    if not checked.findings:
+        print("checked every file: its SHA-256, and that its manifest tells the truth about it")
+        print("checked every row: the blocks chain by hash as in the ledger, and postings and entries are theirs")
+        print("No damage found.")
+        return
+    print("DAMAGED: 1 finding." if len(checked.findings) == 1 else f"DAMAGED: {len(checked.findings):,} findings.")
+    for number, one in enumerate(checked.findings, 1):
+        print(f"{number:>3} {one.file}\n    {one.problem}")
+    print("Restore these files from a copy of the archive, or run `revledger archive --reseal`.")
+
+
+def _print_json(answer: dict[str, Any]) -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
