@@ -160,9 +160,17 @@ def changed_page(old: bytes | None, changes: Changes) -> tuple[bytes | None, byt
             del days[day]
             if not days:
                 del page[kind]
-    if not page:
-        return None, None
+    return bytes_of_page(page) if page else (None, None)
+
+
+def bytes_of_page(page: Page) -> tuple[bytes, bytes]:
+    """A page and its totals as they are kept, kinds and days in order."""
     return _ENCODE(page), _ENCODE({kind: sum(days.values()) for kind, days in page.items()})
+
+
+def page_of_bytes(data: bytes) -> Page:
+    """A page from its bytes; raises msgspec.MsgspecError."""
+    return _PAGE.decode(data)
 
 
 def amounts_of_months(fields: Mapping[bytes, bytes]) -> Iterator[Amount]:

@@ -114,20 +114,27 @@ def alerts_namespace(settings: Settings) -> str:
 
 @asynccontextmanager
 async def reports_of(settings: Settings) -> AsyncIterator[Reports]:
-    """The reports of a data directory: of the service that runs on it, else with the views brought up to date."""
+    """The reports of a data directory, as `projection_of` finds its stores."""
+    async with projection_of(settings) as (ledger, views):
+        policy = await _policy_of(ledger) or Policy(zone=settings.zone)
+        yield Reports(ledger, views, policy.stamp, zone_of(policy))
+
+
+@asynccontextmanager
+async def projection_of(settings: Settings) -> AsyncIterator[tuple[Ledger, Views]]:
+    """Ledger and views of a data directory: of the service that runs on it, else with the views brought up to date."""
     socket = running_socket(settings.data) if owner_of(settings.data) else None
     if socket is None:
         async with owned_books(settings) as books:
             await books.projector.catch_up()
-            yield books.reports
+            yield books.ledger, books.views
         return
     async with AsyncExitStack() as stack:
         ledger = await sqlite_ledger(settings.data / LEDGER_FILE)
         stack.push_async_callback(ledger.close)
         views = redis_views(socket)
         stack.push_async_callback(views.close)
-        policy = await _policy_of(ledger) or Policy(zone=settings.zone)
-        yield Reports(ledger, views, policy.stamp, zone_of(policy))
+        yield ledger, views
 
 
 @asynccontextmanager

@@ -89,7 +89,7 @@ def _is_port(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 6 and 0 < int(text) < 65_536
 
 
-def _redis_url(text: str) -> str:
+def redis_url(text: str) -> str:
     """A URL without secrets and without options: those are settings of their own, which are hidden and checked."""
     if not text or re.fullmatch(r"unix:///[^\s?#@]+", text):
         return text
@@ -232,7 +232,7 @@ SETTINGS: Final = (
         "",
         "",
         "Redis 7+ or Valkey 8+ for the projections of the distributed form, such as redis://localhost:6379/0.",
-        _redis_url,
+        redis_url,
     ),
     Setting(
         "REVLEDGER_PREFIX",

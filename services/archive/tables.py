@@ -83,6 +83,11 @@ class Tables:
             raise QueryFailed(error, MEMORY_LIMIT) from error
         return found
 
+    async def take_in(self, name: str, rows: pa.Table) -> None:
+        """Makes rows of ours a table beside the others."""
+        async with self._turn:
+            self._connection.register(name, rows)
+
     async def _asked(
         self, query: str, parameters: Sequence[object], taken: Callable[[duckdb.DuckDBPyConnection], Any]
     ) -> Any:

@@ -75,9 +75,11 @@ def _services_error(error: BaseException) -> Ending | None:
     from events.block import BlockDamaged
     from services.audit.checkpoints import AuditNotInstalled, CheckpointRefused, KeyUnusable
     from services.audit.entries import NoSuchEvent
+    from services.audit.holding import NoProjection
     from services.audit.opening import NoLedger
     from services.audit.proofs import NotProvable
     from services.audit.rebooking import NotBookable
+    from services.audit.restoring import NotEmpty
     from services.audit.verifying_job import VerifyingAlready
     from services.audit.verifying_processes import WorkerFailed
     from services.compose import DataInUse
@@ -107,7 +109,7 @@ def _services_error(error: BaseException) -> Ending | None:
     known = (
         *(DataInUse, NoLedger, LedgerError, ViewsError, DeadLettersUnavailable, NoSuchDeadLetter, ClockRunsBackwards),
         *(AuditNotInstalled, NotBookable, CheckpointRefused, KeyUnusable, NoSuchEvent, NotProvable),
-        *(VerifyingAlready, WorkerFailed, IsThere),
+        *(VerifyingAlready, WorkerFailed, IsThere, NoProjection, NotEmpty),
     )
     return Ending(NOT_DONE, _sentence(str(error))) if isinstance(error, known) else None
 

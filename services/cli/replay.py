@@ -27,7 +27,18 @@ EXAMPLES: Final = examples(
     "revledger replay --figures nrr,grr --from 2024-01-01 --until 2025-01-01 --currency USD",
     "revledger replay --figures mrr_minor --on 2024-12-31 --currency USD --where plan=team",
     "revledger replay --policy notice.toml --from 2024-01-01 --until 2025-01-01 --currency USD",
+    "revledger replay --check --from 2024-01-01 --until 2025-01-01 --by segment",
+    "revledger replay --into redis://localhost:6379/1",
 )
+
+Check = Annotated[
+    bool,
+    typer.Option("--check", help="Compare the live projection with a replay, cell by cell; exit 1 if any differs."),
+]
+Into = Annotated[
+    str | None,
+    typer.Option("--into", metavar="URL", help="Restore the projection into an empty Redis; own: the one set."),
+]
 
 
 def replay(
@@ -49,6 +60,8 @@ def replay(
         bool,
         typer.Option("--accounts/--no-accounts", help="Count accounts too; without, large ledgers answer much sooner."),
     ] = True,
+    check: Check = False,
+    into: Into = None,
     data: Data = None,
     form: Form = "table",
 ) -> None:
@@ -58,6 +71,8 @@ def replay(
     now, or as the books knew it at any moment, under the policy of the ledger or another one.
 
     Without --from and --until: the twelve months up to the newest event.
+
+    --check compares all that the live projection keeps, and its bridge and figures of this question.
     """
     question = question_from(
         start=start,
@@ -72,6 +87,12 @@ def replay(
         on=on,
         accounts="yes" if accounts else "no",
     )
+    settings = settings_of(data)
+    if check or into is not None:
+        from services.cli.check import restore_and_check
+
+        restore_and_check(settings, question, policy, form, into=into, check=check)
+        return
     is_bridge = not question.figures and question.at is None
-    answer = run(replayed_answer(settings_of(data), question, policy, is_bridge=is_bridge))
+    answer = run(replayed_answer(settings, question, policy, is_bridge=is_bridge))
     show(answer, question, form)

@@ -64,6 +64,9 @@ class _MemoryViews:
     ) -> tuple[Position | None, list[dict[bytes, bytes]]]:
         return self._positions.get(partition), await self.read_many(partition, keys)
 
+    async def keys(self, partition: int) -> list[str]:
+        return sorted(key for of, key in self._hashes if of == partition)
+
     async def clear(self, partition: int) -> None:
         self._positions.pop(partition, None)
         self._hashes = {place: content for place, content in self._hashes.items() if place[0] != partition}

@@ -127,6 +127,10 @@ class Views(Protocol):
         """The position and the hashes of the keys, in their order, all of one instant."""
         ...
 
+    async def keys(self, partition: int) -> list[str]:
+        """The keys of the partition's hashes, sorted; an emptied one may still be among them."""
+        ...
+
     async def clear(self, partition: int) -> None:
         """Removes the partition's hashes and position, at once; its epoch stays, so that a fence holds."""
         ...

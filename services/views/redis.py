@@ -235,6 +235,12 @@ class _RedisViews:
             place, *hashes = await pipeline.execute()
         return _position(place), hashes
 
+    async def keys(self, partition: int) -> list[str]:
+        with _explained():
+            found = await _answer(self._client.smembers(self._index(partition)))
+        before = len(self._key(partition, ""))
+        return sorted(key.decode()[before:] for key in found)
+
     async def clear(self, partition: int) -> None:
         await self._run(_CLEAR, [self._own(partition), self._index(partition)], [])
 

@@ -159,6 +159,10 @@ class UnreliableViews:
         await self._reached("snapshot")
         return await self._inner.snapshot(partition, keys)
 
+    async def keys(self, partition: int) -> list[str]:
+        await self._reached("keys")
+        return await self._inner.keys(partition)
+
     async def clear(self, partition: int) -> None:
         await self._reached("before clear")
         await self._inner.clear(partition)

@@ -131,8 +131,8 @@ async def test_a_final_answer_about_the_past_never_changes(
     assert all(msgspec.json.decode(one)["as_of"]["final"] for one in before)
 
 
-async def partitioned(events: Sequence[Event]) -> tuple[Ledger, Reports]:
-    """A ledger of several partitions, and the live reports on it."""
+async def partitioned_views(events: Sequence[Event]) -> tuple[Ledger, Reports, Any]:
+    """A ledger of several partitions, the live reports on it, and their views."""
     ledger, views = memory_ledger(), memory_views()
     for partition in range(PARTITIONS):
         writer = Writer(
@@ -147,7 +147,12 @@ async def partitioned(events: Sequence[Event]) -> tuple[Ledger, Reports]:
         projector = Projector(ledger, views, partition)
         await projector.start()
         await projector.catch_up()
-    return ledger, Reports(ledger, views, POLICY.stamp, None, range(PARTITIONS))
+    return ledger, Reports(ledger, views, POLICY.stamp, None, range(PARTITIONS)), views
+
+
+async def partitioned(events: Sequence[Event]) -> tuple[Ledger, Reports]:
+    """The same without the views."""
+    return (await partitioned_views(events))[:2]
 
 
 @SOME

@@ -6,13 +6,18 @@ from typing import Any
 import pytest
 
 from events.days import text_of_moment
+from events.envelope import event_of
+from services.audit.comparing import comparison
 from services.audit.explaining import explanation
+from services.audit.holding import held_views, projection_read
 from services.audit.opening import ledger_read
 from services.audit.restating import restatement
+from services.audit.restoring import restored, views_at
 from services.compose import genesis_of
 from services.demo import demo_events
 from services.questions import question_of
 from services.settings import Settings
+from tests.servers.fixtures import StartRedis
 from tests.servers.kafka import Kafka
 from tests.servers.redis import SharedRedis
 from tests.services.books import parameters
@@ -65,3 +70,23 @@ async def test_several_partitions_answer_as_one(settings: Settings) -> None:
                 answer = await explanation(ledger, genesis, name, question, settings)
                 expected = await explanation(embedded, own, name, question)
                 assert without_places(answer["rows"]) == without_places(expected["rows"])
+
+
+@asynchronous
+async def test_the_projection_is_compared_and_restored(settings: Settings, start_redis: StartRedis) -> None:
+    """Live on one Redis, restored into another: both are the replay, partition by partition, and alike to the byte."""
+    raws = list(islice(demo_events(accounts=20, months=12), 600))
+    question = question_of(parameters({"start": "2023-02-01", "until": "2024-01-01", "by": "segment"}))
+    elsewhere = views_at(settings, start_redis().url)
+    async with on_kafka(settings) as books:
+        await books.book(raws)
+        async with projection_read(settings) as (ledger, genesis, live):
+            found = await comparison(ledger, genesis, live, question, settings)
+            assert (found.differences, set(found.heights)) == ([], set(range(PARTITIONS)))
+            told = await restored(ledger, elsewhere, found.heights)
+            assert told.entries == told.projected == len({event_of(raw).id for raw in raws})
+            assert (await comparison(ledger, genesis, elsewhere, question, settings)).differences == []
+            sides = [await held_views(views, range(PARTITIONS)) for views in (live, elsewhere)]
+            assert sides[0].positions == sides[1].positions
+            assert sides[0].hashes == sides[1].hashes
+    await elsewhere.close()

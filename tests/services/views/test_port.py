@@ -118,6 +118,19 @@ async def test_values_replace_and_none_removes(open_views: OpenViews) -> None:
 
 
 @asynchronous
+async def test_the_keys_of_a_partition_are_told(open_views: OpenViews) -> None:
+    """Its own, also odd ones; none once it is cleared."""
+    async with open_views() as views:
+        assert await views.keys(1) == []
+        epoch = await fill(views, {"odd key {1}:*": {"x": 1}, "a": {"x": 1}}, partition=1)
+        await views.commit(1, epoch, 1, at(2), {"b": {"x": 1}})
+        assert await views.keys(1) == ["a", "b", "odd key {1}:*"]
+        assert await views.keys(0) == await views.keys(11) == []
+        await views.clear(1)
+        assert await views.keys(1) == []
+
+
+@asynchronous
 async def test_partitions_are_apart(open_views: OpenViews) -> None:
     async with open_views() as views:
         await fill(views, {"cells": {"x": 1}}, partition=1)
