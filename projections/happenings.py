@@ -88,6 +88,8 @@ class _Event(Struct):
 _MARKS_OF_FALLS: Final = (b"churn", b"contraction")
 _MARKS: Final = (b"survey.answered", b"payment.failed", b"event.retracted")
 """What the bytes of an entry hold if there may be something to tell; most hold none, and are not looked into."""
+EXPIRED: Final = "expired"
+"""The reason of what ends with its term: agreed from the first day on, so nobody gives notice of it."""
 NOT_NOTICED: Final = ("revledger.contract.signed.v1", "revledger.contract.renewed.v1")
 """What these agree to end later is a term, not a notice."""
 _EVENT: Final = msgspec.json.Decoder(_Event)
@@ -120,7 +122,7 @@ def _losses(booking: RawBooking, source: Source, today: int) -> Iterator[Happeni
     """The falls of a booking by kind and currency, what rises again taken off."""
     found: dict[tuple[Kind, str], list[Posting]] = {}
     for one in booking.postings:
-        if one.movement in ("churn", "contraction"):
+        if one.movement in ("churn", "contraction") and not (one.day > today and one.reason == EXPIRED):
             cell = cell_of_raw(bytes(one.cell))
             kind: Kind = one.movement if one.day <= today else "notice"
             posting = Posting(one.day, one.movement, one.amount, cell, one.reason, one.initiative)

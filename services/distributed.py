@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from events.block import Genesis
-from services.compose import genesis_of
+from services.compose import alerts_namespace, genesis_of
 from services.gateway.polled import Polled
 from services.gateway.ports import Served
 from services.kafka.connection import Names
@@ -110,15 +110,20 @@ async def gateway(settings: Settings) -> AsyncIterator[Served]:
         )
 
 
-def views_of(settings: Settings) -> Views:
+def views_of(settings: Settings, namespace: str | None = None) -> Views:
     """The views on the Redis of the settings, under the prefix as a namespace."""
     return redis_views(
         settings.redis,
-        namespace=settings.prefix,
+        namespace=namespace or settings.prefix,
         user=settings.redis_user,
         password=settings.redis_password,
         ca=settings.redis_ca,
     )
+
+
+def alert_views_of(settings: Settings) -> Views:
+    """The views of the alerts on the same Redis."""
+    return views_of(settings, alerts_namespace(settings))
 
 
 async def begun(settings: Settings) -> None:

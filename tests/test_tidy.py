@@ -38,6 +38,7 @@ TEXT_NAMES: Final = frozenset({"Makefile", "Dockerfile", "run", ".gitignore", ".
 # Modules whose test has another name than theirs: module -> the test that covers it.
 COVERED_BY: Final[dict[str, str]] = {
     "services/alerts/checking.py": "tests/services/alerts/test_rulebook.py",
+    "services/alerts/cooling.py": "tests/services/alerts/test_alerter.py",
     "services/alerts/reading.py": "tests/services/alerts/test_rulebook.py",
     "services/alerts/senders.py": "tests/services/alerts/test_embedded.py",
     "services/alerts/sending.py": "tests/services/alerts/test_embedded.py",
@@ -68,6 +69,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/audit/verifying_state.py": "tests/services/cli/test_verify.py",
     "services/audit/verifying_worker.py": "tests/services/cli/test_verify.py",
     "services/cli/check_proof.py": "tests/services/cli/test_prove.py",
+    "services/cli/alerted.py": "tests/services/cli/test_alerts.py",
     "services/cli/doors.py": "tests/services/cli/test_load.py",
     "services/cli/letters_kafka.py": "tests/services/cli/test_run.py",
     "services/cli/status_kafka.py": "tests/services/cli/test_run.py",

@@ -17,6 +17,7 @@ from projections.alerts import RESOLVED, Alert, Message, message_of
 from projections.happenings import Score
 from projections.rules import Rule
 from services import clock
+from services.alerts.cooling import Cooling
 from services.alerts.finding import Finder, Found, bytes_of_scores, scores_of_bytes
 from services.alerts.outbox import DEAD, HELD, OUTBOX, Outbox, outgoing, written
 from services.alerts.rulebook import Rulebook
@@ -90,11 +91,12 @@ class Alerter(Follower):
         self._lock = asyncio.Lock()
         self._scores: OrderedDict[str, list[Score]] = OrderedDict()
         self._alerts: OrderedDict[str, bytes] = OrderedDict()
-        self._last: dict[tuple[str, str], int] = {}
+        self._cooling = Cooling()
         self._events: dict[str, list[str]] = {}
         self._open: dict[str, str] = {}
         self._floor = self._high = self._silent_until = 0
         self._is_lost = False
+        self._fired = 0
         self.outbox: Final = Outbox()
         self.stale = ""
         self.input_at = 0
@@ -190,9 +192,7 @@ class Alerter(Follower):
         """Whether an alert is told, which it is not so soon after another of its rule about the same."""
         if alert.id in self._alerts:
             return False
-        rule, last = self._state.rule(alert.rule), self._last.get((alert.rule, alert.subject))
-        if rule is None or last is None or alert.recorded_at - last >= rule.cool_down_seconds * 1_000_000:
-            self._last[alert.rule, alert.subject] = alert.recorded_at
+        if self._cooling.is_due(self._state.rule(alert.rule), alert):
             return True
         self._metrics.alerts_cooled.labels(alert.rule).inc()
         return False
@@ -230,10 +230,12 @@ class Alerter(Follower):
         parts = [self._everything() if self._is_lost else {}, results, writes, written(going)]
         kept: dict[Field, Value | None] = dict.fromkeys(self._oldest(len(bodies)))
         kept.update(bodies)
+        fired = self._fired + len(bodies)
         book: dict[Field, Value | None] = {"format": FORMAT, "floor": self._floor, "input_at": self.input_at}
+        book["fired"] = fired
         whole = _merged([*parts, {ALERTS: kept, BOOK: book}])
         await self._views.commit(self._partition, self._epoch, self._position.next_height, position, whole)
-        self._is_lost = False
+        self._is_lost, self._fired = False, fired
         self.outbox.saved(results)
         self.outbox.put(going)
         for alert_id in kept:
@@ -316,13 +318,14 @@ class Alerter(Follower):
         floor = clock.now() - self._state.rulebook.catch_up_seconds * 1_000_000
         self._floor = int(book.get(b"floor", floor))
         self.input_at = int(book.get(b"input_at", 0))
+        self._fired = int(book.get(b"fired", 0))
         self.outbox.load(waiting.values(), dead.values())
         self._open = {name.decode(): alert_id.decode() for name, alert_id in states.items()}
-        self._alerts, self._last, self._events = OrderedDict(), {}, {}
+        self._alerts, self._cooling, self._events = OrderedDict(), Cooling(), {}
         told = sorted(((_TOLD.decode(body), body) for body in alerts.values()), key=lambda one: one[0].order)
         for one, body in told:
             self._note(one.id, body)
-            self._last[one.data.rule, one.subject] = one.order[0]
+            self._cooling.spoke(one.data.rule, one.subject, one.order[0])
 
 
 def _key_behind(alert: Alert) -> str:

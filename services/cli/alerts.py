@@ -1,4 +1,4 @@
-"""`revledger alerts`: the rules of alerts checked."""
+"""`revledger alerts`: rules checked, tried on the past, and what they fire on watched."""
 
 import sys
 from pathlib import Path
@@ -7,18 +7,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from services.cli.failures import DONE, NOT_DONE
-from services.cli.options import Data, StatusForm, examples, settings_of
+from services.cli.options import Data, Form, StatusForm, examples, settings_of
+from services.cli.report import From, Until
 from services.cli.running import run, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from services.alerts.replaying import Replayed, Span
     from services.alerts.rulebook import Problem, Rulebook
+    from services.ledgers.port import Ledger
     from services.settings import Settings
 
 alerts = typer.Typer(
     help="Alerts on churn and on figures: rules, what they fire on, and where alerts go.",
-    epilog=examples("revledger alerts example > alerts.toml", "revledger alerts check alerts.toml"),
+    epilog=examples(
+        "revledger alerts example > alerts.toml",
+        "revledger alerts check alerts.toml",
+        "revledger alerts replay alerts.toml --from 2025-01-01 --until 2025-07-01",
+        "revledger alerts tail",
+    ),
     rich_markup_mode=None,
     no_args_is_help=True,
 )
@@ -64,6 +72,84 @@ def example() -> None:
     from services.alerts.rulebook import DEFAULTS, EXAMPLE_SINK
 
     sys.stdout.write(DEFAULTS + EXAMPLE_SINK)
+
+
+@alerts.command(
+    epilog=examples(
+        "revledger alerts replay --from 2025-01-01 --until 2025-07-01",
+        "revledger alerts replay new-rules.toml --from 2025-01-01 --format csv > would-have-fired.csv",
+    )
+)
+def replay(
+    file: File = None, start: From = None, until: Until = None, data: Data = None, form: Form = "table"
+) -> None:
+    """Tell what rules would have fired on, from the ledger; nothing is sent.
+
+    Of what was recorded from one day until another, by default all of it. Figures are looked at as each day ends.
+    Where a history was loaded long after it happened, nearly all of it is history to the rules too; how much is said.
+    """
+    from services.alerts.rulebook import rulebook_of_file
+    from services.alerts.rulefile import path_of_rules
+    from services.cli.alerted import show_replayed
+
+    settings = settings_of(data)
+    rulebook = rulebook_of_file(file or path_of_rules(settings))
+    found, late = run(_replayed(settings, rulebook, start, until))
+    show_replayed(found, late, form)
+
+
+@alerts.command(epilog=examples("revledger alerts tail", "revledger alerts tail --lines 100 --no-follow --format json"))
+def tail(
+    lines: Annotated[int, typer.Option("--lines", min=0, max=5_000, help="How many of the past to show first.")] = 10,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Go on with what fires from now on.")] = True,
+    data: Data = None,
+    form: StatusForm = "table",
+) -> None:
+    """Show the alerts that fired last, and each as it fires.
+
+    Reads what the running service has put down: it sends nothing and takes nothing away. Ctrl-C ends it.
+    """
+    from services.cli.alerted import follow_alerts
+
+    run(follow_alerts(settings_of(data), lines, form, is_followed=follow))
+
+
+async def _replayed(
+    settings: "Settings", rulebook: "Rulebook", start: str | None, until: str | None
+) -> "tuple[list[Replayed], int]":
+    from services.alerts.replaying import Replay
+    from services.audit.opening import ledger_read
+    from services.cli.progress import Bar
+
+    async with ledger_read(settings) as (ledger, genesis):
+        span = _span(start, until)
+        tails = [await ledger.tail(partition) for partition in range(genesis.partitions)]
+        total = sum(one.height + 1 for one in tails if one is not None)
+        newest = max(one.recorded_at for one in tails if one is not None)
+        replay = Replay(ledger, genesis, rulebook, span.within(await _first(ledger, genesis.partitions), newest))
+        found: list[Replayed] = []
+        with Bar("replaying", total) as bar:
+            async for one in replay.run():
+                found.append(one)
+                bar.at(replay.blocks, f"{len(found):,} alerts")
+        return sorted(found, key=lambda one: one.alert.recorded_at), replay.late
+
+
+async def _first(ledger: "Ledger", partitions: int) -> int:
+    """When the first block of any partition was recorded."""
+    firsts = [block.recorded_at for p in range(partitions) async for block in ledger.read(p, 0, 1)]
+    return min(firsts)
+
+
+def _span(start: str | None, until: str | None) -> "Span":
+    from events.days import DAY_MICROSECONDS
+    from services.alerts.replaying import Span
+    from services.questions import question_of
+
+    question = question_of({"from": [start or ""], "until": [until or ""]})
+    days = (question.start, question.until)
+    first, last = (None if day is None else day * DAY_MICROSECONDS for day in days)
+    return Span(first, last)
 
 
 async def _labels(settings: "Settings") -> list[str] | None:

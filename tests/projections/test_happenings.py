@@ -63,6 +63,20 @@ CASES = {
         [fact("signed", "a1", "2024-06-01", lines=[line(1)], term={"end": "2025-01-01", "auto_renew": False})],
         [],
     ),
+    "more until its term ends": (
+        [
+            fact("signed", "a1", "2024-05-01", lines=[line(1)], term={"end": "2025-01-01", "auto_renew": False}),
+            fact("upgraded", "a1", "2024-06-01", lines=[line(900)]),
+        ],
+        [],
+    ),
+    "notice given before the term ends": (
+        [
+            fact("signed", "a1", "2024-05-01", lines=[line(900)], term={"end": "2025-01-01", "auto_renew": False}),
+            fact("cancelled", "a1", "2024-06-01", effective_at="2025-01-01", reason="price"),
+        ],
+        [("notice", 900, "2025-01-01", ("a1",))],
+    ),
     "more": ([SIGNED, fact("upgraded", "a1", "2024-06-01", lines=[line(1000)])], []),
     "another label": ([SIGNED, changed("a", "2024-06-01", segment="big")], []),
     "a cancellation of nobody's contract": ([fact("cancelled", "a9", "2024-06-01")], []),

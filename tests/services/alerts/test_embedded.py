@@ -66,6 +66,7 @@ def test_from_an_event_to_a_webhook_and_what_is_over_too(data: Path) -> None:
             hook.until(2)
             sent(url, account("other"))
             hook.until(3)
+            told = called("alerts", "tail", "--no-follow", "--data", str(data), "--format", "json")
             metrics = urllib.request.urlopen(f"{url}/metrics", timeout=20).read().decode()
             running.send_signal(signal.SIGTERM)
             assert ended(running).status == 0
@@ -74,6 +75,7 @@ def test_from_an_event_to_a_webhook_and_what_is_over_too(data: Path) -> None:
     assert (low["type"], low["data"]["rule"]) == ("revledger.alert.fired.v1", "mrr")
     assert (over["type"], over["id"]) == ("revledger.alert.resolved.v1", f"{low['id']}.resolved")
     assert 'revledger_alerts_sent_total{outcome="sent",sink="crm"} 3.0' in metrics
+    assert [json.loads(line)["rule"] for line in told.out.splitlines()] == ["gone", "mrr"]
     explained = called(*gone["data"]["explain"].split()[1:], "--data", str(data), "--format", "json")
     assert explained.status == 0, explained.err
 

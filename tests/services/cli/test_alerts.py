@@ -41,3 +41,21 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_the_example_is_a_file_of_rules() -> None:
     assert rulebook_of_toml(called("alerts", "example").out).rules
+
+
+def test_replay_tells_what_would_have_fired(demo_books: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text('defaults = false\n[[rule]]\nname = "gone"\non = "churn"\nmrr_at_least = 100\ncurrency = "USD"\n')
+    asked = ("alerts", "replay", str(file), "--data", str(demo_books), "--from", "2025-01-01", "--until", "2026-01-01")
+    answer = called(*asked, "--format", "json").json
+    assert answer["rows"]
+    assert {row["kind"] for row in answer["rows"]} == {"churn"}
+    assert all(row["mrr_minor"] <= -10_000 and row["time"] >= "2025" for row in answer["rows"])
+    table = called(*asked)
+    assert table.out.startswith(f"{len(answer['rows'])} alerts would have fired")
+    assert len(called(*asked, "--format", "csv").out.splitlines()) == len(answer["rows"]) + 1
+
+
+def test_tail_shows_nothing_where_nothing_fired(demo_books: Path, tmp_path: Path) -> None:
+    assert called("alerts", "tail", "--no-follow", "--data", str(demo_books)).out == ""
+    assert called("alerts", "tail", "--no-follow", "--data", str(tmp_path)).status == 1, "there is no ledger"

@@ -1,0 +1,166 @@
+"""Replaying alerts: what rules would have fired on in a part of the ledger, told in the order it was recorded in."""
+
+from collections.abc import AsyncIterator, Collection, Mapping
+from datetime import tzinfo
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from events import block as blocks
+from events.block import Genesis
+from events.days import DAY_MICROSECONDS, day_of_moment, text_of_moment
+from projections.alerts import Alert, Position, alert_id
+from projections.happenings import Score, happenings_of
+from projections.rules import Rule
+from services import shown
+from services.alerts.cooling import Cooling
+from services.alerts.finding import Finder
+from services.alerts.reviewing import BOOK, reviewed
+from services.alerts.rulebook import Rulebook
+from services.ledgers.port import Ledger, StoredBlock
+from services.policies import zone_of
+from services.projector import Projector
+from services.reports import Reports
+from services.views.memory import memory_views
+
+
+class Replayed(Struct, frozen=True):
+    """One alert that would have been sent; `is_over` where it tells that a figure came back."""
+
+    alert: Alert
+    is_over: bool = False
+
+
+class Span(Struct, frozen=True):
+    """From when until when blocks were recorded that are looked at, in microseconds; None: as far as there are any."""
+
+    start: int | None
+    until: int | None
+
+    def within(self, first: int, last: int) -> tuple[int, int]:
+        """Both ends, of a ledger whose blocks were recorded between two moments."""
+        return (first if self.start is None else self.start, last + 1 if self.until is None else self.until)
+
+
+class Replay:
+    """One pass over a ledger, into views of its own in memory; nothing is sent and nothing is written."""
+
+    def __init__(self, ledger: Ledger, genesis: Genesis, rulebook: Rulebook, span: tuple[int, int]) -> None:
+        self._ledger = ledger
+        self._rulebook = rulebook
+        self._start, self._until = span
+        self._zone: tzinfo | None = zone_of(genesis.policy)
+        self._partitions = range(genesis.partitions)
+        self._views = memory_views()
+        self._projectors = [Projector(ledger, self._views, partition) for partition in self._partitions]
+        self._reports = Reports(ledger, self._views, genesis.policy.stamp, self._zone, self._partitions)
+        self._heights = dict.fromkeys(self._partitions, 0)
+        self._scores: dict[str, list[Score]] = {}
+        self._finders = [
+            Finder(rulebook, self._views, partition, self._partitions, self._zone, self._known_scores)
+            for partition in self._partitions
+        ]
+        self._rules = {rule.name: rule for rule in rulebook.rules}
+        self._cooling = Cooling()
+        self._open: dict[str, Alert] = {}
+        self._input_at = 0
+        self.late = 0
+        self.blocks = 0
+
+    async def run(self) -> AsyncIterator[Replayed]:
+        """What would have been sent, in order; figures are looked at as each day of the span ends.
+
+        Raises LedgerError, BlockDamaged.
+        """
+        for projector in self._projectors:
+            await projector.start()
+        day = day_of_moment(self._start, self._zone)
+        async for stored in self._recorded():
+            if stored.recorded_at >= self._until:
+                break
+            now = day_of_moment(stored.recorded_at, self._zone)
+            while day < now:
+                async for one in self._reviewed(day):
+                    yield one
+                day += 1
+            async for one in self._found(stored):
+                yield one
+        while day < day_of_moment(self._until - 1, self._zone) + 1:
+            async for one in self._reviewed(day):
+                yield one
+            day += 1
+        for alert in self._stalled(self._until):
+            yield Replayed(alert)
+
+    async def _recorded(self) -> AsyncIterator[StoredBlock]:
+        """The blocks of all partitions in the order they were recorded in."""
+        coming = {partition: self._ledger.read(partition) for partition in self._partitions}
+        heads = {partition: await anext(some, None) for partition, some in coming.items()}
+        while some := [block for block in heads.values() if block is not None]:
+            first = min(some, key=lambda block: (block.recorded_at, block.partition))
+            yield first
+            heads[first.partition] = await anext(coming[first.partition], None)
+
+    async def _found(self, stored: StoredBlock) -> AsyncIterator[Replayed]:
+        """What one block fires; blocks in which nothing happens are folded together later."""
+        is_within = stored.recorded_at >= self._start
+        self.blocks += 1
+        if is_within and stored.entries:
+            for alert in self._stalled(stored.recorded_at):
+                yield Replayed(alert)
+        if stored.entries:
+            self._input_at = stored.recorded_at
+        self._heights[stored.partition] = stored.height + 1
+        block = blocks.block_of(stored.data)
+        if next(happenings_of(block.entries, stored.recorded_at, self._zone), None) is None:
+            return
+        if is_within:
+            await self._catch_up()
+        found = await self._finders[stored.partition].find([block], is_silent=not is_within)
+        self._scores.update(found.scores)
+        self.late += found.late
+        for alert in found.alerts:
+            if self._cooling.is_due(self._rules.get(alert.rule), alert):
+                yield Replayed(alert)
+
+    async def _reviewed(self, day: int) -> AsyncIterator[Replayed]:
+        """What figures cross as a day ends, and which come back."""
+        await self._catch_up()
+        end = (day + 1) * DAY_MICROSECONDS
+        found = await reviewed(self._reports, self._rulebook.rules, day, end)
+        for name in [name for name in self._open if name not in found.beyond]:
+            yield Replayed(replace(self._open.pop(name), recorded_at=end), is_over=True)
+        for name, alert in found.beyond.items():
+            if name not in self._open:
+                self._open[name] = alert
+                yield Replayed(alert)
+
+    def _stalled(self, now: int) -> list[Alert]:
+        """The alerts of an input from which nothing had come for too long by a moment."""
+        quiet = now - max(self._input_at, self._start)
+        rules = [rule for rule in self._rulebook.rules if rule.on == "input_stalled"]
+        return [self._stall(rule) for rule in rules if quiet > rule.after_seconds * 1_000_000]
+
+    def _stall(self, rule: Rule) -> Alert:
+        since = max(self._input_at, self._start)
+        height = max(self._heights.values()) - 1
+        last = text_of_moment(since // 1_000_000 * 1_000_000)
+        words = f"no event has come for {shown.age(rule.after_seconds)}; the last was recorded at {last}"
+        return Alert(
+            id=alert_id(rule.name, 0, height, BOOK),
+            rule=rule.name,
+            kind=rule.on,
+            severity=rule.severity,
+            subject=BOOK,
+            summary=words,
+            recorded_at=since + rule.after_seconds * 1_000_000,
+            position=Position(0, height),
+            reason=words,
+        )
+
+    async def _catch_up(self) -> None:
+        for projector, height in zip(self._projectors, self._heights.values(), strict=True):
+            await projector.catch_up(height)
+
+    async def _known_scores(self, accounts: Collection[str]) -> Mapping[str, list[Score]]:
+        return {account: self._scores.get(account, []) for account in accounts}
