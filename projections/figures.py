@@ -1,65 +1,11 @@
 """The catalogue of figures: one row each, with its definition and how it is computed from sums."""
 
-from collections.abc import Callable, Mapping
-from typing import Final, Literal
+from typing import Final
 
-from msgspec import Struct
+from events.money import MRR_DIVISOR, arr_minor, mrr_minor, ratio_text, round_half_up
+from projections.basis import Basis, Figure, Source, Unit, Value
 
-from events.money import MRR_DIVISOR, Exact, arr_minor, mrr_minor, ratio_text, round_half_up
-from projections.bridge import level_of
-from projections.retention import NOBODY, Retention
-
-
-class Basis(Struct, frozen=True):
-    """What figures are computed from, for one group and currency; amounts in annual_e4, falls negative.
-
-    Amounts are integers, or fractions where they were converted to the currency; numbers of accounts are integers.
-
-    `before`: sums by kind of all days before the end of the window (or before the day asked for);
-    `after`: those of that day and later ones; `within`: those of the window; `opening`: the level at its start.
-    """
-
-    before: Mapping[str, Exact]
-    after: Mapping[str, Exact]
-    within: Mapping[str, Exact]
-    opening: Exact = 0
-    retention: Retention = NOBODY
-
-    @property
-    def level(self) -> Exact:
-        """The level at the end."""
-        return level_of(self.before)
-
-    @property
-    def accounts(self) -> int:
-        """Accounts with revenue at the end."""
-        return int(self.before.get("active", 0))
-
-    def moved(self, *movements: str) -> Exact:
-        """The sum of some movements within the window."""
-        return sum(self.within.get(movement, 0) for movement in movements)
-
-
-Value = int | str | None
-"""Minor units or a number as an integer, a ratio as a decimal string, None where there is no answer."""
-
-Unit = Literal["minor", "accounts", "ratio"]
-
-
-class Figure(Struct, frozen=True):
-    """One row of the catalogue; `needs` tells what the question has to bring: a day, a window, or each account.
-
-    `worked` is the formula over the parts in braces, each a row of `projections.parts`.
-    """
-
-    name: str
-    unit: Unit
-    needs: Literal["day", "window", "accounts"]
-    definition: str
-    formula: str
-    worked: str
-    value: Callable[[Basis], Value]
-
+__all__ = ["CATALOGUE", "FALLS", "FIGURES", "Basis", "Figure", "Source", "Unit", "Value"]
 
 FALLS: Final = ("churn", "contraction")
 """Movements that count from the day they are known, however far ahead they lie."""
@@ -111,6 +57,15 @@ FIGURES: Final = (
         lambda basis: mrr_minor(basis.level + basis.before.get("ahead", 0)),
     ),
     Figure(
+        "committed_arr_minor",
+        "minor",
+        "day",
+        "Committed ARR of annual contracts: the committed level of those agreed for twelve months or longer.",
+        "committed ARR of contracts whose term is 12 months or longer",
+        "{committed_annual}",
+        lambda basis: arr_minor(basis.before.get("annual", 0)),
+    ),
+    Figure(
         "scheduled_churn_minor",
         "minor",
         "day",
@@ -149,29 +104,32 @@ FIGURES: Final = (
     Figure(
         "nrr",
         "ratio",
-        "accounts",
+        "window",
         "Net revenue retention: what the accounts with revenue at the start pay at the end.",
         "closing MRR of the opening accounts / opening MRR",
         "{retained} / {opening_mrr}",
         lambda basis: ratio_text(basis.retention.closing, basis.retention.opening),
+        ("retention",),
     ),
     Figure(
         "grr",
         "ratio",
-        "accounts",
+        "window",
         "Gross revenue retention: the same with every account capped at what it paid at the start.",
         "sum over opening accounts of min(opening, closing) / opening MRR",
         "{kept} / {opening_mrr}",
         lambda basis: ratio_text(basis.retention.kept, basis.retention.opening),
+        ("retention",),
     ),
     Figure(
         "customer_churn_rate",
         "ratio",
-        "accounts",
+        "window",
         "Share of the accounts with revenue at the start that have none at the end.",
         "opening accounts inactive at the end / opening accounts",
         "{lost} / {opening_accounts}",
         lambda basis: ratio_text(basis.retention.lost, basis.retention.accounts),
+        ("retention",),
     ),
     Figure(
         "gross_mrr_churn_rate",
@@ -199,6 +157,46 @@ FIGURES: Final = (
         "(new + reactivation + expansion) / -(contraction + churn)",
         "({new} + {reactivation} + {expansion}) / -({contraction} + {churn})",
         _quick_ratio,
+    ),
+    Figure(
+        "share_top_1",
+        "ratio",
+        "day",
+        "Share of MRR that comes from the largest account.",
+        "MRR of the largest account / MRR",
+        "",
+        lambda basis: basis.shares.top(1),
+        ("shares",),
+    ),
+    Figure(
+        "share_top_3",
+        "ratio",
+        "day",
+        "Share of MRR that comes from the three largest accounts.",
+        "MRR of the three largest accounts / MRR",
+        "",
+        lambda basis: basis.shares.top(3),
+        ("shares",),
+    ),
+    Figure(
+        "share_top_10",
+        "ratio",
+        "day",
+        "Share of MRR that comes from the ten largest accounts.",
+        "MRR of the ten largest accounts / MRR",
+        "",
+        lambda basis: basis.shares.top(10),
+        ("shares",),
+    ),
+    Figure(
+        "herfindahl",
+        "index",
+        "day",
+        "Herfindahl index: how concentrated revenue is, from near 0 (many small accounts) to 1 (a single one).",
+        "sum over accounts of (MRR of the account / MRR) squared",
+        "",
+        lambda basis: basis.shares.herfindahl(),
+        ("shares",),
     ),
 )
 """Every figure there is; adding one means adding a row."""

@@ -17,6 +17,7 @@ TOTAL: Final[Group] = ("", "")
 CONTRACT_NAMES: Final = ("campaign", "channel", "owner", "term_months")
 """Labels of a contract; cells without one form a group of their own with the empty value."""
 
+ANNUAL_MONTHS: Final = 12
 _NO_LABELS: Final = dict.fromkeys(CONTRACT_NAMES, "")
 
 CELL_NAMES: Final = ("account", "contract", "currency", "plan", "product", *CONTRACT_NAMES)
@@ -27,10 +28,11 @@ GroupsOf = Callable[[str, Cell], Iterable[Group]]
 
 
 class Spread(Struct, frozen=True, cache_hash=True):
-    """The groups of one currency that something counts in."""
+    """The groups of one currency that something counts in; `is_annual`: under a term of twelve months or longer."""
 
     currency: str
     groups: tuple[Group, ...]
+    is_annual: bool = False
 
 
 @lru_cache(maxsize=50_000)
@@ -42,7 +44,13 @@ def spread_of(cell: bytes) -> Spread:
 
 @lru_cache(maxsize=50_000)
 def _spread(currency: str, plan: str, product: str, labels: bytes) -> Spread:
-    return Spread(currency, _standing_groups(plan, product, labels_of_raw(labels)))
+    pairs = labels_of_raw(labels)
+    return Spread(currency, _standing_groups(plan, product, pairs), is_annual(pairs))
+
+
+def is_annual(labels: Pairs) -> bool:
+    """Whether a cell belongs to a contract whose term is twelve months or longer."""
+    return any(name == "term_months" and int(months) >= ANNUAL_MONTHS for name, months in labels)
 
 
 def standing_groups(_account: str, cell: Cell) -> tuple[Group, ...]:

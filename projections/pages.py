@@ -21,7 +21,7 @@ ACCOUNTS: Final = "accounts"
 BOOK: Final = "book"
 """Key of the view of what is counted over the whole book, and of `names|currency|name`: the names in use."""
 
-FORMAT: Final = 3
+FORMAT: Final = 4
 """The form of records, pages and book, kept in the field `format` of the book: views of another form are built anew.
 
 Raise it with every change of what is written under a key.

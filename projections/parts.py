@@ -32,6 +32,7 @@ PARTS: Final[dict[str, Part]] = {
     "annual": Part("year", "MRR at the end, a twelfth of ARR"),
     "level": Part("month", "MRR at the end"),
     "ahead": Part("month", "what is agreed by the end and not yet in force"),
+    "committed_annual": Part("year", "what contracts with a term of 12 months or longer are committed to"),
     "scheduled": Part("month", "falls that are known and come on the day or later"),
     "active": Part("accounts", "accounts with MRR at the end"),
     "new_accounts": Part("accounts", "times that an account became new"),
@@ -68,8 +69,9 @@ _ENDS: Final = (
         lambda basis: mrr_minor(basis.level),
     ),
 )
-EXPLAINED: Final = {**CATALOGUE, **{one.name: one for one in (*map(_moved, BRIDGE_MOVEMENTS), *_ENDS)}}
-"""All that can be taken apart: the catalogue of figures, and the columns of a bridge."""
+_SUMS: Final = {name: figure for name, figure in CATALOGUE.items() if figure.worked}
+EXPLAINED: Final = {**_SUMS, **{one.name: one for one in (*map(_moved, BRIDGE_MOVEMENTS), *_ENDS)}}
+"""All that can be taken apart: the figures that are sums over accounts, and the columns of a bridge."""
 
 
 def parts_of(figure: Figure) -> tuple[str, ...]:
@@ -85,7 +87,12 @@ def basis_of(amounts: Mapping[str, int]) -> Basis:
 
     within = {movement: amount(movement) for movement in BRIDGE_MOVEMENTS}
     return Basis(
-        before={"new": amount("annual", "level"), "ahead": amount("ahead"), "active": amount("active")},
+        before={
+            "new": amount("annual", "level"),
+            "ahead": amount("ahead"),
+            "active": amount("active"),
+            "annual": amount("committed_annual"),
+        },
         after={"churn": amount("scheduled")},
         within={**within, "n_new": amount("new_accounts")},
         opening=amount("opening_level"),

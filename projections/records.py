@@ -51,6 +51,18 @@ class Record(Struct, frozen=True, array_like=True, gc=False):
         for (day, movement, cell), amount in self.amounts().items():
             yield (day, movement, cells[cell]), amount
 
+    def levels_before(self, day: int) -> Iterator[tuple[Cell, int]]:
+        """What the cells are worth as a day begins; mostly as after all movements, without a look at the sums."""
+        if self.last < day:
+            yield from zip(map(cell_of_raw, self.cells), self.levels, strict=True)
+            return
+        levels = dict.fromkeys(self.cells, 0)
+        for (at, movement, cell), amount in self.amounts().items():
+            if at < day and movement != "ahead":
+                levels[cell] += amount
+        for cell, level in levels.items():
+            yield cell_of_raw(cell), level
+
 
 NOTHING: Final = Record(BEFORE_ALL, [], [], 0, b"")
 """The record of an account nothing was posted to."""

@@ -7,7 +7,7 @@ from typing import Final, get_args
 
 from events.movements import Movement
 from events.timeline import Cell
-from projections.groups import Group, GroupsOf, Spread, spread_of
+from projections.groups import Group, GroupsOf, Spread, is_annual, spread_of
 from projections.records import Posted, Record, first_day
 
 Tally = dict[tuple[str, Group, int, str], int]
@@ -22,8 +22,11 @@ ACTIVE: Final = "active"
 COUNTED: Final[dict[str, str]] = {"new": "n_new", "reactivation": "n_reactivated", "churn": "n_churned"}
 """Movement -> the kind that counts the account-days it happened on."""
 
-KINDS: Final = (*get_args(Movement), ACTIVE, *COUNTED.values())
-"""All kinds: movements, and what counts accounts."""
+ANNUAL: Final = "annual"
+"""Kind that sums up what contracts with a term of twelve months or longer are committed to: movements, and ahead."""
+
+KINDS: Final = (*get_args(Movement), ACTIVE, ANNUAL, *COUNTED.values())
+"""All kinds: movements, what counts accounts, and what is committed for long."""
 
 Shared = tuple[Spread, list[Count]]
 """Groups that hold the same cells of an account, and what counts in each of them; a count may come in parts."""
@@ -42,7 +45,7 @@ def tally_of(
     """What an account contributes to every group it counts in, from a day on; `opening`: its level before."""
 
     def asked(cell: Cell) -> Spread:
-        return Spread(cell.currency, tuple(groups_of(account, cell)))
+        return Spread(cell.currency, tuple(groups_of(account, cell)), is_annual(cell.labels))
 
     moves = [(day, movement, amount, asked(cell), b"") for (day, movement, cell), amount in entries]
     levels: dict[Spread, int] = {}
@@ -123,6 +126,9 @@ def _counts(moves: Sequence[Posted], before: Sequence[Posted], level: int) -> li
     if len(moves) == 1 and not before:
         return _counts_of_one(moves[0], level)
     counts: list[Count] = [*map(_COUNT, moves)]
+    for day, _, amount, spread, _ in moves:
+        if spread.is_annual:
+            counts.append((ANNUAL, day, amount))
     if before:
         counts += [(kind, day, -count) for kind, day, count in _accounts(before, level)]
         moves = [*before, *moves]
@@ -132,8 +138,10 @@ def _counts(moves: Sequence[Posted], before: Sequence[Posted], level: int) -> li
 
 def _counts_of_one(move: Posted, level: int) -> list[Count]:
     """The same for a single move, as most are, with nothing in its way."""
-    day, movement, amount, _, _ = move
+    day, movement, amount, spread, _ = move
     counts: list[Count] = [(movement, day, amount)]
+    if spread.is_annual:
+        counts.append((ANNUAL, day, amount))
     if movement != "ahead":
         kind = COUNTED.get(movement)
         if kind is not None and amount:

@@ -2,16 +2,18 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from typing import Final
 
 from events.days import day_of_moment
-from projections.figures import CATALOGUE, FIGURES, Figure
+from projections.basis import Details, Figure, Source
+from projections.concentration import shares_of
+from projections.figures import CATALOGUE, FIGURES
 from projections.groups import CELL_NAMES
 from projections.pages import BOOK
 from projections.periods import PeriodError
-from projections.retention import Retention, retention_of
+from projections.retention import retention_of
 from services import clock
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, keys_for
 from services.ledgers.port import Ledger
@@ -22,7 +24,7 @@ from services.rows import Answer, rows_of_bridge, rows_of_figures
 from services.views.memory import memory_views
 from services.views.port import Views
 
-__all__ = ["Answer", "Reports", "bounds_of_figures", "chosen_figures", "newest_day"]
+__all__ = ["Answer", "Reports", "bounds_of_figures", "chosen_figures", "newest_day", "sources_of"]
 
 KNOWN_MAX: Final = 2
 """How many folded pasts are kept for further questions about the same moment."""
@@ -70,7 +72,7 @@ class Reports:
         currency = _currency_of(question, book)
         bounds = bounds_of_figures(question, newest_day(book.as_of, self._zone))
         chosen = chosen_figures(question)
-        keys = keys_for(question, currency, bounds, accounts=any(one.needs == "accounts" for one in chosen))
+        keys = keys_for(question, currency, bounds, accounts=bool(sources_of(chosen)))
         evidence = await evidence_of(views, self._partitions, keys)
         rows = await asyncio.to_thread(_figure_rows, evidence, question, currency, bounds, chosen)
         return self._answer("figures", currency, evidence.as_of, known, rows)
@@ -172,10 +174,23 @@ def _bridge_rows(evidence: Evidence, question: Question, currency: str, bounds: 
     return rows_of_bridge(buckets_for(evidence, question, currency, bounds), question, bounds)
 
 
+def sources_of(chosen: Iterable[Figure]) -> set[Source]:
+    """What figures need besides sums."""
+    return {source for figure in chosen for source in figure.reads}
+
+
 def _figure_rows(
     evidence: Evidence, question: Question, currency: str, bounds: list[int], chosen: Sequence[Figure]
 ) -> list[Answer]:
-    kept: dict[str, Retention] = {}
-    if any(figure.needs == "accounts" for figure in chosen):
-        kept = retention_of(evidence.records(), currency, bounds[0], bounds[-1], groups_asked(question))
-    return rows_of_figures(buckets_for(evidence, question, currency, bounds), kept, question, bounds, chosen)
+    details = _details(evidence, question, currency, bounds, sources_of(chosen))
+    return rows_of_figures(buckets_for(evidence, question, currency, bounds), details, question, bounds, chosen)
+
+
+def _details(
+    evidence: Evidence, question: Question, currency: str, bounds: list[int], sources: set[Source]
+) -> Details:
+    groups, start, end = groups_asked(question), bounds[0], bounds[-1]
+    return Details(
+        retention_of(evidence.records(), currency, start, end, groups) if "retention" in sources else {},
+        shares_of(evidence.records(), currency, end, groups) if "shares" in sources else {},
+    )

@@ -1,13 +1,13 @@
 """Rows of answers: bridges and figures in the JSON shape of the interfaces, from the sums of each group."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from events.days import text_of_day
-from projections.bridge import bridge_rows
+from projections.basis import Basis, Details, Figure
+from projections.bridge import bridge_rows, level_of
 from projections.buckets import Buckets, empty_buckets
-from projections.figures import FALLS, Basis, Figure
-from projections.retention import NOBODY, Retention
+from projections.figures import FALLS
 from services.questions import Question
 
 Answer = dict[str, Any]
@@ -57,12 +57,12 @@ def _nonempty(
 
 def rows_of_figures(
     found: dict[str, Buckets],
-    kept: Mapping[str, Retention],
+    details: Details,
     question: Question,
     bounds: Sequence[int],
     chosen: Sequence[Figure],
 ) -> list[Answer]:
-    """The figures of every group, from its sums and what became of its opening accounts."""
+    """The figures of every group, from its sums and what its accounts were looked at for."""
     found = _nonempty(found, question, len(bounds) - 1, FALLS)
     if len(bounds) == 1:
         span: Answer = {"at": text_of_day(bounds[0])}
@@ -70,15 +70,14 @@ def rows_of_figures(
         span = {"from": text_of_day(bounds[0]), "until": text_of_day(bounds[1])}
     rows: list[Answer] = []
     for value in _in_order(found):
-        basis = _basis(found[value], kept.get(value, NOBODY))
+        basis = _basis(found[value], details, value)
         rows.append({**span, **_group(question, value), "figures": {f.name: f.value(basis) for f in chosen}})
     return rows
 
 
-def _basis(buckets: Buckets, retention: Retention) -> Basis:
+def _basis(buckets: Buckets, details: Details, group: str) -> Basis:
     if not buckets.within:
-        return Basis(buckets.before, buckets.after, {}, 0, retention)
+        return details.basis(group, buckets.before, buckets.after, {})
     (within,) = buckets.within
     before = {kind: buckets.before.get(kind, 0) + within.get(kind, 0) for kind in {*buckets.before, *within}}
-    opening = Basis(buckets.before, {}, {}).level
-    return Basis(before, buckets.after, within, opening, retention)
+    return details.basis(group, before, buckets.after, within, level_of(buckets.before))

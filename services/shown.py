@@ -48,6 +48,8 @@ def times(ratio: str | None) -> str:
 
 def figure(of: Figure, value: Value, currency: str, cut_digits: int = 0) -> str:
     """The value of a figure in its unit."""
+    if of.unit == "index":
+        return NOTHING if value is None else f"{Decimal(value):.4f}"
     if of.unit == "ratio":
         return (times if of.name == "quick_ratio" else percent)(None if value is None else str(value))
     whole = None if value is None else int(value)

@@ -37,6 +37,7 @@ TEXT_NAMES: Final = frozenset({"Makefile", "Dockerfile", "run", ".gitignore", ".
 
 # Modules whose test has another name than theirs: module -> the test that covers it.
 COVERED_BY: Final[dict[str, str]] = {
+    "projections/basis.py": "tests/projections/test_figures.py",
     "services/alerts/checking.py": "tests/services/alerts/test_rulebook.py",
     "services/alerts/cooling.py": "tests/services/alerts/test_alerter.py",
     "services/alerts/reading.py": "tests/services/alerts/test_rulebook.py",

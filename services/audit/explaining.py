@@ -8,7 +8,7 @@ from msgspec import Struct
 from events.block import Genesis
 from events.days import text_of_day
 from events.money import arr_minor, mrr_minor
-from projections.figures import Figure
+from projections.figures import CATALOGUE, Figure
 from projections.parts import EXPLAINED, PARTS, basis_of, parts_of
 from services import shown
 from services.archive.tables import Told
@@ -82,6 +82,9 @@ async def explanation(
 ) -> Answer:
     """A figure or a movement with all that makes it up; raises QuestionError, and as `asking`."""
     figure = EXPLAINED.get(name)
+    if name in CATALOGUE and figure is None:
+        sentence = f"{name} is no sum over accounts that could be taken apart: ask for it with report figures"
+        raise QuestionError("figures", sentence)
     if figure is None:
         raise QuestionError("figures", f"there is no figure {name!r}{nearest(name, EXPLAINED)}")
     if figure.needs != "day" and question.start is None and question.until is None:
@@ -167,7 +170,7 @@ def _account(
     settled: _Asked, part: str, account: _Account, postings: Sequence[_Posting], told: Mapping[Place, EventTold]
 ) -> Answer:
     found = {"account": account.name, **_sums(part, account.amount)}
-    if settled.figure.needs == "accounts":
+    if "retention" in settled.figure.reads:
         found |= {
             "opening": {"annual_e4": account.opening, "mrr_minor": mrr_minor(account.opening)},
             "closing": {"annual_e4": account.closing, "mrr_minor": mrr_minor(account.closing)},
@@ -231,12 +234,14 @@ async def _postings(
 
 _BASE: Final = """
 WITH chosen AS ({chosen}),
-daily AS (SELECT grp, account, day, movement, sum(amount) AS amount FROM chosen GROUP BY ALL),
+daily AS (SELECT grp, account, day, movement, sum(amount) AS amount,
+        sum(amount) FILTER (term_months >= 12) AS annual FROM chosen GROUP BY ALL),
 sums AS (
     SELECT grp, account,
         sum(amount) FILTER (movement <> 'ahead' AND day < {start}) AS opening,
         sum(amount) FILTER (movement <> 'ahead' AND day < {until}) AS closing,
         sum(amount) FILTER (movement = 'ahead' AND day < {until}) AS ahead,
+        sum(annual) FILTER (day < {until}) AS annual,
         sum(amount) FILTER (movement IN ('churn', 'contraction') AND day >= {until}) AS scheduled,
         sum(amount) FILTER (movement = 'new' AND day >= {start} AND day < {until}) AS new,
         sum(amount) FILTER (movement = 'reactivation' AND day >= {start} AND day < {until}) AS reactivation,
@@ -254,6 +259,7 @@ _OF_ACCOUNT: Final[dict[str, str]] = {
     "annual": "closing",
     "level": "closing",
     "ahead": "ahead",
+    "committed_annual": "annual",
     "scheduled": "scheduled",
     "active": "(closing > 0)::INT",
     "new_accounts": "new_accounts",
@@ -272,6 +278,7 @@ _OF_POSTING: Final[dict[str, str]] = {
     **dict.fromkeys(("annual", "level", "active", "retained", "kept", "lost"), _BEFORE_END),
     **dict.fromkeys(("opening_level", "opening_mrr", "opening_accounts"), _BEFORE_START),
     "ahead": "movement = 'ahead' AND day < {until}",
+    "committed_annual": "term_months >= 12 AND day < {until}",
     "scheduled": "movement IN ('churn', 'contraction') AND day >= {until}",
     "new_accounts": "movement = 'new' AND day >= {start} AND day < {until}",
     **{

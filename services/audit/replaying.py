@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from events.block import Genesis
 from events.policy import Policy
+from projections.basis import Details, Figure, Source
 from projections.buckets import Buckets, buckets_of
-from projections.figures import Figure
+from projections.concentration import Shares, shares_of_levels
 from projections.pages import Amount
 from projections.periods import PeriodError
 from projections.retention import Retention
@@ -24,7 +25,7 @@ from services.evidence import AsOf
 from services.ledgers.port import Ledger
 from services.moments import Known, known_now
 from services.questions import Question, QuestionError, bounds_for, window_of
-from services.reports import bounds_of_figures, chosen_figures, newest_day
+from services.reports import bounds_of_figures, chosen_figures, newest_day, sources_of
 from services.rows import Answer, rows_of_bridge, rows_of_figures
 from services.settings import Settings
 
@@ -59,6 +60,16 @@ _RETENTION: Final = """
         FROM chosen WHERE movement <> 'ahead' AND day < {end} GROUP BY ALL
     )
     WHERE opening > 0 GROUP BY grp
+"""
+_SHARES: Final = """
+    SELECT grp, list(level) FROM (
+        SELECT grp, account, sum(amount) AS level FROM chosen WHERE movement <> 'ahead' AND day < {end} GROUP BY ALL
+    )
+    WHERE level > 0 GROUP BY grp
+"""
+_ANNUAL: Final = """
+    SELECT {place} AS place, 'annual', grp, sum(amount) AS total
+    FROM chosen WHERE term_months >= 12 AND {within} GROUP BY ALL
 """
 
 
@@ -158,16 +169,27 @@ async def _bridge(asked: Asked, settled: _Settled) -> list[Answer]:
 
 async def _figures(asked: Asked, settled: _Settled, chosen: Sequence[Figure]) -> list[Answer]:
     found = await _buckets(asked, settled, "true")
-    kept: dict[str, Retention] = {}
-    if any(figure.needs == "accounts" for figure in chosen):
+    details = await _details(asked, settled, sources_of(chosen))
+    return rows_of_figures(found, details, settled.question, settled.bounds, chosen)
+
+
+async def _details(asked: Asked, settled: _Settled, sources: set[Source]) -> Details:
+    retention: dict[str, Retention] = {}
+    shares: dict[str, Shares] = {}
+    if "retention" in sources:
         rows = await asked.tables.rows(settled.sql(_RETENTION))
-        kept = {group: Retention(*map(int, sums)) for group, *sums in rows}
-    return rows_of_figures(found, kept, settled.question, settled.bounds, chosen)
+        retention = {group: Retention(*map(int, sums)) for group, *sums in rows}
+    if "shares" in sources:
+        rows = await asked.tables.rows(settled.sql(_SHARES))
+        shares = {group: shares_of_levels(map(int, levels)) for group, levels in rows}
+    return Details(retention, shares)
 
 
 async def _buckets(asked: Asked, settled: _Settled, within: str) -> dict[str, Buckets]:
     """The sums of every group, and its accounts if they are asked for."""
-    queries = [_AMOUNTS.replace("{within}", within), *([_ACCOUNTS] if settled.question.accounts else [])]
+    queries = [one.replace("{within}", within) for one in (_AMOUNTS, _ANNUAL)]
+    if settled.question.accounts:
+        queries.append(_ACCOUNTS)
 
     def sorted_in(rows: Iterator[tuple[Any, ...]]) -> dict[str, Buckets]:
         return buckets_of(settled.bounds, (), map(_amount, rows), frozenset())

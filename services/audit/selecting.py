@@ -15,7 +15,7 @@ def chosen_sql(question: Question, currency: str) -> str:
     """A query for the postings of a question; `grp` is the value of the name it groups by, empty for the whole."""
     fitting = "".join(f" AND {value_sql(name)} = {quoted(value)}" for name, value in question.where)
     group = "''" if question.by is None else value_sql(question.by)
-    columns = "partition, height, seq, account, contract, line, plan, day, movement, amount_e4 AS amount"
+    columns = "partition, height, seq, account, contract, line, plan, term_months, day, movement, amount_e4 AS amount"
     return f"SELECT {columns}, {group} AS grp FROM postings WHERE currency = {quoted(currency)}{fitting}"  # noqa: S608
 
 

@@ -27,6 +27,7 @@ HEADERS: Final = {
     "contraction": "contr.",
     "scheduled_churn_minor": "sched. churn",
     "committed_mrr_minor": "committed",
+    "committed_arr_minor": "comm. ARR",
     "customer_churn_rate": "cust. churn",
     "gross_mrr_churn_rate": "gross churn",
     "net_mrr_churn_rate": "net churn",

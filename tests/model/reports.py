@@ -119,13 +119,16 @@ class Books:
         opening = {} if start is None else held(self.events, start, asked)
         moved = {} if start is None else self.moved(asked, start, until)
         ahead = self.moved(asked, until, 10**9)
-        committed = _summed(
-            ((name, cell, amount) for (name, cell), amount in committed_cells(self.events, until).items()), asked
-        )
+        agreed = [(name, cell, amount) for (name, cell), amount in committed_cells(self.events, until).items()]
+        committed = _summed(agreed, asked)
+        long = (one for one in agreed if int(dict(one[1].dims).get("term_months", "0")) >= 12)
+        annual = _summed(long, asked)
         groups = {*closing, *opening, *moved, *ahead, *committed} | ({""} if asked.by is None else set())
         found: dict[str, dict[str, Value]] = {}
         for group in groups:
             found[group] = _at(closing.get(group, {}), committed.get(group, {}), ahead.get(group, []))
+            found[group] |= concentrated(closing.get(group, {}))
+            found[group]["committed_arr_minor"] = arr_minor(sum(annual.get(group, {}).values()))
             if start is not None:
                 found[group] |= _within(opening.get(group, {}), closing.get(group, {}), moved.get(group, []))
         return found
@@ -162,6 +165,17 @@ def _at(closing: dict[str, int], committed: dict[str, int], ahead: list[Movement
         "scheduled_churn_minor": mrr_minor(falls),
         "accounts": accounts,
         "arpa_minor": mrr_minor(Fraction(level, accounts)) if accounts else None,
+    }
+
+
+def concentrated(closing: dict[str, int]) -> dict[str, Value]:
+    """What hangs on the largest accounts."""
+    total, largest = sum(closing.values()), sorted(closing.values(), reverse=True)
+    shares = [Fraction(amount, total) for amount in largest]
+    index = sum((share * share for share in shares), Fraction(0))
+    return {
+        **{f"share_top_{count}": ratio_text(sum(largest[:count]), total) for count in (1, 3, 10)},
+        "herfindahl": ratio_text(index.numerator, index.denominator) if total else None,
     }
 
 

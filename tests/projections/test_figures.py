@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from projections.concentration import Shares
 from projections.figures import CATALOGUE, FIGURES, Basis, Value
 from projections.retention import Retention
 
@@ -12,7 +13,10 @@ E4 = 120_000
 
 EMPTY = Basis({}, {}, {})
 WORKED = Basis(
-    before={"new": 1_000 * E4, "expansion": 100 * E4, "churn": -200 * E4, "ahead": -50 * E4, "active": 7, "n_new": 9},
+    before={
+        "new": 1_000 * E4, "expansion": 100 * E4, "churn": -200 * E4, "ahead": -50 * E4, "annual": 25 * E4,
+        "active": 7, "n_new": 9,
+    },
     after={"churn": -30 * E4, "contraction": -20 * E4, "expansion": 500 * E4},
     within={
         "new": 90 * E4,
@@ -24,11 +28,13 @@ WORKED = Basis(
     },
     opening=800 * E4,
     retention=Retention(opening=800 * E4, closing=760 * E4, kept=680 * E4, accounts=8, lost=3),
+    shares=Shares((500 * E4, 200 * E4, 100 * E4, 100 * E4)),
 )
 VALUES: dict[str, Value] = {
     "mrr_minor": 900,
     "arr_minor": 10_800,
     "committed_mrr_minor": 850,
+    "committed_arr_minor": 300,
     "scheduled_churn_minor": -50,
     "accounts": 7,
     "arpa_minor": 129,
@@ -39,6 +45,10 @@ VALUES: dict[str, Value] = {
     "gross_mrr_churn_rate": "0.15000000",
     "net_mrr_churn_rate": "0.05625000",
     "quick_ratio": "1.37500000",
+    "share_top_1": "0.55555556",
+    "share_top_3": "0.88888889",
+    "share_top_10": "1.00000000",
+    "herfindahl": "0.38271605",
 }
 
 

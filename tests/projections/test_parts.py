@@ -13,7 +13,8 @@ SOME = {
 
 
 def test_all_figures_and_columns_are_explained_by_known_parts() -> None:
-    assert {*EXPLAINED} == {*CATALOGUE, *BRIDGE_MOVEMENTS, "opening", "closing"}
+    sums = {name for name, figure in CATALOGUE.items() if figure.worked}
+    assert {*EXPLAINED} == {*sums, *BRIDGE_MOVEMENTS, "opening", "closing"}
     used = {name for figure in EXPLAINED.values() for name in parts_of(figure)}
     assert used == {*PARTS}
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from events.days import moment_of_text
 from events.partitions import partition_of
 from events.policy import Policy
+from projections.figures import CATALOGUE
 from services.accounts import Accounts
 from services.audit.alternatives import asking_under
 from services.audit.replaying import replayed
@@ -35,7 +36,7 @@ from tests.services.test_reports import arrived, questions, windows
 SOME = settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.generate))
 START = moment_of_text("2024-01-01T00:00:00Z")
 MINUTE = 60_000_000
-RATES = "nrr,grr,customer_churn_rate,asp_minor,committed_mrr_minor,scheduled_churn_minor"
+EVERY_FIGURE = ",".join(CATALOGUE)
 PARTITIONS = 2
 
 
@@ -99,7 +100,7 @@ async def test_a_replay_is_what_the_facts_known_then_come_to(
     check_bridge(answer, Books(events[: last + 1]), asked, *window)
     live = await books.bridge(**span(window), every=window[2], known_at=moment, **asked_texts(asked))
     assert said(answer) == said(live)
-    for figures in (RATES, "mrr_minor,accounts"):
+    for figures in (EVERY_FIGURE, "mrr_minor,accounts"):
         texts = {**span(window), "figures": figures, "known_at": moment, **asked_texts(asked)}
         assert said(await replay(books.ledger, **texts)) == said(await books.figures(**texts))
 
@@ -221,7 +222,7 @@ async def test_amounts_add_up_beyond_64_bits() -> None:
             answer = await replay(books.ledger, start="2023-12-15", until="2024-03-10", every=every, **asked)
             live = await books.bridge(start="2023-12-15", until="2024-03-10", every=every, **asked)
             assert answer["rows"] == live["rows"]
-        rates = {"start": "2024-01-05", "until": "2024-03-10", "figures": RATES, **asked}
+        rates = {"start": "2024-01-05", "until": "2024-03-10", "figures": EVERY_FIGURE, **asked}
         assert (await replay(books.ledger, **rates))["rows"] == (await books.figures(**rates))["rows"]
     whole = Books([*events, fact("cancelled", "c1", "2024-02-15")])
     found = await replay(books.ledger, start="2023-12-15", until="2024-03-10", every="month")

@@ -1,0 +1,93 @@
+"""The basis: what figures are computed from, and what a figure is."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from events.money import Exact
+from projections.bridge import level_of
+from projections.concentration import NO_SHARES, Shares
+from projections.retention import NOBODY, Retention
+
+Source = Literal["retention", "shares"]
+"""What sums over all accounts do not tell, and each account has to be looked at for."""
+
+
+class Basis(Struct, frozen=True):
+    """What figures are computed from, for one group and currency; amounts in annual_e4, falls negative.
+
+    Amounts are integers, or fractions where they were converted to the currency; numbers of accounts are integers.
+
+    `before`: sums by kind of all days before the end of the window (or before the day asked for);
+    `after`: those of that day and later ones; `within`: those of the window; `opening`: the level at its start.
+    """
+
+    before: Mapping[str, Exact]
+    after: Mapping[str, Exact]
+    within: Mapping[str, Exact]
+    opening: Exact = 0
+    retention: Retention = NOBODY
+    shares: Shares = NO_SHARES
+
+    @property
+    def level(self) -> Exact:
+        """The level at the end."""
+        return level_of(self.before)
+
+    @property
+    def accounts(self) -> int:
+        """Accounts with revenue at the end."""
+        return int(self.before.get("active", 0))
+
+    def moved(self, *movements: str) -> Exact:
+        """The sum of some movements within the window."""
+        return sum(self.within.get(movement, 0) for movement in movements)
+
+
+Value = int | str | None
+"""Minor units or a number as an integer, a ratio as a decimal string, None where there is no answer."""
+
+Unit = Literal["minor", "accounts", "ratio", "index"]
+
+
+class Figure(Struct, frozen=True):
+    """One row of the catalogue; `needs` tells what it is about: a day, or a window.
+
+    `worked` is the formula over the parts in braces, each a row of `projections.parts`; empty for a figure that no
+    sums over accounts make up. `reads` is what it takes besides sums.
+    """
+
+    name: str
+    unit: Unit
+    needs: Literal["day", "window"]
+    definition: str
+    formula: str
+    worked: str
+    value: Callable[[Basis], Value]
+    reads: tuple[Source, ...] = ()
+
+
+class Details(Struct, frozen=True):
+    """What each account was looked at for, by group."""
+
+    retention: Mapping[str, Retention] = {}
+    shares: Mapping[str, Shares] = {}
+
+    def basis(
+        self,
+        group: str,
+        before: Mapping[str, Exact],
+        after: Mapping[str, Exact],
+        within: Mapping[str, Exact],
+        opening: Exact = 0,
+    ) -> Basis:
+        """The basis of one group, from its sums and the details."""
+        return Basis(
+            before,
+            after,
+            within,
+            opening,
+            self.retention.get(group, NOBODY),
+            self.shares.get(group, NO_SHARES),
+        )
