@@ -1,6 +1,7 @@
 """The policy of the books: the choices no standard makes, named, versioned and hashed."""
 
 from datetime import tzinfo
+from functools import lru_cache
 from hashlib import sha256
 from typing import Annotated, Final, Literal
 
@@ -29,10 +30,15 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     @property
     def stamp(self) -> str:
         """What every figure carries: name, version and the first 8 hexadecimal digits of the hash."""
-        chosen = {
-            field.encode_name: value for field in fields(self) if (value := getattr(self, field.name)) != field.default
-        }
-        return f"{self.name}@{self.version}:{sha256(msgspec.json.encode(chosen)).hexdigest()[:8]}"
+        return _stamp(self)
+
+
+@lru_cache(maxsize=64)  # asked for with every block, and slow to look up
+def _stamp(policy: Policy) -> str:
+    chosen = {
+        field.encode_name: value for field in fields(policy) if (value := getattr(policy, field.name)) != field.default
+    }
+    return f"{policy.name}@{policy.version}:{sha256(msgspec.json.encode(chosen)).hexdigest()[:8]}"
 
 
 class Rules(msgspec.Struct, frozen=True):

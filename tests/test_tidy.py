@@ -60,7 +60,6 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/audit/holding.py": "tests/services/audit/test_comparing.py",
     "services/audit/telling.py": "tests/services/audit/test_restating.py",
     "services/audit/alternatives.py": "tests/services/audit/test_replaying.py",
-    "services/audit/verifying.py": "tests/services/cli/test_verify.py",
     "services/audit/verifying_books.py": "tests/services/audit/test_verifying_partition.py",
     "services/audit/verifying_chain.py": "tests/services/audit/test_verifying_partition.py",
     "services/audit/verifying_file.py": "tests/services/cli/test_verify.py",

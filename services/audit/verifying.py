@@ -81,11 +81,13 @@ async def verified_ledger(settings: Settings, wanted: Wanted, progress: Progress
             pins = {} if _is_foreign(wanted, name) else _pins(wanted)
             tasks = [Task(one, genesis, pins.get(one), wanted.resume) for one in partitions]
             hot_max = settings.accounts_hot // cores()
-            jobs = [Job(task, place / f"verify-{task.partition}.db", hot_max) for task in tasks]
+            jobs = [Job(task, str(place), hot_max) for task in tasks]
             file = asyncio.create_task(_file_findings(settings, genesis))
             try:
                 verified = await _done(settings, ledger, jobs, wanted, progress)
                 found = await file
+                for one in verified:
+                    one.forks = await _forks(ledger, one.partition)
             finally:
                 file.cancel()
                 await asyncio.wait([file])
@@ -168,6 +170,14 @@ async def _file_findings(settings: Settings, genesis: Genesis | None) -> list[Fi
         return await asyncio.to_thread(file_findings, settings.data / LEDGER_FILE, partitions, stopped)
     finally:
         stopped.set()
+
+
+async def _forks(ledger: Chains, partition: int) -> int:
+    """How many records are no part of a chain; where damage hides it, none are told."""
+    try:
+        return await ledger.forks(partition)
+    except LedgerDamaged:
+        return 0
 
 
 async def _outrun(data: Path) -> list[Finding]:

@@ -20,6 +20,8 @@ from services.audit.verifying_findings import Finding, Taken, Verified, moment_t
 from services.audit.verifying_ids import Ids, id_hash
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
+NO_DIGEST: Final = b""
+"""Here an id that comes twice is wrong, whether it comes with the same content or with other."""
 TOLD_MAX: Final = 3
 """How many postings of a booking a sentence tells."""
 
@@ -76,7 +78,7 @@ class BooksAgain:
         for entry, event in zip(block.entries, events, strict=True):
             if event is not None and event.subject not in self._doubted:
                 try:
-                    booking = book(accounts[event.subject], event, seq, rules)
+                    booking = book(accounts[event.subject], event, seq, rules, NO_DIGEST)
                 except Refused as refused:
                     self._refused(block, seq, entry, event, refused)
                 else:

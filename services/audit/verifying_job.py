@@ -26,11 +26,16 @@ class VerifyingAlready(Exception):
 
 
 class Job(Struct, frozen=True):
-    """A task, where its state is kept (None: only in memory), and how many accounts stay in memory."""
+    """A task, the directory where its state is kept, and how many accounts stay in memory; others get it as JSON."""
 
     task: Task
-    state: Path | None
+    directory: str
     hot_max: int
+
+    @property
+    def state(self) -> Path:
+        """Where its state is kept."""
+        return Path(self.directory) / f"verify-{self.task.partition}.db"
 
 
 class Told(Struct, frozen=True, tag="told"):
@@ -76,10 +81,7 @@ async def done(ledger: Chains, job: Job, progress: Progress) -> Verified:
 
 
 @contextmanager
-def _alone(path: Path | None) -> Iterator[None]:
-    if path is None:
-        yield
-        return
+def _alone(path: Path) -> Iterator[None]:
     lock = open_lock(path)
     try:
         with turn(lock, 0):

@@ -12,7 +12,7 @@ from services.accounts import Accounts, Reached
 from services.audit.verifying_findings import Verified
 from services.audit.verifying_ids import Ids
 
-FORM: Final = 1
+FORM: Final = 2
 """Raise it with every change of what is kept or of what is checked: older states are then begun anew."""
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS verified (height INTEGER PRIMARY KEY, form INTEGER, state BLOB)"
 _SUFFIXES: Final = ("", "-wal", "-shm")

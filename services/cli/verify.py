@@ -190,7 +190,8 @@ def _notes(report: "Report") -> list[str]:
                 f"from the start: what was kept is of another block {one.misfit_height}{of} than the ledger holds now"
             )
         if one.forks:
-            notes.append(f"{one.forks:,} records{of} are no part of the chain: a writer was overtaken; harmless")
+            some = "1 record" if one.forks == 1 else f"{one.forks:,} records"
+            notes.append(f"{some}{of} not in the chain: a writer was overtaken by another; harmless")
         if one.taken_count:
             notes.append(f"{one.taken_count:,} entries{of} have had free text taken out of their events:")
             notes += [

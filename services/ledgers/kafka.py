@@ -160,6 +160,13 @@ class _KafkaLedger:
             low, high = (middle, high) if block.first_seq <= seq else (low, middle - 1)
         return await self._block_at(partition, low)
 
+    async def forks(self, partition: int) -> int:
+        while True:
+            tail = await self.tail(partition)
+            end = await self._end_offset(partition)
+            if await self.tail(partition) == tail:  # else a writer appends meanwhile
+                return end - (0 if tail is None else tail.height + 1)
+
     def offset_of(self, partition: int, height: int) -> int:
         return self._index(partition).start_of(height)
 

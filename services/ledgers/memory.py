@@ -51,6 +51,10 @@ class _MemoryLedger:
         block = chain[bisect_right(chain, seq, key=_first_seq) - 1] if chain else None
         return block if block is not None and block.first_seq <= seq < block.end_seq else None
 
+    async def forks(self, partition: int) -> int:
+        del partition  # an append that comes too late is refused
+        return 0
+
     async def close(self) -> None:
         self._closed = True
         self._wake()

@@ -118,6 +118,10 @@ class Chains(Protocol):
         """The block that holds entry `seq` of the partition; None if there is no such entry yet."""
         ...
 
+    async def forks(self, partition: int) -> int:
+        """How many blocks are kept that are no part of the chain: another writer's were there before them."""
+        ...
+
     async def close(self) -> None:
         """Lets go of everything; an append in progress is finished first. Closing twice is harmless."""
         ...

@@ -108,6 +108,10 @@ class UnreliableLedger:
         await self._reached("block_of")
         return await self._inner.block_of(partition, seq)
 
+    async def forks(self, partition: int) -> int:
+        await self._reached("forks")
+        return await self._inner.forks(partition)
+
     async def close(self) -> None:
         """The store outlives every process."""
 

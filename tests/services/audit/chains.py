@@ -46,6 +46,10 @@ class Kept:
         place = bisect_right(self.chain, seq, key=lambda one: one.first_seq) - 1
         return self.chain[place] if place >= 0 and seq < self.chain[place].end_seq else None
 
+    async def forks(self, partition: int) -> int:
+        del partition
+        return 0
+
     async def close(self) -> None:
         self.chain.clear()
 

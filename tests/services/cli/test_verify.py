@@ -191,7 +191,7 @@ async def main():
     settings = settings_from({"REVLEDGER_DATA": sys.argv[1]})
     async with chains_read(settings) as ledger:
         genesis, _ = await rule_of(ledger)
-        job = Job(Task(0, genesis, None, True, 200), settings.data / "verify-0.db", 1_000)
+        job = Job(Task(0, genesis, None, True, 200), sys.argv[1], 1_000)
         await done(ledger, job, lambda partition, entries: print(entries, flush=True))
 
 asyncio.run(main())
