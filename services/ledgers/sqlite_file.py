@@ -203,9 +203,10 @@ def _prepare(file: LedgerFile) -> None:
 def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether the file is empty; raises if it is not and is no ledger this version can write."""
     try:
-        application_id = connection.execute("PRAGMA application_id").fetchone()[0]
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        objects = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        with _reading(connection):
+            application_id = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            objects = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_NOTADB:
             raise
@@ -217,6 +218,17 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
     if application_id or version or objects:
         raise NotALedger(str(path), f"a SQLite file of another application, id {application_id}")
     return True
+
+
+@contextmanager
+def _reading(connection: sqlite3.Connection) -> Iterator[None]:
+    """All that is read meanwhile is of one moment: another process may be giving the file its form."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 @contextmanager

@@ -46,7 +46,7 @@ async def begun(settings: Settings, partition: int, stack: AsyncExitStack) -> Wr
     return writer
 
 
-async def commanded(*arguments: str, stdin: bytes = b"", **environ: str) -> Called:
+async def commanded(environ: dict[str, str], *arguments: str, stdin: bytes = b"") -> Called:
     """A command as a process of its own, while our clients go on."""
     return await asyncio.to_thread(lambda: process(*arguments, stdin=stdin, **environ))
 
@@ -74,17 +74,17 @@ async def test_forks_of_a_zombie_are_counted_and_do_no_harm(kafka: Kafka, prefix
     settings = distributed(kafka, prefix=prefix, partitions=PARTITIONS)
     await made_topics(settings)
     await write_with_a_zombie(settings)
-    done = await commanded("verify", "--format", "json", **environ)
+    done = await commanded(environ, "verify", "--format", "json")
     assert done.status == 0, done.err or done.out
     said = done.json["partitions"]
     assert [(one["partition"], one["forks"], one["entries"]) for one in said] == [(0, 1, 8), (1, 0, 6)]
-    assert "1 record of partition 0 not in the chain" in (await commanded("verify", **environ)).out
+    assert "1 record of partition 0 not in the chain" in (await commanded(environ, "verify")).out
     for account in (events_of(0, 5, 6)[0], events_of(1, 2, 3)[0]):
         event = event_of(account.raw)
-        made = await commanded("prove", event.source, event.id, **environ)
+        made = await commanded(environ, "prove", event.source, event.id)
         assert made.status == 0, made.err
         head = said[partition_of(event.subject, PARTITIONS)]["hash"]
-        checked = await commanded("check-proof", "-", "--head", head, stdin=made.out.encode())
+        checked = await commanded(environ, "check-proof", "-", "--head", head, stdin=made.out.encode())
         assert checked.status == 0, checked.out
 
 
@@ -112,7 +112,7 @@ async def test_a_changed_byte_and_a_lost_record_are_named(kafka: Kafka, tmp_path
         await made_topics(settings)
         await put(settings, blocks)
         environ = environment(kafka, prefix=f"{prefix}-{name}", data=str(tmp_path))
-        done = await commanded("verify", "--format", "json", **environ)
+        done = await commanded(environ, "verify", "--format", "json")
         assert done.status == 1, done.err
         found = done.json["findings"][0]
         assert (found["check"], found["height"]) == (check, height), done.json["findings"]
