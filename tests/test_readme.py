@@ -22,6 +22,10 @@ SERVICE_PORT = "8000"
 CHANGES = (
     (re.compile(r'"age_seconds":\d+'), '"age_seconds":…'),
     (re.compile(r"recorded .*? ago"), "recorded … ago"),
+    (re.compile(r"\btaken \S+Z"), "taken …"),
+    (re.compile(r"\b(key|signature) [0-9a-f]{64,128}"), r"\1 …"),
+    (re.compile(r"in \S+ s \(\S+ entries/s\)"), "in … s"),
+    (re.compile(r" +$", flags=re.MULTILINE), ""),
 )
 """What differs from run to run, and what stands for it."""
 
