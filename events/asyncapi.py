@@ -38,11 +38,18 @@ def asyncapi_document() -> dict[str, Any]:
             "deadLetters": _channel(
                 "revledger.dead-letters", "What was refused, whole, with the reason in its headers.", ["refusal"]
             ),
+            "alerts": _channel(
+                "revledger.alerts",
+                "What rules fired on, and what is over. The key is the account, or ~book; the id is the same however"
+                " often an alert is sent.",
+                ["alert"],
+            ),
         },
         "operations": {
             "publishEvent": _operation("receive", "events", ["structured", "binary"]),
             "followLedger": _operation("send", "ledger", ["block"]),
             "followRefusals": _operation("send", "deadLetters", ["refusal"]),
+            "followAlerts": _operation("send", "alerts", ["alert"]),
         },
         "components": {"messages": _messages()},
     }
@@ -83,6 +90,7 @@ def _messages() -> dict[str, Any]:
         },
         "block": _block(),
         "refusal": _refusal(),
+        "alert": _alert(),
     }
 
 
@@ -104,6 +112,27 @@ def _block() -> dict[str, Any]:
             "required": ["block"],
         },
         "payload": {"type": "string", "format": "binary", "description": "The bytes of the block."},
+    }
+
+
+def _alert() -> dict[str, Any]:
+    """What the topic of alerts holds."""
+    names = ("id", "source", "subject", "time")
+    types = ["revledger.alert.fired.v1", "revledger.alert.resolved.v1"]
+    told = dict.fromkeys(("id", "rule", "kind", "severity", "summary", "explain"), _TEXT)
+    return {
+        "title": "An alert, as a CloudEvent in structured mode",
+        "contentType": STRUCTURED,
+        "payload": {
+            "type": "object",
+            "properties": {
+                **dict.fromkeys(names, _TEXT),
+                "type": {"type": "string", "enum": types},
+                "data": {"type": "object", "properties": told, "required": ["id", "rule", "kind", "summary"]},
+            },
+            "required": [*names, "type", "data"],
+        },
+        "bindings": {"kafka": {"key": {"type": "string", "description": "The subject: the account, or ~book."}}},
     }
 
 

@@ -105,6 +105,18 @@ class Message(Struct, frozen=True):
     id: str
     body: bytes
 
+    @property
+    def subject(self) -> str:
+        """What the alert is about: an account, or the whole book."""
+        return _SUBJECT.decode(self.body).subject
+
+
+class _Subject(Struct, frozen=True):
+    subject: str
+
+
+_SUBJECT: Final = msgspec.json.Decoder(_Subject)
+
 
 def alert_id(rule: str, partition: int, at: int, subject: str) -> str:
     """The id of what a rule finds about a subject at a place of the ledger: an entry, or a height."""

@@ -109,7 +109,7 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
 
 def alerts_namespace(settings: Settings) -> str:
     """What the keys of the alerts' views start with: a position of their own, beside that of the projections."""
-    return f"{settings.prefix}-alerts"
+    return f"{settings.prefix}:alerts"
 
 
 @asynccontextmanager

@@ -74,6 +74,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/cli/letters_kafka.py": "tests/services/cli/test_run.py",
     "services/cli/status_kafka.py": "tests/services/cli/test_run.py",
     "services/exports/forms.py": "tests/services/exports/test_exporting.py",
+    "services/kafka/alert_topic.py": "tests/services/kafka/test_alerting.py",
     "services/kafka/unread.py": "tests/services/test_distributed.py",
     "services/cli/failures.py": "tests/services/cli/test_main.py",
     "services/cli/lines.py": "tests/services/cli/test_load.py",

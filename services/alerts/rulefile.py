@@ -4,8 +4,11 @@ import logging
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from services.alerts.alerter import State
-from services.alerts.rulebook import FILE, RulebookError, rulebook_of_file
+from services.alerts.rulebook import FILE, LOG_SINK, Problem, Rulebook, RulebookError, rulebook_of_file
+from services.alerts.sinks import Sink
 from services.metrics import Metrics
 from services.settings import Settings
 
@@ -20,6 +23,21 @@ def path_of_rules(settings: Settings) -> Path | None:
     return path if not settings.is_distributed and path.is_file() else None
 
 
+def rulebook_of(settings: Settings) -> Rulebook:
+    """The rules and sinks in force by the settings; raises RulebookError, OSError.
+
+    Where no sinks are named, alerts go to the log, and in the distributed form to the topic too.
+    """
+    rulebook = rulebook_of_file(path_of_rules(settings))
+    if settings.is_distributed and rulebook.sinks == (LOG_SINK,):
+        return replace(rulebook, sinks=(LOG_SINK, Sink(name="topic", kind="kafka")))
+    kafka = [sink for sink in rulebook.sinks if sink.kind == "kafka"]
+    if kafka and not settings.is_distributed:
+        problem = "there is no Kafka: set REVLEDGER_KAFKA, or leave this sink out"
+        raise RulebookError([Problem(0, f"sink {sink.name!r}", problem) for sink in kafka])
+    return rulebook
+
+
 class RuleFile:
     """The rules in force by the settings; a file that cannot be used any more changes nothing.
 
@@ -30,7 +48,7 @@ class RuleFile:
         self._settings = settings
         self._metrics = metrics
         self._seen = self._content()
-        self.state: Final = State(rulebook_of_file(path_of_rules(settings)))
+        self.state: Final = State(rulebook_of(settings))
         metrics.alert_rules.set(len(self.state.rulebook.rules))
 
     def look(self) -> None:
@@ -41,7 +59,7 @@ class RuleFile:
         self._seen = content
         path = path_of_rules(self._settings)
         try:
-            rulebook = rulebook_of_file(path)
+            rulebook = rulebook_of(self._settings)
         except (RulebookError, OSError) as error:
             self._metrics.alert_rules.set(-1)
             _log.error("the rules of alerts stay as they were, because %s cannot be used: %s", path, error)

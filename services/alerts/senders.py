@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from services.alerts.mail import Mail
 from services.alerts.sending import LogSender, Sender
 from services.alerts.sinks import Sink
 from services.alerts.webhooks import Webhook
@@ -17,4 +18,12 @@ def sender_of(sink: Sink, settings: Settings) -> Sender:
 _MAKERS: Final[dict[str, Callable[[Sink, Settings], Sender]]] = {
     "log": lambda _sink, _settings: LogSender(),
     "webhook": lambda sink, _settings: Webhook(sink),
+    "mail": lambda sink, _settings: Mail(sink),
+    "kafka": lambda _sink, settings: _alert_topic(settings),
 }
+
+
+def _alert_topic(settings: Settings) -> Sender:
+    from services.kafka.alert_topic import AlertTopic  # noqa: PLC0415 - Kafka, for those who have it
+
+    return AlertTopic(settings)

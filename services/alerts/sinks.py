@@ -14,7 +14,7 @@ from msgspec import Struct
 from services.alerts import reading
 
 Kind = Literal["log", "webhook", "mail", "kafka"]
-KINDS: Final = ("log", "webhook")
+KINDS: Final = ("log", "webhook", "mail", "kafka")
 KEY_PREFIX: Final = "whsec_"
 SECRET_BYTES: Final = range(24, 65)
 """How long the key of a signature may be (source: the Standard Webhooks specification)."""
@@ -87,6 +87,8 @@ def problems_of_sink(sink: Sink, given: Mapping[str, Any]) -> list[tuple[str, st
         wrong += _of_webhook(sink)
     if sink.kind == "mail" and sink.user and sink.tls == "none":
         wrong.append(("tls", "a password would go over the line for all to read: write starttls or tls"))
+    if sink.kind == "mail" and sink.user and not (sink.secret_env or sink.secret_file):
+        wrong.append(("user", "name the variable with its password: secret_env = ..., or a file: secret_file = ..."))
     return wrong or _of_secrets(sink)
 
 

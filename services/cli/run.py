@@ -39,6 +39,7 @@ services = typer.Typer(
         "export REVLEDGER_KAFKA=localhost:9092 REVLEDGER_REDIS=redis://localhost:6379/0",
         "revledger run writer --port 8001",
         "revledger run projector --port 8002",
+        "revledger run alerter --port 8003",
         "revledger run gateway --port 8000",
     ),
     rich_markup_mode=None,
@@ -95,6 +96,19 @@ def projector(host: Host = None, port: Port = None) -> None:
     """
     settings = _prepared(None, host, port)
     run(_Process(settings, "projector").run(lambda: _begun(settings), _opened_projector))
+
+
+@services.command(epilog=examples("REVLEDGER_ALERTS=alerts.toml revledger run alerter --port 8003"))
+def alerter(host: Host = None, port: Port = None) -> None:
+    """Looks at what comes into the ledger, and sends alerts.
+
+    Waits until a writer has begun the ledger. It needs the projections, and so a projector. Run as many as there are
+    partitions, all with the same file of rules (`revledger alerts check`).
+
+    Over HTTP: /health/live, /health/ready and /metrics. It ends in order on Ctrl-C or SIGTERM.
+    """
+    settings = _prepared(None, host, port)
+    run(_Process(settings, "alerter").run(lambda: _begun(settings), _opened_alerter))
 
 
 @services.command(epilog=examples("revledger run gateway --host 0.0.0.0 --port 8000"))
@@ -288,6 +302,12 @@ def _opened_projector(settings: "Settings", metrics: "Metrics") -> AbstractAsync
     from services.kafka.projecting import projector_service
 
     return projector_service(settings, metrics)
+
+
+def _opened_alerter(settings: "Settings", metrics: "Metrics") -> AbstractAsyncContextManager[Service]:
+    from services.kafka.alerting import alerter_service
+
+    return alerter_service(settings, metrics)
 
 
 def _say(text: str) -> None:

@@ -61,6 +61,11 @@ class Names(Struct, frozen=True):
         """The topic of what was refused."""
         return f"{self.prefix}.dead-letters"
 
+    @property
+    def alerts(self) -> str:
+        """The topic of alerts."""
+        return f"{self.prefix}.alerts"
+
     def source(self, partition: int) -> str:
         """What a block calls a partition of the events topic."""
         return f"{self.events}/{partition}"

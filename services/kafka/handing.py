@@ -57,12 +57,12 @@ class Hands(Protocol):
 class HandingApp(faust.App):
     """One agent on the ledger's topic; it is started by `start` and ended by `stop`."""
 
-    def __init__(self, settings: Settings, hands: Hands) -> None:
+    def __init__(self, settings: Settings, hands: Hands, service: str = "projector") -> None:
         self.hands = hands
         names = Names(settings.prefix)
-        super().__init__(names.group("projector"), env=NO_ENVIRONMENT, **_options(settings))
+        super().__init__(names.group(service), env=NO_ENVIRONMENT, **_options(settings))
         topic = self.topic(names.ledger, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
-        self.agent(topic, name=f"{names.ledger}.projector", concurrency=1)(self._hand_over)
+        self.agent(topic, name=f"{names.ledger}.{service}", concurrency=1)(self._hand_over)
         self.on_partitions_assigned.connect(self._assigned)
         self.on_partitions_revoked.connect(self._revoked)
 
@@ -101,7 +101,7 @@ class _Thread(AIOKafkaConsumerThread):
                 await super().on_start()
             except KafkaConnectionError as error:
                 if not is_told:
-                    _log.warning("the projector waits: Kafka does not answer (%s)", error)
+                    _log.warning("this service waits: Kafka does not answer (%s)", error)
                 is_told = True
                 await self._ensure_consumer().stop()
             else:

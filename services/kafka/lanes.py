@@ -9,7 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from services import clock
-from services.following import BATCH_BYTES_MAX, BATCH_ENTRIES_MAX
+from services.following import BATCH_BYTES_MAX, BATCH_ENTRIES_MAX, Follower
 from services.ledgers.kafka import KafkaLedger
 from services.ledgers.port import LedgerUnavailable, StoredBlock
 from services.metrics import Metrics
@@ -57,7 +57,8 @@ class Lane:
 
     Where the handing over leaves something out, the ledger is asked; so what is handed over, and from where on,
     decides how quick it is, never what comes out. Before it begins, and after every outage, `check` is called: it
-    raises `ViewsUnavailable` while the views are not fit to be kept where they are.
+    raises `ViewsUnavailable` while the views are not fit to be kept where they are. `follower` is what the blocks are
+    given to, if that is not a projector.
     """
 
     def __init__(
@@ -67,13 +68,14 @@ class Lane:
         partition: int,
         metrics: Metrics,
         check: Callable[[], Awaitable[None]] = _no_check,
+        follower: Follower | None = None,
     ) -> None:
         self._ledger = ledger
         self._views = views
         self._partition = partition
         self._metrics = metrics
         self._name = str(partition)
-        self._projector = Projector(ledger, views, partition)
+        self._projector = follower or Projector(ledger, views, partition)
         self._waiting: deque[Handed] = deque()
         self._bytes = 0
         self._came = asyncio.Event()

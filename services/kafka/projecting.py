@@ -46,6 +46,9 @@ async def projector_service(settings: Settings, metrics: Metrics) -> AsyncIterat
 class ProjectorService:
     """The lanes of the partitions that the group gave to this process."""
 
+    name = "projector"
+    """What the group, and the agent in it, are called after."""
+
     def __init__(self, settings: Settings, metrics: Metrics, ledger: KafkaLedger, views: Views) -> None:
         self._settings = settings
         self._metrics = metrics
@@ -69,7 +72,7 @@ class ProjectorService:
             BlockDamaged: a person has to look at it.
             ProjectorFailed: Faust has ended.
         """
-        app = HandingApp(self._settings, self)
+        app = HandingApp(self._settings, self, self.name)
         tasks = [
             asyncio.create_task(self._running(app), name="faust"),
             asyncio.create_task(self._measuring(), name="lag"),
@@ -89,23 +92,27 @@ class ProjectorService:
     async def not_live(self) -> str:
         """Why the process should be started again; empty if it should not."""
         if self._failed.done():
-            return "a partition has ended with an error, which is in the log: start the projector again"
+            return f"a partition has ended with an error, which is in the log: start the {self.name} again"
         return next(filter(None, (lane.not_live() for lane in self._lanes.values())), "")
 
     async def not_ready(self) -> str:
         """Why the views are not kept up now; empty if they are, or if others keep them."""
         if not self._is_member:
-            return "the group has given this projector no answer yet"
+            return f"the group has given this {self.name} no answer yet"
         return next(filter(None, (lane.not_ready() for lane in self._lanes.values())), "")
 
     async def assigned(self, partitions: Iterable[int]) -> None:
         """Called on an assignment: each partition begins anew, with a claim."""
         await self.revoked(list(self._lanes))
         for partition in partitions:
-            lane = self._lanes[partition] = Lane(self._ledger, self._views, partition, self._metrics, self._check)
+            lane = self._lanes[partition] = self._lane(partition)
             lane.task.add_done_callback(self._ended)
         self._is_member = True
-        _log.info("this projector has partitions %s", sorted(self._lanes) or "none: others have all of them")
+        _log.info("this %s has partitions %s", self.name, sorted(self._lanes) or "none: others have all of them")
+
+    def _lane(self, partition: int) -> Lane:
+        """The lane of a partition, at work."""
+        return Lane(self._ledger, self._views, partition, self._metrics, self._check)
 
     async def revoked(self, partitions: Iterable[int]) -> None:
         """Called before partitions go elsewhere: nothing is committed to their views here once it returns."""

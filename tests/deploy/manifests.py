@@ -13,7 +13,7 @@ import pytest
 ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
 OVERLAYS: Final = ("base", "trial", "production")
-SERVICES: Final = ("writer", "projector", "gateway")
+SERVICES: Final = ("writer", "projector", "alerter", "gateway")
 
 
 def rendered(overlay: str) -> list[dict[str, Any]]:

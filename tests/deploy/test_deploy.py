@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from services.alerts.rulebook import rulebook_of_toml
 from services.kafka.connection import Names
 from services.kafka.topics import OPERATIONS
 from services.metrics import Metrics
@@ -40,7 +41,7 @@ def settings_of(given: dict[str, str], tmp_path: Path) -> Settings:
     """The settings of a container, with the image's below; files of certificates are there."""
     (tmp_path / "ca.pem").write_text("")
     return settings_from(
-        {name: str(tmp_path / "ca.pem") if text.endswith(".pem") else text for name, text in given.items()}
+        {name: str(tmp_path / "ca.pem") if text.endswith((".pem", ".toml")) else text for name, text in given.items()}
     )
 
 
@@ -51,7 +52,9 @@ def test_a_pod_has_settings_that_are_accepted(overlay: str, service: str, tmp_pa
     container = container_of(objects, service)
     (source,) = container["envFrom"]
     config = found(objects, "ConfigMap", source["configMapRef"]["name"])["data"]
-    secrets = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in container["env"]}
+    own = {one["name"]: one["value"] for one in container["env"] if "value" in one}
+    config = {**config, **own}
+    secrets = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in container["env"] if "valueFrom" in one}
     assert set(config) | set(secrets) <= VARIABLES
     assert {name for name in secrets if name.endswith("PASSWORD")} == {s.variable for s in SETTINGS if s.is_secret}
     assert {one["name"] for one in secrets.values()} == {"revledger-secrets"}
@@ -62,7 +65,7 @@ def test_a_pod_has_settings_that_are_accepted(overlay: str, service: str, tmp_pa
     settings = settings_of(given, tmp_path)
     assert settings.is_distributed
     mounts = {mount["mountPath"] for mount in container["volumeMounts"]}
-    paths = {str(Path(text).parent) for text in config.values() if text.endswith(".pem")}
+    paths = {str(Path(text).parent) for text in config.values() if text.endswith((".pem", ".toml"))}
     assert paths | {str(settings.data), "/tmp"} <= mounts
 
 
@@ -119,6 +122,16 @@ def test_whatever_selects_finds_the_pods(overlay: str) -> None:
     assert workload(objects, "writer")["spec"]["serviceName"] == "revledger-writer"
     (claim,) = workload(objects, "writer")["spec"]["volumeClaimTemplates"]
     assert claim["metadata"]["name"] == "data"
+
+
+def test_the_alerter_has_the_rules_that_are_committed() -> None:
+    objects = rendered("production")
+    rules = found(objects, "ConfigMap", "revledger-alerts")["data"]["alerts.toml"]
+    assert rulebook_of_toml(rules).rules
+    (own,) = [one for one in container_of(objects, "alerter")["env"] if one["name"] == "REVLEDGER_ALERTS"]
+    mounts = {one["mountPath"]: one["name"] for one in container_of(objects, "alerter")["volumeMounts"]}
+    volumes = {one["name"]: one for one in pod_of(objects, "alerter")["volumes"]}
+    assert volumes[mounts[str(Path(own["value"]).parent)]]["configMap"]["name"] == "revledger-alerts"
 
 
 def test_the_trial_brings_the_servers_its_settings_name(tmp_path: Path) -> None:
