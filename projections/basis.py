@@ -1,14 +1,15 @@
 """The basis: what figures are computed from, and what a figure is."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Literal
 
 from msgspec import Struct
 
 from events.money import Exact
 from projections.bridge import level_of
-from projections.concentration import NO_SHARES, Shares
-from projections.retention import NOBODY, Retention
+from projections.concentration import NO_SHARES, Shares, shares_of
+from projections.groups import GroupsOf
+from projections.retention import NOBODY, Held, Retention, retention_of
 
 Source = Literal["retention", "shares"]
 """What sums over all accounts do not tell, and each account has to be looked at for."""
@@ -91,3 +92,18 @@ class Details(Struct, frozen=True):
             self.retention.get(group, NOBODY),
             self.shares.get(group, NO_SHARES),
         )
+
+
+def details_of(
+    records: Callable[[], Iterable[tuple[str, Held]]],
+    currency: str | None,
+    ends: tuple[int, int],
+    groups: GroupsOf,
+    sources: Set[Source],
+) -> Details:
+    """What every account is looked at for, between two days; `currency` None: of cells in any, converted."""
+    start, end = ends
+    return Details(
+        retention_of(records(), currency, start, end, groups) if "retention" in sources else {},
+        shares_of(records(), currency, end, groups) if "shares" in sources else {},
+    )

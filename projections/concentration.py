@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from events.money import Exact, ratio_text
 from projections.groups import GroupsOf
-from projections.records import Record
+from projections.retention import Held
 
 
 class Shares(Struct, frozen=True):
@@ -28,14 +28,14 @@ NO_SHARES = Shares()
 
 
 def shares_of(
-    records: Iterable[tuple[str, Record]], currency: str, day: int, groups_of: GroupsOf
+    records: Iterable[tuple[str, Held]], currency: str | None, day: int, groups_of: GroupsOf
 ) -> dict[str, Shares]:
-    """The levels of accounts as a day begins, by value of the group."""
-    found: dict[str, list[int]] = {}
+    """The levels of accounts as a day begins, by value of the group; `currency` None: of all cells, converted."""
+    found: dict[str, list[Exact]] = {}
     for account, record in records:
-        levels: dict[str, int] = {}
+        levels: dict[str, Exact] = {}
         for cell, level in record.levels_before(day):
-            if cell.currency == currency:
+            if currency in (None, cell.currency):
                 for _, value in groups_of(account, cell):
                     levels[value] = levels.get(value, 0) + level
         for value, level in levels.items():

@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from events.block import RawBooking
+from events.block import Entry, RawBooking
+from events.envelope import event_of
+from events.vocabulary import BOOK_SUBJECT
 from projections.groups import spread_of
 from projections.pages import Added, add_counts
+from projections.rates import Kept, kept_of
 from projections.records import NOTHING, Posted, Record, merged
 from projections.tally import tally_changes
 
 
 class Fold:
-    """What bookings change: whole records by account, additions to the pages, counts of the book.
+    """What bookings change: whole records by account, additions to the pages, counts of the book, rates.
 
     Bookings are added a block at a time, so that what one needs is still in the processor's cache. However the
     same bookings are cut into blocks and folds, records, pages and book end the same.
@@ -21,6 +24,14 @@ class Fold:
         self.added: Added = {}
         self.book = {"entries": 0, "unmatched": 0, "postings": 0}
         self.newest_moment = 0
+        self.kept: Kept = {}
+
+    def tell(self, entries: Sequence[Entry], bookings: Sequence[RawBooking]) -> None:
+        """Keeps what the events of the book itself say, beside what `add` makes of the bookings of the same entries."""
+        for entry, booking in zip(entries, bookings, strict=True):
+            if booking.account == BOOK_SUBJECT:
+                for key, fields in kept_of(event_of(entry.event), booking.seq).items():
+                    self.kept.setdefault(key, {}).update(fields)
 
     def add(self, bookings: Sequence[RawBooking], records: Mapping[str, Record]) -> None:
         """Folds bookings in, given the records of the accounts they post to that are not in this fold already.

@@ -21,7 +21,7 @@ ACCOUNTS: Final = "accounts"
 BOOK: Final = "book"
 """Key of the view of what is counted over the whole book, and of `names|currency|name`: the names in use."""
 
-FORMAT: Final = 4
+FORMAT: Final = 5
 """The form of records, pages and book, kept in the field `format` of the book: views of another form are built anew.
 
 Raise it with every change of what is written under a key.
@@ -191,9 +191,11 @@ def amounts_of_days(fields: Mapping[bytes, bytes], month: int) -> Iterator[Amoun
                 yield before + int(day), kind, value, amount
 
 
-def amounts_of_tallies(tallies: Iterable[Tally], currency: str) -> Iterator[Amount]:
-    """The same from tallies, day by day, in one currency."""
+def amounts_of_tallies(tallies: Iterable[Tally], currency: str | None) -> Iterator[Amount]:
+    """The same from tallies, day by day, in one currency; None: in all of them, before the value, as in `EUR|pro`."""
     for tally in tallies:
         for (one, (_, value), day, kind), amount in tally.items():
-            if one == currency:
+            if currency is None:
+                yield day, kind, f"{one}|{value}", amount
+            elif one == currency:
                 yield day, kind, value, amount

@@ -1,12 +1,26 @@
 """Retention: what became of the accounts that had revenue at the start of a window, account by account."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Protocol
 
 from msgspec import Struct
 
 from events.money import Exact
+from events.movements import Movement
+from events.timeline import Cell
 from projections.groups import GroupsOf
-from projections.records import Record
+
+
+class Held(Protocol):
+    """What an account holds: a record, or a converted one."""
+
+    def items(self) -> Iterator[tuple[tuple[int, Movement, Cell], Exact]]:
+        """Amounts by day, movement and cell."""
+        ...
+
+    def levels_before(self, day: int) -> Iterator[tuple[Cell, Exact]]:
+        """What the cells are worth as a day begins."""
+        ...
 
 
 class Retention(Struct, frozen=True):
@@ -20,9 +34,12 @@ class Retention(Struct, frozen=True):
 
 
 def retention_of(
-    records: Iterable[tuple[str, Record]], currency: str, start: int, until: int, groups_of: GroupsOf
+    records: Iterable[tuple[str, Held]], currency: str | None, start: int, until: int, groups_of: GroupsOf
 ) -> dict[str, Retention]:
-    """Retention by value of the group, exact for any window; levels are those before `start` and `until`."""
+    """Retention by value of the group, exact for any window; levels are those before `start` and `until`.
+
+    `currency` None: of cells in any, which are converted then.
+    """
     found: dict[str, Retention] = {}
     for account, record in records:
         for value, (opening, closing) in _levels(account, record, currency, start, until, groups_of).items():
@@ -36,11 +53,11 @@ NOBODY = Retention()
 
 
 def _levels(
-    account: str, record: Record, currency: str, start: int, until: int, groups_of: GroupsOf
-) -> dict[str, tuple[int, int]]:
-    levels: dict[str, tuple[int, int]] = {}
+    account: str, record: Held, currency: str | None, start: int, until: int, groups_of: GroupsOf
+) -> dict[str, tuple[Exact, Exact]]:
+    levels: dict[str, tuple[Exact, Exact]] = {}
     for (day, movement, cell), amount in record.items():
-        if day >= until or movement == "ahead" or cell.currency != currency:
+        if day >= until or movement == "ahead" or currency not in (None, cell.currency):
             continue
         for _, value in groups_of(account, cell):
             opening, closing = levels.get(value, (0, 0))
@@ -48,7 +65,7 @@ def _levels(
     return levels
 
 
-def _with(so_far: Retention, opening: int, closing: int) -> Retention:
+def _with(so_far: Retention, opening: Exact, closing: Exact) -> Retention:
     return Retention(
         so_far.opening + opening,
         so_far.closing + closing,

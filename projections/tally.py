@@ -22,11 +22,18 @@ ACTIVE: Final = "active"
 COUNTED: Final[dict[str, str]] = {"new": "n_new", "reactivation": "n_reactivated", "churn": "n_churned"}
 """Movement -> the kind that counts the account-days it happened on."""
 
+COUNTS: Final = frozenset((ACTIVE, *COUNTED.values()))
+"""The kinds that count accounts."""
+
 ANNUAL: Final = "annual"
 """Kind that sums up what contracts with a term of twelve months or longer are committed to: movements, and ahead."""
 
 KINDS: Final = (*get_args(Movement), ACTIVE, ANNUAL, *COUNTED.values())
 """All kinds: movements, what counts accounts, and what is committed for long."""
+
+EVERY: Final = "*"
+"""What stands for all currencies together. Under it is kept what is to be added to the numbers of accounts in each
+currency for that in any: -1 for an account that is active in two. Of accounts with one currency there is nothing."""
 
 Shared = tuple[Spread, list[Count]]
 """Groups that hold the same cells of an account, and what counts in each of them; a count may come in parts."""
@@ -97,7 +104,34 @@ def _shared(moves: Sequence[Posted], before: Sequence[Posted], levels: Mapping[S
         if moved:
             there = [one for one in before if one[3] in held]
             shared.append((spread, _counts(moved, there, sum([levels.get(one, 0) for one in held]))))
+    if len({spread.currency for spread in kinds}) > 1:
+        shared += _in_any(shared, moves, before, levels)
     return shared
+
+
+def _in_any(
+    shared: Sequence[Shared], moves: Sequence[Posted], before: Sequence[Posted], levels: Mapping[Spread, int]
+) -> list[Shared]:
+    """What an account with several currencies adds under `EVERY`: as one currency it counts, less what each counts."""
+    sums: dict[Spread, int] = {}
+    for spread, level in levels.items():
+        sums[_of_any(spread)] = sums.get(_of_any(spread), 0) + level
+    as_one = _shared(_all_of_any(moves), _all_of_any(before), sums)
+    more = [(spread, [one for one in counts if one[0] in COUNTS]) for spread, counts in as_one]
+    less = [
+        (_of_any(spread), [(kind, day, -count) for kind, day, count in counts if kind in COUNTS])
+        for spread, counts in shared
+    ]
+    return [one for one in (*more, *less) if one[1]]
+
+
+def _all_of_any(moves: Iterable[Posted]) -> list[Posted]:
+    return [(day, movement, amount, _of_any(spread), cell) for day, movement, amount, spread, cell in moves]
+
+
+@lru_cache(maxsize=50_000)
+def _of_any(spread: Spread) -> Spread:
+    return Spread(EVERY, spread.groups)
 
 
 @lru_cache(maxsize=20_000)  # an account holds the same cells for long

@@ -134,6 +134,27 @@ def buckets_for(
     return found
 
 
+def parts_for(
+    evidence: Evidence, question: Question, currencies: Sequence[str], bounds: Sequence[int]
+) -> dict[str, dict[str, Buckets]]:
+    """The same for several currencies, by group and currency."""
+    if _is_kept(question):
+        sums_of = {currency: buckets_for(evidence, question, currency, bounds) for currency in currencies}
+        return parts_of({f"{one}|{value}": sums for one, found in sums_of.items() for value, sums in found.items()})
+    groups = groups_asked(question)
+    tallies = (tally_of(account, record.items(), groups, {}) for account, record in evidence.records())
+    return parts_of(buckets_of(bounds, (), amounts_of_tallies(tallies, None), frozenset()))
+
+
+def parts_of(found: Mapping[str, Buckets]) -> dict[str, dict[str, Buckets]]:
+    """Sums by group and currency, from those under currency and group, such as `EUR|pro`."""
+    parts: dict[str, dict[str, Buckets]] = {}
+    for key, buckets in found.items():
+        currency, _, value = key.partition("|")
+        parts.setdefault(value, {})[currency] = buckets
+    return parts
+
+
 def _kept(evidence: Evidence, currency: str, name: str, bounds: Sequence[int]) -> dict[str, Buckets]:
     split = frozenset(split_months([*bounds]))
     return buckets_of(bounds, evidence.months(currency, name), evidence.days(currency, name, split), split)

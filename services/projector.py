@@ -10,6 +10,7 @@ from events.block import Block, RawBooking
 from projections.fold import Fold
 from projections.pages import ACCOUNTS, BOOK, BOOK_COUNTS, FORMAT, PageName, changed_page, page_changes
 from projections.records import Record, bytes_of_record, record_of_bytes
+from projections.tally import EVERY
 from services.following import Follower
 from services.ledgers.port import Ledger, StoredBlock
 from services.views.port import START, Field, Position, Value, Views
@@ -44,7 +45,9 @@ class Projector(Follower):
                 block = blocks.block_of(stored.data)
                 blocks.check_next(before, block)
                 blocks.check_entries(block)
-                bookings += blocks.raw_bookings_of(block.entries)
+                booked = blocks.raw_bookings_of(block.entries)
+                fold.tell(block.entries, booked)
+                bookings += booked
                 before = block
                 await asyncio.sleep(0)  # whoever else lives on this loop gets a turn after every block
             fold.add(bookings, await self._records_for(bookings, fold))
@@ -79,7 +82,9 @@ class Projector(Follower):
         book: dict[Field, Value | None] = {"format": FORMAT}
         book.update(self._book)
         accounts: dict[Field, Value | None] = {}
-        writes = {BOOK: book, ACCOUNTS: accounts}
+        writes: dict[str, dict[Field, Value | None]] = {BOOK: book, ACCOUNTS: accounts}
+        for key, fields in fold.kept.items():
+            writes.setdefault(key, {}).update(fields)
         for some in _portions(fold.added.items(), lambda one: len(one[1]), SPAN_SPREADS):
             changes = {
                 PageName(currency, *group, month): change
@@ -92,7 +97,8 @@ class Projector(Follower):
                 self._pages[name] = page
                 writes.setdefault(name.days_key, {})[name.value] = page
                 writes.setdefault(name.months_key, {})[name.months_field] = totals
-                book[f"names|{name.currency}|{name.name}"] = 1
+                if name.currency != EVERY:
+                    book[f"names|{name.currency}|{name.name}"] = 1
         for account, record in fold.records.items():
             accounts[account] = self._records[account] = bytes_of_record(record) if record.count else None
             self._records.move_to_end(account)

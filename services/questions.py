@@ -9,12 +9,13 @@ from msgspec import Struct
 
 from events.days import LAST_DAY, date_of_day, day_of_text, first_day_of_month, moment_of_text, month_of_day
 from events.money import MINOR_DIGITS
+from projections.conversion import Convert
 from projections.figures import CATALOGUE
 from projections.periods import Every, PeriodError, bounds_of
 
 PARAMETERS: Final = (
     *("from", "until", "at", "on", "every", "currency", "by", "where", "known_at", "figures"),
-    *("between", "limit", "accounts", "policy"),
+    *("between", "limit", "accounts", "policy", "convert"),
 )
 REPEATED: Final = ("where", "figures", "between")
 """Parameters that may be given several times."""
@@ -63,6 +64,7 @@ class Question(Struct, frozen=True):
     limit: int = LIMIT
     accounts: bool = True
     policy: str = ""
+    convert: Convert | None = None
 
 
 def question_of(parameters: Mapping[str, Sequence[str]]) -> Question:
@@ -97,6 +99,7 @@ def question_of(parameters: Mapping[str, Sequence[str]]) -> Question:
         _limit(one.get("limit", str(LIMIT))),
         _yes(one, "accounts"),
         one.get("policy", ""),
+        None if "convert" not in one else _convert(one["convert"]),
     )
 
 
@@ -162,6 +165,13 @@ def _every(text: str) -> Every:
         if text == every:
             return every  # type: ignore[no-any-return]
     raise QuestionError("every", f"every {text!r} is not a period{nearest(text, get_args(Every))}")
+
+
+def _convert(text: str) -> Convert:
+    for convert in get_args(Convert):
+        if text == convert:
+            return convert  # type: ignore[no-any-return]
+    raise QuestionError("convert", f"convert {text!r} is not a way to convert{nearest(text, get_args(Convert))}")
 
 
 def _figure(name: str) -> str:

@@ -7,15 +7,26 @@ from datetime import tzinfo
 from typing import Final
 
 from events.days import day_of_moment
-from projections.basis import Details, Figure, Source
-from projections.concentration import shares_of
+from projections.basis import Figure, Source, details_of
+from projections.conversion import Converter
 from projections.figures import CATALOGUE, FIGURES
 from projections.groups import CELL_NAMES
 from projections.pages import BOOK
 from projections.periods import PeriodError
-from projections.retention import retention_of
+from projections.tally import EVERY
 from services import clock
-from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, keys_for
+from services.converting import (
+    bridge_converted,
+    currency_or_refusal,
+    details_converted,
+    figures_converted,
+    keys_converted,
+    rate_keys,
+    rates_in,
+    rates_required,
+    told_of,
+)
+from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, keys_for, parts_for
 from services.ledgers.port import Ledger
 from services.moments import Known, known_at
 from services.projector import Projector
@@ -54,8 +65,10 @@ class Reports:
         views, known = await self._known_at(question.known_at)
         book = await evidence_of(views, self._partitions, [BOOK])
         _check_names(question, book if known is None else await self.book())
-        currency = _currency_of(question, book)
+        currency = currency_or_refusal(question, _currencies(book))
         bounds = bounds_for(question, *window_of(question, newest_day(book.as_of, self._zone)))
+        if question.convert is not None:
+            return await self._converted("bridge", question, views, known, _currencies(book), bounds)
         keys = keys_for(question, currency, bounds, accounts=False)
         evidence = await evidence_of(views, self._partitions, keys)
         try:
@@ -69,13 +82,35 @@ class Reports:
         views, known = await self._known_at(question.known_at)
         book = await evidence_of(views, self._partitions, [BOOK])
         _check_names(question, book if known is None else await self.book())
-        currency = _currency_of(question, book)
+        currency = currency_or_refusal(question, _currencies(book))
         bounds = bounds_of_figures(question, newest_day(book.as_of, self._zone))
         chosen = chosen_figures(question)
+        if question.convert is not None:
+            return await self._converted("figures", question, views, known, _currencies(book), bounds)
         keys = keys_for(question, currency, bounds, accounts=bool(sources_of(chosen)))
         evidence = await evidence_of(views, self._partitions, keys)
         rows = await asyncio.to_thread(_figure_rows, evidence, question, currency, bounds, chosen)
         return self._answer("figures", currency, evidence.as_of, known, rows)
+
+    async def _converted(
+        self,
+        report: str,
+        question: Question,
+        views: Views,
+        known: AsOf | None,
+        currencies: Sequence[str],
+        bounds: Sequence[int],
+    ) -> Answer:
+        """An answer in one currency from the sums in all of them and their rates, read at one position."""
+        currency = currency_or_refusal(question, currencies)
+        chosen = chosen_figures(question) if report == "figures" else []
+        keys = keys_converted(question, currency, currencies, bounds, accounts=bool(sources_of(chosen)))
+        evidence = await evidence_of(views, self._partitions, keys)
+        rates = rates_in(evidence, rate_keys(currency, currencies), self._zone)
+        converter = Converter(rates, currency, question.convert or "closing", bounds)
+        with rates_required(question):
+            rows = await asyncio.to_thread(_converted_rows, evidence, question, currencies, bounds, chosen, converter)
+        return {**self._answer(report, currency, evidence.as_of, known, rows), **told_of(converter)}
 
     async def book(self) -> Evidence:
         """What is counted over the whole book, now."""
@@ -132,15 +167,9 @@ def _check_names(question: Question, book: Evidence) -> None:
             raise QuestionError(parameter, f"nothing is labelled {name!r}{nearest(name, known)}")
 
 
-def _currency_of(question: Question, book: Evidence) -> str:
-    """The currency asked for, or the only one in the books; raises QuestionError if there are several."""
-    if question.currency is not None:
-        return question.currency
-    currencies = sorted({currency for currency, _ in _names(book)})
-    if len(currencies) > 1:
-        sentence = f"the books hold {', '.join(currencies)}, which are never added up: choose one with currency"
-        raise QuestionError("currency", sentence)
-    return currencies[0] if currencies else "USD"
+def _currencies(book: Evidence) -> list[str]:
+    """The currencies in use."""
+    return sorted({currency for currency, _ in _names(book)})
 
 
 def _names(book: Evidence) -> list[tuple[str, str]]:
@@ -182,15 +211,23 @@ def sources_of(chosen: Iterable[Figure]) -> set[Source]:
 def _figure_rows(
     evidence: Evidence, question: Question, currency: str, bounds: list[int], chosen: Sequence[Figure]
 ) -> list[Answer]:
-    details = _details(evidence, question, currency, bounds, sources_of(chosen))
+    groups = groups_asked(question)
+    details = details_of(evidence.records, currency, (bounds[0], bounds[-1]), groups, sources_of(chosen))
     return rows_of_figures(buckets_for(evidence, question, currency, bounds), details, question, bounds, chosen)
 
 
-def _details(
-    evidence: Evidence, question: Question, currency: str, bounds: list[int], sources: set[Source]
-) -> Details:
-    groups, start, end = groups_asked(question), bounds[0], bounds[-1]
-    return Details(
-        retention_of(evidence.records(), currency, start, end, groups) if "retention" in sources else {},
-        shares_of(evidence.records(), currency, end, groups) if "shares" in sources else {},
-    )
+def _converted_rows(
+    evidence: Evidence,
+    question: Question,
+    currencies: Sequence[str],
+    bounds: Sequence[int],
+    chosen: Sequence[Figure],
+    converter: Converter,
+) -> list[Answer]:
+    parts = parts_for(evidence, question, [*currencies, EVERY], bounds)
+    if not chosen:
+        return bridge_converted(parts, question, bounds, converter)
+    sources = sources_of(chosen)
+    records = evidence.records() if sources else ()
+    details = details_converted(records, bounds, groups_asked(question), sources, converter)
+    return figures_converted(parts, details, question, bounds, chosen, converter)

@@ -1,12 +1,13 @@
 """Rows of answers: bridges and figures in the JSON shape of the interfaces, from the sums of each group."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from events.days import text_of_day
 from projections.basis import Basis, Details, Figure
-from projections.bridge import bridge_rows, level_of
+from projections.bridge import BridgeRow, bridge_rows, level_of
 from projections.buckets import Buckets, empty_buckets
+from projections.conversion import ConvertedRow
 from projections.figures import FALLS
 from services.questions import Question
 
@@ -26,19 +27,25 @@ def _in_order(groups: Iterable[str]) -> list[str]:
 def rows_of_bridge(found: dict[str, Buckets], question: Question, bounds: Sequence[int]) -> list[Answer]:
     """The bridge of every period and group, from the sums of each group."""
     found = _nonempty(found, question, len(bounds) - 1)
-    rows_of = {value: bridge_rows(bounds, buckets) for value, buckets in found.items()}
+    return rows_of_periods({value: bridge_rows(bounds, buckets) for value, buckets in found.items()}, question)
+
+
+def rows_of_periods(
+    rows_of: Mapping[str, Sequence[BridgeRow | ConvertedRow]], question: Question
+) -> list[Answer]:
+    """The periods of every group, the groups of a period one after the other; exact amounts unless converted."""
     return [
         {
             "from": text_of_day(row.start),
             "until": text_of_day(row.until),
             **_group(question, value),
             "mrr_minor": row.mrr_minor,
-            "annual_e4": row.annual_e4,
+            **({"annual_e4": row.annual_e4} if isinstance(row, BridgeRow) else {}),
             "accounts": row.accounts,
         }
-        for index in range(len(bounds) - 1)
+        for period in range(max(map(len, rows_of.values()), default=0))
         for value in _in_order(rows_of)
-        for row in [rows_of[value][index]]
+        for row in [rows_of[value][period]]
     ]
 
 
@@ -64,18 +71,26 @@ def rows_of_figures(
 ) -> list[Answer]:
     """The figures of every group, from its sums and what its accounts were looked at for."""
     found = _nonempty(found, question, len(bounds) - 1, FALLS)
+    bases = {value: basis_of_buckets(buckets, details, value) for value, buckets in found.items()}
+    return rows_of_bases(bases, question, bounds, chosen)
+
+
+def rows_of_bases(
+    bases: Mapping[str, Basis], question: Question, bounds: Sequence[int], chosen: Sequence[Figure]
+) -> list[Answer]:
+    """The figures of every group, from what they are computed from."""
     if len(bounds) == 1:
         span: Answer = {"at": text_of_day(bounds[0])}
     else:
         span = {"from": text_of_day(bounds[0]), "until": text_of_day(bounds[1])}
-    rows: list[Answer] = []
-    for value in _in_order(found):
-        basis = _basis(found[value], details, value)
-        rows.append({**span, **_group(question, value), "figures": {f.name: f.value(basis) for f in chosen}})
-    return rows
+    return [
+        {**span, **_group(question, value), "figures": {one.name: one.value(bases[value]) for one in chosen}}
+        for value in _in_order(bases)
+    ]
 
 
-def _basis(buckets: Buckets, details: Details, group: str) -> Basis:
+def basis_of_buckets(buckets: Buckets, details: Details, group: str) -> Basis:
+    """What the figures of one group and currency are computed from."""
     if not buckets.within:
         return details.basis(group, buckets.before, buckets.after, {})
     (within,) = buckets.within

@@ -5,23 +5,32 @@ and counted by DuckDB; only the formulas over sums are those of every report.
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Final
 
 from msgspec import Struct
 
 from events.block import Genesis
+from events.money import Exact
+from events.movements import Movement
 from events.policy import Policy
+from events.timeline import Cell
 from projections.basis import Details, Figure, Source
 from projections.buckets import Buckets, buckets_of
 from projections.concentration import Shares, shares_of_levels
+from projections.conversion import Converter, Holding
+from projections.groups import Group
 from projections.pages import Amount
 from projections.periods import PeriodError
 from projections.retention import Retention
+from projections.tally import EVERY
 from services.archive.tables import Told
 from services.audit.alternatives import asking_under
 from services.audit.asking import Asked, asking, known_or_now
-from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql
-from services.evidence import AsOf
+from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql, rates_in
+from services.converting import bridge_converted, details_converted, figures_converted, rates_required, told_of
+from services.evidence import AsOf, parts_of
 from services.ledgers.port import Ledger
 from services.moments import Known, known_now
 from services.questions import Question, QuestionError, bounds_for, window_of
@@ -30,12 +39,12 @@ from services.rows import Answer, rows_of_bridge, rows_of_figures
 from services.settings import Settings
 
 _AMOUNTS: Final = """
-    SELECT {place} AS place, movement, grp, sum(amount) AS total FROM chosen WHERE {within} GROUP BY ALL
+    SELECT {place} AS place, movement, {grp} AS grp, sum(amount) AS total FROM chosen WHERE {within} GROUP BY ALL
 """
 # What happened to an account, day by day; all days before the window are one. An account counts as active while its
 # level is above zero, and counts as new, back or gone on each day on which that sums up to anything.
 _ACCOUNTS: Final = """
-    SELECT place, unnest(['active', 'n_new', 'n_reactivated', 'n_churned']), grp, unnest([active, new, back, gone])
+    SELECT place, unnest(['active', 'n_new', 'n_reactivated', 'n_churned']), {whole}, unnest([active, new, back, gone])
     FROM (
         SELECT {place} AS place, grp,
             count_if(level > 0) - count_if(level - change > 0) AS active,
@@ -68,24 +77,35 @@ _SHARES: Final = """
     WHERE level > 0 GROUP BY grp
 """
 _ANNUAL: Final = """
-    SELECT {place} AS place, 'annual', grp, sum(amount) AS total
+    SELECT {place} AS place, 'annual', {grp} AS grp, sum(amount) AS total
     FROM chosen WHERE term_months >= 12 AND {within} GROUP BY ALL
+"""
+# What each account held in each currency at both ends of a window.
+_HELD: Final = """
+    SELECT account, grp, currency, sum(CASE WHEN day < {start} THEN amount ELSE 0 END), sum(amount)
+    FROM chosen WHERE movement <> 'ahead' AND day < {end} GROUP BY ALL ORDER BY account
 """
 
 
 class _Settled(Struct, frozen=True):
-    """A question with all that it leaves open settled: the currency and the bounds of the periods."""
+    """A question with all that it leaves open settled: currency and bounds of the periods, and what converts."""
 
     question: Question
     currency: str
     bounds: Sequence[int]
+    converter: Converter | None = None
 
     def sql(self, *queries: str) -> str:
         """Queries over the postings chosen, their rows one after the other; what is in braces is filled in."""
         start, end = day_sql(self.bounds[0]), day_sql(self.bounds[-1])
         eve = day_sql(self.bounds[0] - 1)
-        filled = [query.format(place=self._place_sql(), start=start, eve=eve, end=end) for query in queries]
-        return f"WITH chosen AS ({chosen_sql(self.question, self.currency)}) {' UNION ALL '.join(filled)}"
+        grp, whole = ("grp", "grp") if self.converter is None else ("currency || '|' || grp", f"'{EVERY}|' || grp")
+        filled = [
+            query.format(place=self._place_sql(), start=start, eve=eve, end=end, grp=grp, whole=whole)
+            for query in queries
+        ]
+        chosen = chosen_sql(self.question, self.currency if self.converter is None else None)
+        return f"WITH chosen AS ({chosen}) {' UNION ALL '.join(filled)}"
 
     def _place_sql(self) -> str:
         """The first day of the period that a day is in, as a number; of a day before all, the one before the first."""
@@ -136,18 +156,26 @@ async def _check_names(asked: Asked, question: Question, settings: Settings | No
 async def replay(asked: Asked, known: Known, question: Question, *, is_bridge: bool = True) -> Answer:
     """The answer from tables of what was known; raises QuestionError."""
     as_of = await asked.as_of(known, question.known_at)
-    currency = await currency_in(asked.tables, question)
     newest = newest_day(as_of, asked.zone)
     try:
         if is_bridge:
-            settled = _Settled(question, currency, bounds_for(question, *window_of(question, newest)))
-            rows = await _bridge(asked, settled)
+            settled = await _settled(asked, question, bounds_for(question, *window_of(question, newest)))
         else:
-            settled = _Settled(question, currency, bounds_of_figures(question, newest))
-            rows = await _figures(asked, settled, chosen_figures(question))
+            settled = await _settled(asked, question, bounds_of_figures(question, newest))
+        with rates_required(question):
+            rows = await (_bridge(asked, settled) if is_bridge else _figures(asked, settled, chosen_figures(question)))
     except PeriodError as error:
         raise QuestionError("every", str(error)) from error
-    return _answer(asked, currency, as_of, rows)
+    converted = {} if settled.converter is None else told_of(settled.converter)
+    return {**_answer(asked, settled.currency, as_of, rows), **converted}
+
+
+async def _settled(asked: Asked, question: Question, bounds: Sequence[int]) -> _Settled:
+    currency = await currency_in(asked.tables, question)
+    if question.convert is None:
+        return _Settled(question, currency, bounds)
+    rates = await rates_in(asked.tables, asked.zone)
+    return _Settled(question, currency, bounds, Converter(rates, currency, question.convert, bounds))
 
 
 def _answer(asked: Asked, currency: str, as_of: AsOf, rows: list[Answer]) -> Answer:
@@ -161,16 +189,26 @@ def _answer(asked: Asked, currency: str, as_of: AsOf, rows: list[Answer]) -> Ans
 
 
 async def _bridge(asked: Asked, settled: _Settled) -> list[Answer]:
-    rows = rows_of_bridge(await _buckets(asked, settled, "day < {end}"), settled.question, settled.bounds)
-    if settled.question.accounts:
+    question, bounds, converter = settled.question, settled.bounds, settled.converter
+    found = await _buckets(asked, settled, "day < {end}")
+    if converter is None:
+        rows = rows_of_bridge(found, question, bounds)
+    else:
+        rows = bridge_converted(parts_of(found), question, bounds, converter)
+    if question.accounts:
         return rows
     return [{name: part for name, part in row.items() if name != "accounts"} for row in rows]
 
 
 async def _figures(asked: Asked, settled: _Settled, chosen: Sequence[Figure]) -> list[Answer]:
+    question, bounds, converter = settled.question, settled.bounds, settled.converter
     found = await _buckets(asked, settled, "true")
-    details = await _details(asked, settled, sources_of(chosen))
-    return rows_of_figures(found, details, settled.question, settled.bounds, chosen)
+    sources = sources_of(chosen)
+    if converter is not None:
+        details = await _details_converted(asked, settled, sources, converter) if sources else Details()
+        return figures_converted(parts_of(found), details, question, bounds, chosen, converter)
+    details = await _details(asked, settled, sources)
+    return rows_of_figures(found, details, question, bounds, chosen)
 
 
 async def _details(asked: Asked, settled: _Settled, sources: set[Source]) -> Details:
@@ -183,6 +221,29 @@ async def _details(asked: Asked, settled: _Settled, sources: set[Source]) -> Det
         rows = await asked.tables.rows(settled.sql(_SHARES))
         shares = {group: shares_of_levels(map(int, levels)) for group, levels in rows}
     return Details(retention, shares)
+
+
+async def _details_converted(
+    asked: Asked, settled: _Settled, sources: set[Source], converter: Converter
+) -> Details:
+    def groups(_account: str, cell: Cell) -> tuple[Group, ...]:
+        return ((settled.question.by or "", cell.plan),)
+
+    def summed(rows: Iterator[tuple[Any, ...]]) -> Details:
+        return details_converted(_holdings(rows, settled.bounds), settled.bounds, groups, sources, converter)
+
+    return await asked.tables.streamed(settled.sql(_HELD), summed)
+
+
+def _holdings(rows: Iterator[tuple[Any, ...]], bounds: Sequence[int]) -> Iterator[tuple[str, Holding]]:
+    """What accounts hold by currency and group; the group takes the place of the plan in a cell."""
+    for account, own in groupby(rows, itemgetter(0)):
+        changes: dict[tuple[int, Movement, Cell], Exact] = {}
+        for _, group, currency, opening, closing in own:
+            cell = Cell(currency, "", "", group, "", ())
+            changes[bounds[0] - 1, "new", cell] = int(opening)
+            changes[bounds[-1] - 1, "transfer", cell] = int(closing) - int(opening)
+        yield account, Holding(changes)
 
 
 async def _buckets(asked: Asked, settled: _Settled, within: str) -> dict[str, Buckets]:

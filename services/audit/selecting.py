@@ -1,22 +1,33 @@
-"""Selecting postings in SQL: those of one currency that fit a question, under the value they are grouped by."""
+"""Selecting in SQL: the postings that fit a question, under the value they are grouped by, and what rates are told."""
 
 from collections.abc import Mapping
+from datetime import tzinfo
 from typing import Final
 
+from events.envelope import event_of
+from events.vocabulary import BOOK_SUBJECT
 from projections.groups import CELL_NAMES
+from projections.rates import Kept, Rates, kept_of
 from services.archive.tables import Tables
+from services.converting import currency_or_refusal
 from services.questions import Question, QuestionError, nearest
 
 _CARRIED: Final = "SELECT 1 FROM postings WHERE map_contains(attributes, ?) LIMIT 1"
+_ABOUT_RATES: Final = ("revledger.rate.published.v1", "revledger.event.retracted.v1")
+_OF_THE_BOOK: Final = "SELECT seq, event FROM entries WHERE account = ? AND type IN (?, ?)"
 _COLUMNS: Final = frozenset(CELL_NAMES) - {"term_months"}
 
 
-def chosen_sql(question: Question, currency: str) -> str:
-    """A query for the postings of a question; `grp` is the value of the name it groups by, empty for the whole."""
+def chosen_sql(question: Question, currency: str | None) -> str:
+    """A query for the postings of a question in one currency, or in all of them.
+
+    `grp` is the value of the name it groups by, empty for the whole.
+    """
     fitting = "".join(f" AND {value_sql(name)} = {quoted(value)}" for name, value in question.where)
     group = "''" if question.by is None else value_sql(question.by)
-    columns = "partition, height, seq, account, contract, line, plan, term_months, day, movement, amount_e4 AS amount"
-    return f"SELECT {columns}, {group} AS grp FROM postings WHERE currency = {quoted(currency)}{fitting}"  # noqa: S608
+    columns = "partition, height, seq, account, contract, line, plan, term_months, currency, day, movement"
+    among = "true" if currency is None else f"currency = {quoted(currency)}"
+    return f"SELECT {columns}, amount_e4 AS amount, {group} AS grp FROM postings WHERE {among}{fitting}"  # noqa: S608
 
 
 def value_sql(name: str) -> str:
@@ -44,15 +55,25 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+async def currencies_in(tables: Tables) -> list[str]:
+    """The currencies of the books."""
+    return [row[0] for row in await tables.rows("SELECT DISTINCT currency FROM postings ORDER BY 1")]
+
+
 async def currency_in(tables: Tables, question: Question) -> str:
     """The currency asked for, or the only one in the books; raises QuestionError if there are several."""
     if question.currency is not None:
         return question.currency
-    currencies = [row[0] for row in await tables.rows("SELECT DISTINCT currency FROM postings ORDER BY 1")]
-    if len(currencies) > 1:
-        sentence = f"the books hold {', '.join(currencies)}, which are never added up: choose one with currency"
-        raise QuestionError("currency", sentence)
-    return str(currencies[0]) if currencies else "USD"
+    return currency_or_refusal(question, await currencies_in(tables))
+
+
+async def rates_in(tables: Tables, zone: tzinfo | None) -> Rates:
+    """The rates that were published, from the events themselves."""
+    kept: Kept = {}
+    for seq, event in await tables.rows(_OF_THE_BOOK, [BOOK_SUBJECT, *_ABOUT_RATES]):
+        for key, fields in kept_of(event_of(event), seq).items():
+            kept.setdefault(key, {}).update(fields)
+    return Rates(kept, zone)
 
 
 async def check_names(tables: Tables, question: Question) -> None:

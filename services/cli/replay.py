@@ -8,6 +8,7 @@ from services.cli.options import Data, Form, examples, settings_of
 from services.cli.report import (
     At,
     By,
+    Convert,
     Currency,
     From,
     KnownAt,
@@ -46,6 +47,7 @@ def replay(
     until: Until = None,
     every: Annotated[str, typer.Option("--every", metavar="PERIOD", help="day, month, quarter or year.")] = "month",
     currency: Currency = None,
+    convert: Convert = None,
     by: By = None,
     where: Where = None,
     known_at: KnownAt = None,
@@ -79,6 +81,7 @@ def replay(
         until=until,
         every=every,
         currency=currency,
+        convert=convert,
         by=by,
         where=where,
         known_at=known_at,

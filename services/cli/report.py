@@ -35,6 +35,10 @@ Currency = Annotated[
     str | None,
     typer.Option("--currency", metavar="CUR", help="ISO 4217; needed if the books hold several."),
 ]
+Convert = Annotated[
+    str | None,
+    typer.Option("--convert", metavar="HOW", help="All currencies in --currency, at closing or constant rates."),
+]
 By = Annotated[
     str | None,
     typer.Option("--by", metavar="NAME", help="A row for each value: plan, product, owner, any attribute..."),
@@ -58,6 +62,7 @@ PolicyFile = Annotated[
     epilog=examples(
         "revledger report bridge",
         "revledger report bridge --from 2024-01-01 --until 2025-01-01 --every quarter --currency USD --by plan",
+        "revledger report bridge --currency USD --convert closing",
         "revledger report bridge --where segment=smb --known-at 2024-06-30T00:00:00Z --format json",
     )
 )
@@ -66,6 +71,7 @@ def bridge(
     until: Until = None,
     every: Annotated[str, typer.Option("--every", metavar="PERIOD", help="day, month, quarter or year.")] = "month",
     currency: Currency = None,
+    convert: Convert = None,
     by: By = None,
     where: Where = None,
     known_at: KnownAt = None,
@@ -80,7 +86,14 @@ def bridge(
     Without --from and --until: the last twelve months.
     """
     question = question_from(
-        start=start, until=until, every=every, currency=currency, by=by, where=where, known_at=known_at
+        start=start,
+        until=until,
+        every=every,
+        currency=currency,
+        convert=convert,
+        by=by,
+        where=where,
+        known_at=known_at,
     )
     answer = run(_answered(settings_of(data), "bridge", question, policy))
     show(answer, question, form)
@@ -103,6 +116,7 @@ def figures(
     at: At = None,
     on: On = None,
     currency: Currency = None,
+    convert: Convert = None,
     by: By = None,
     where: Where = None,
     known_at: KnownAt = None,
@@ -122,6 +136,7 @@ def figures(
         at=at,
         on=on,
         currency=currency,
+        convert=convert,
         by=by,
         where=where,
         known_at=known_at,

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WIDTH: Final = 100
 """Characters a line may have where no terminal says otherwise."""
 GROUP_WIDTH_MAX: Final = 24
+RATES_TOLD_MAX: Final = 6
 HEADERS: Final = {
     "reactivation": "react.",
     "contraction": "contr.",
@@ -91,6 +92,7 @@ def _title(answer: "Answer", by: str | None, scaled: str) -> str:
     if answer["report"] == "replay":
         name = "MRR bridge replayed" if _is_bridge(answer) else "Figures replayed"
     grouped = f" by {by}" if by else ""
+    currency += f" at {answer['convert']} rates" if "convert" in answer else ""
     if not rows:
         return f"{name}{grouped}{currency}: nothing in this period"
     if "at" in rows[0]:
@@ -110,7 +112,14 @@ def as_of_lines(answer: "Answer", width: int) -> list[str]:
     if "known_at" in as_of:
         parts.append(f"as known at {as_of['known_at']}")
     recorded = f" instead of {answer['recorded_policy']}" if "recorded_policy" in answer else ""
-    return shown.wrapped([*parts, f"policy {answer['policy']}{recorded}"], width)
+    lines = shown.wrapped([*parts, f"policy {answer['policy']}{recorded}"], width)
+    return [*lines, *shown.wrapped(_rates_told(answer.get("rates", [])), width)]
+
+
+def _rates_told(rates: Sequence[Mapping[str, str]]) -> list[str]:
+    """Each rate that was used, once, with the day it holds from; of many only how many."""
+    told = list(dict.fromkeys(f"1 {one['base']} = {one['rate']} {one['quote']} since {one['since']}" for one in rates))
+    return told if len(told) <= RATES_TOLD_MAX else [f"{len(told)} rates; the JSON tells each"]
 
 
 def _labels(answer: "Answer", by: str | None) -> Iterator[list[str]]:
@@ -129,7 +138,7 @@ def _label_headers(answer: "Answer") -> list[str]:
 def _bridge_columns(answer: "Answer", cut_digits: int, *, lean: bool) -> list[Column]:
     """The columns of a bridge; a lean one leaves out movements that there are none of."""
     columns: list[Column] = []
-    for name in ("opening", *BRIDGE_MOVEMENTS, "closing"):
+    for name in ("opening", *BRIDGE_MOVEMENTS, *(("fx",) if "convert" in answer else ()), "closing"):
         amounts: list[int] = [row["mrr_minor"][name] for row in answer["rows"]]
         if not lean or any(amounts) or name in ("opening", "closing"):
             cells = [shown.money(amount, answer["currency"], cut_digits) for amount in amounts]

@@ -21,9 +21,9 @@ KEPT_MAX: Final = 64
 
 COMMON: Final = ("from", "until", "currency", "by", "where", "known_at")
 PARAMETERS_OF: Final = {
-    "bridge": (*COMMON, "every"),
-    "figures": (*COMMON, "at", "on", "figures"),
-    "replay": (*COMMON, "every", "at", "on", "figures", "accounts", "policy"),
+    "bridge": (*COMMON, "every", "convert"),
+    "figures": (*COMMON, "at", "on", "figures", "convert"),
+    "replay": (*COMMON, "every", "at", "on", "figures", "accounts", "policy", "convert"),
     "explain": (*COMMON, "at", "on", "limit"),
     "restate": ("from", "until", "every", "currency", "by", "where", "between", "limit"),
 }

@@ -7,6 +7,7 @@ from events.envelope import BATCH, EVENT_BYTES_MAX, STRUCTURED
 from events.movements import BRIDGE_MOVEMENTS
 from events.refusals import REASONS
 from events.vocabulary import EVENT_TYPES
+from projections.conversion import Convert
 from projections.figures import FIGURES
 from projections.parts import EXPLAINED, PARTS
 from projections.periods import Every
@@ -17,6 +18,7 @@ from services.questions import LIMIT, LIMIT_MAX, REPEATED
 
 Json = dict[str, Any]
 
+_CONVERT: Final[Json] = {"enum": list(get_args(Convert))}
 _REF: Final = "#/components/schemas/{name}"
 _INTEGER: Final[Json] = {"type": "integer"}
 _STRING: Final[Json] = {"type": "string"}
@@ -43,6 +45,10 @@ _PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
     "limit": ("How much is told one by one, the largest first; the rest is told in sum.", _LIMIT),
     "accounts": ("Whether accounts are counted too; without, large ledgers answer much sooner.", _YES),
     "policy": ("Another policy, the text of its TOML: every event is booked again under it.", _STRING),
+    "convert": (
+        "All currencies in one, by published rates: those in force as each period ends, or as the last one ends.",
+        _CONVERT,
+    ),
 }
 
 
@@ -220,10 +226,11 @@ def _acknowledgements() -> Json:
 
 
 def _answers() -> Json:
-    amounts = _object(dict.fromkeys(("opening", *BRIDGE_MOVEMENTS, "closing"), _INTEGER))
+    amounts = _object(dict.fromkeys(("opening", *BRIDGE_MOVEMENTS, "closing"), _INTEGER), {"fx": _INTEGER})
     accounts = dict.fromkeys(("opening", "new", "reactivated", "churned", "transferred", "closing"), _INTEGER)
     group = {"type": "object", "additionalProperties": _or_null(_STRING)}
-    row = {"from": _DAY, "until": _DAY, "mrr_minor": amounts, "annual_e4": amounts, "accounts": _object(accounts)}
+    row = {"from": _DAY, "until": _DAY, "mrr_minor": amounts, "accounts": _object(accounts)}
+    exact = {"group": group, "annual_e4": amounts}
     values = {
         figure.name: {
             **_or_null(_STRING if figure.unit == "ratio" else _INTEGER),
@@ -234,10 +241,10 @@ def _answers() -> Json:
     figures = _object({"figures": _object({}, values)}, {"at": _DAY, "from": _DAY, "until": _DAY, "group": group})
     names = {"type": "array", "items": _STRING}
     return {
-        "Bridge": _report("bridge", _object(row, {"group": group})),
+        "Bridge": _report("bridge", _object(row, exact)),
         "Figures": _report("figures", figures),
-        "Replay": _report("replay", {"anyOf": [_object(_without_accounts(row), {"group": group}), figures]}),
-        "Restatement": _report("restate", _restated(row, group)),
+        "Replay": _report("replay", {"anyOf": [_object(_without_accounts(row), exact), figures]}),
+        "Restatement": _report("restate", _restated({**row, "annual_e4": amounts}, group)),
         "Explanation": _report("explain", _explained(group)),
         "Names": _object(
             {
@@ -340,7 +347,9 @@ def _report(name: str, row: Json) -> Json:
         reflected["figure"] = {"enum": [*EXPLAINED]}
     rows = {"type": "array", "items": row}
     required = {"report": {"enum": [name]}, "currency": _STRING, "policy": _STRING, **reflected, "rows": rows}
-    return _object(required, {"recorded_policy": _STRING} if name == "replay" else None)
+    rate = _object({"on": _DAY, "base": _STRING, "quote": _STRING, "rate": _STRING, "since": _DAY})
+    converted = {"convert": _CONVERT, "rates": {"type": "array", "items": rate}}
+    return _object(required, {"recorded_policy": _STRING, **converted} if name == "replay" else converted)
 
 
 def _object(required: Json, optional: Json | None = None) -> Json:

@@ -20,7 +20,8 @@ from tests.journals.lexing import (
     text_of,
 )
 
-MOVEMENTS = ("opening", "new", "reactivation", "expansion", "contraction", "churn", "transfer", "closing")
+MOVEMENTS = ("opening", "new", "reactivation", "expansion", "contraction", "churn", "transfer", "fx", "closing")
+CONVERSIONS = ("closing", "constant")
 ACCOUNTS = ("opening", "new", "reactivated", "churned", "closing")
 LOADED = ("accepted", "duplicates", "refused", "unmatched")
 MONTHS: Mapping[str, int] = {"month": 1, "quarter": 3, "year": 12}
@@ -55,6 +56,7 @@ Bridge = TypedDict(
         "where": dict[str, str],
         "known_at": NotRequired[str],
         "between": NotRequired[tuple[str, str]],
+        "convert": NotRequired[str],
         "rows": list[Row],
     },
 )
@@ -70,6 +72,7 @@ Figure = TypedDict(
         "currency": NotRequired[str],
         "where": dict[str, str],
         "known_at": NotRequired[str],
+        "convert": NotRequired[str],
         "value": Value,
     },
 )
@@ -181,16 +184,24 @@ def _every(text: str) -> str:
     return text
 
 
+def _conversion(text: str) -> str:
+    if text not in CONVERSIONS:
+        raise UnreadableError(f"{text!r} is no way to convert: write {choice(CONVERSIONS)}")
+    return text
+
+
 _BRIDGE: Options = {
     "every": ("every", _every),
     "in": ("currency", text_of),
     "by": ("by", text_of),
     "known-at": ("known_at", moment),
+    "converted": ("convert", _conversion),
 }
 _FIGURE: Options = {
     "at": ("at", day),
     "in": ("currency", text_of),
     "known-at": ("known_at", moment),
+    "converted": ("convert", _conversion),
 }
 
 
@@ -213,6 +224,8 @@ def _bridge_head(words: Sequence[str]) -> Bridge:
         bridge["by"] = str(options["by"])
     if "known_at" in options:
         bridge["known_at"] = str(options["known_at"])
+    if "convert" in options:
+        bridge["convert"] = str(options["convert"])
     return bridge
 
 
@@ -222,7 +235,7 @@ def _restate_head(words: Sequence[str]) -> Bridge:
     start = taken.index("between") if "between" in taken else len(taken)
     moments = taken[start + 1 : start + 3]
     bridge = _bridge_head(taken[:start] + taken[start + 3 :])
-    if len(moments) < 2 or "by" in bridge or "known_at" in bridge:
+    if len(moments) < 2 or {"by", "known_at", "convert"} & bridge.keys():
         raise UnreadableError("write restate DAY .. DAY every PERIOD between TIME TIME|now in CURRENCY")
     earlier, later = (word if word == NOW else moment(word) for word in moments)
     return {**bridge, "report": "restate", "by": "event", "between": (earlier, later)}
@@ -245,6 +258,8 @@ def _figure(words: Sequence[str]) -> Figure:
         figure["currency"] = str(options["currency"])
     if "known_at" in options:
         figure["known_at"] = str(options["known_at"])
+    if "convert" in options:
+        figure["convert"] = str(options["convert"])
     figure["value"] = _value(words[0], words[-1])
     return figure
 

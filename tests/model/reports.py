@@ -134,11 +134,11 @@ class Books:
         return found
 
 
-def ratio_text(numerator: int, denominator: int) -> str | None:
+def ratio_text(numerator: int | Fraction, denominator: int | Fraction) -> str | None:
     """A ratio to eight decimals, half up; None over zero."""
     if not denominator:
         return None
-    scaled = half_up(Fraction(numerator, denominator) * 10**RATIO_DIGITS)
+    scaled = half_up(Fraction(numerator) / Fraction(denominator) * 10**RATIO_DIGITS)
     whole, rest = divmod(abs(scaled), 10**RATIO_DIGITS)
     return f"{'-' if scaled < 0 else ''}{whole}.{rest:08}"
 

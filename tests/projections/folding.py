@@ -8,6 +8,7 @@ from events.block import entry_of, raw_bookings_of
 from projections.fold import Fold
 from projections.pages import Changes, PageName, changed_page, page_changes
 from projections.records import NOTHING, Record, bytes_of_record, record_of_bytes
+from projections.tally import EVERY
 from tests.events.booked import Booked
 from tests.model.days import Event
 
@@ -50,7 +51,8 @@ class Projected:
         for (currency, month), added in fold.added.items():
             for (name, value), changes in page_changes(added).items():
                 self._change(PageName(currency, name, value, month), changes)
-                self.names.add((currency, name))
+                if currency != EVERY:
+                    self.names.add((currency, name))
         for count, more in fold.book.items():
             self.book[count] = self.book.get(count, 0) + more
 

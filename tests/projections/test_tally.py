@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from events.movements import Movement, Posting
 from events.timeline import Cell
 from projections.groups import Group, selected_groups, standing_groups
-from projections.tally import ACTIVE, COUNTED, Count, Tally, tally_changes, tally_of
+from projections.tally import ACTIVE, COUNTED, COUNTS, EVERY, Count, Tally, tally_changes, tally_of
 from tests.projections.booked import posted, record
 
 SHORTER = settings(max_examples=200, deadline=None)
@@ -66,6 +67,20 @@ def defined(record: Items) -> Tally:
     return {key: amount for key, amount in tally.items() if amount}
 
 
+def defined_in_all(record: Items) -> Tally:
+    """The same, with what leads from the numbers of accounts in each currency to that in any of them."""
+    tally = defined(record)
+    as_one: dict[tuple[int, Movement, Cell], int] = {}
+    for (day, movement, cell), amount in record.items():
+        key = (day, movement, replace(cell, currency=EVERY))
+        as_one[key] = as_one.get(key, 0) + amount
+    counts = {key: amount for key, amount in defined(as_one).items() if key[-1] in COUNTS}
+    for (_, group, day, kind), amount in tally.items():
+        if kind in COUNTS:
+            counts[EVERY, group, day, kind] = counts.get((EVERY, group, day, kind), 0) - amount
+    return without_zeros({**tally, **counts})
+
+
 def without_zeros(tally: Mapping[tuple[str, Group, int, str], int]) -> Tally:
     return {key: amount for key, amount in tally.items() if amount}
 
@@ -83,26 +98,26 @@ def told(before: Sequence[Posting], more: Sequence[Posting]) -> list[tuple[str, 
 @given(SOME)
 def test_a_tally_is_what_it_is_defined_as(before: list[Posting]) -> None:
     items = dict(record(*before).items())
-    assert without_zeros(tally_of(ACCOUNT, items.items(), standing_groups, {})) == defined(items)
+    assert without_zeros(tally_of(ACCOUNT, items.items(), standing_groups, {})) == defined_in_all(items)
 
 
 @SHORTER
 @given(SOME, SOME.filter(bool))
 def test_changes_lead_from_one_tally_to_the_next(before: list[Posting], more: list[Posting]) -> None:
     """Also where postings come late, cancel out, or take back what was there."""
-    sums = defined(dict(record(*before).items()))
+    sums = defined_in_all(dict(record(*before).items()))
     for currency, group, counts in told(before, more):
         for kind, day, amount in counts:
             key = (currency, group, day, kind)
             sums[key] = sums.get(key, 0) + amount
-    assert without_zeros(sums) == defined(dict(record(*before, *more).items()))
+    assert without_zeros(sums) == defined_in_all(dict(record(*before, *more).items()))
 
 
 @SHORTER
 @given(SOME, SOME.filter(bool))
 def test_changes_tell_every_group_once(before: list[Posting], more: list[Posting]) -> None:
     """Those posted to and no others, so that a group without any sum is known by its name."""
-    groups = [(currency, group) for currency, group, _ in told(before, more)]
+    groups = [(currency, group) for currency, group, _ in told(before, more) if currency != EVERY]
     assert len(groups) == len(set(groups))
     assert {(one.cell.currency, group) for one in more for group in standing_groups(ACCOUNT, one.cell)} == set(groups)
 
@@ -127,3 +142,21 @@ def test_what_was_there_before_keeps_an_account_active() -> None:
     items: Items = {(2, "contraction", cell): -3, (4, "churn", cell): -2}
     tally = tally_of(ACCOUNT, items.items(), selected_groups(None, {}), {cell: 5})
     assert [(day, amount) for (_, _, day, kind), amount in tally.items() if kind == ACTIVE] == [(4, -1)]
+
+
+def test_an_account_with_two_currencies_is_one_account() -> None:
+    """New in both on one day, gone in one, then in the other: one comes and one goes, under all currencies together."""
+    dollars, euros = (Cell(currency, "k1", "l1", "pro", "", ()) for currency in ("USD", "EUR"))
+    items: Items = {
+        (1, "new", dollars): 5,
+        (1, "new", euros): 7,
+        (3, "contraction", dollars): -5,
+        (4, "churn", euros): -7,
+    }
+    whole = tally_of(ACCOUNT, items.items(), selected_groups(None, {}), {})
+    corrections = {(day, kind): amount for (currency, _, day, kind), amount in whole.items() if currency == EVERY}
+    assert {key: amount for key, amount in corrections.items() if amount} == {
+        (1, "n_new"): -1,
+        (1, "active"): -1,
+        (3, "active"): 1,
+    }

@@ -41,6 +41,7 @@ WRONG: list[tuple[dict[str, list[str]], str, str]] = [
     ({"figures": ["nrr,ggrr"]}, "figures", "did you mean"),
     ({"where": ["plan"]}, "where", "not NAME=VALUE"),
     ({"where": ["=pro"]}, "where", "not NAME=VALUE"),
+    ({"convert": ["closng"]}, "convert", "did you mean closing"),
     ({"known_at": ["now"]}, "known_at", "neither a time"),
     ({"known_at": ["2024-01-01"]}, "known_at", "neither a time"),
     ({"known_at": ["2024-01-01T00:00:00"]}, "known_at", "neither a time"),
@@ -71,6 +72,7 @@ def test_bad_questions_name_their_parameter(asked: dict[str, list[str]], paramet
             {"where": (("plan", "pro"), ("tier", "a=b"), ("segment", ""))},
         ),
         ({"figures": ["nrr,grr", "accounts"]}, {"figures": ("nrr", "grr", "accounts")}),
+        ({"convert": ["constant"]}, {"convert": "constant"}),
         ({"known-at": ["0:41"]}, {"known_at": Moment("0:41", None, ((0, 41),))}),
         ({"known_at": ["0:1,1:2"]}, {"known_at": Moment("0:1,1:2", None, ((0, 1), (1, 2)))}),
         (

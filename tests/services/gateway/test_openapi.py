@@ -97,6 +97,7 @@ def test_its_schemas_hold_for_answers(client: httpx.Client) -> None:
         "Bridge": "/v1/reports/bridge?by=plan&currency=USD",
         "Figures": "/v1/figures?from=2024-01-01&until=2025-01-01&currency=USD&known_at=0:1&by=plan",
         "Replay": "/v1/reports/replay?by=plan&currency=USD&accounts=no&policy=churn%3D%27notice%27",
+        "Converted": "/v1/reports/bridge?currency=USD&convert=closing",
         "Restatement": "/v1/restate?from=2024-01-01&until=2025-01-01&currency=USD&between=0:0&between=now&by=plan",
         "Explanation": "/v1/explain/nrr?from=2024-01-01&until=2025-01-01&currency=USD&by=plan&limit=1",
         "Names": "/v1/names",
@@ -105,4 +106,4 @@ def test_its_schemas_hold_for_answers(client: httpx.Client) -> None:
         "Problem": "/v1/figures?currency=X",
     }.items():
         answer = client.get(path).json()
-        assert conforms(schema, answer), (schema, answer)
+        assert conforms("Bridge" if schema == "Converted" else schema, answer), (schema, answer)

@@ -1,0 +1,261 @@
+"""Converted reports against the model, live and replayed, with random histories and rates; and worked by hand."""
+
+from collections.abc import Awaitable, Sequence
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from services.questions import QuestionError
+from services.rows import Answer
+from tests.model.conversion import CURRENCIES, MissingError, Period, bridge, figures
+from tests.model.days import Event, date_of, day_of
+from tests.model.figures import MOVEMENTS, mrr_minor
+from tests.model.histories import FIRST_DAY, histories
+from tests.model.notation import fact, line
+from tests.model.reports import Asked, Books
+from tests.services.audit.test_replaying import is_known, replay, said, span
+from tests.services.books import MemoryBooks, asked_texts, books_of, group_in, text
+from tests.services.running import asynchronous
+from tests.services.test_reports import asked_books, questions, windows
+
+SOME = settings(max_examples=30, deadline=None, phases=(Phase.explicit, Phase.generate))
+SAID = ("currency", "policy", "convert", "rates", "rows")
+HOW = ("closing", "constant")
+RATES = ("1.1", "0.92", "1312.5", "0.0067", "3", "147.31", "1")
+
+
+@st.composite
+def rates(draw: st.DrawFn) -> list[Event]:
+    """Rates of some pairs, early ones for most, others on any day; some are taken back."""
+    pairs = [(base, quote) for base in CURRENCIES for quote in CURRENCIES if base < quote]
+    events: list[Event] = []
+    for base, quote in draw(st.lists(st.sampled_from(pairs), min_size=2, max_size=6, unique=True)):
+        for early in (True, *draw(st.lists(st.just(False), max_size=3))):
+            pair = draw(st.permutations((base, quote)))
+            day = FIRST_DAY - 50 if early and draw(st.integers(0, 9)) else FIRST_DAY + draw(st.integers(0, 700))
+            events.append(published(len(events), pair, draw(st.sampled_from(RATES)), day))
+            if not draw(st.integers(0, 7)):
+                events.append(taken_back(len(events), events[-1]))
+    return events
+
+
+def published(number: int, pair: Sequence[str], rate: str, day: int) -> Event:
+    """A rate that holds from a day."""
+    data = {"base": pair[0], "quote": pair[1], "rate": rate, "effective_at": text(day)}
+    return told(number, "revledger.rate.published.v1", day, data)
+
+
+def taken_back(number: int, event: Event) -> Event:
+    """A retraction of a rate."""
+    data = {"source": event["source"], "id": event["id"], "reason": "typo"}
+    return told(number, "revledger.event.retracted.v1", FIRST_DAY, data)
+
+
+def told(number: int, kind: str, day: int, data: dict[str, Any]) -> Event:
+    """An event of the book."""
+    time = f"{date_of(day).isoformat()}T12:{number // 60:02}:{number % 60:02}Z"
+    return {"id": f"r{number}", "source": "/rates", "type": kind, "subject": "~book", "time": time, "data": data}
+
+
+@st.composite
+def rated(draw: st.DrawFn) -> list[Event]:
+    """A history with rates somewhere among its events."""
+    events = draw(histories())
+    for event in draw(rates()):
+        events.insert(draw(st.integers(0, len(events))), event)
+    return events
+
+
+def check_row(row: dict[str, Any], period: Period) -> None:
+    """What is shown adds up, and is the exact amount rounded, but for what the rounding left."""
+    shown, exact = row["mrr_minor"], period.amounts
+    assert sum(amount for name, amount in shown.items() if name != "closing") == shown["closing"]
+    rounded = {name: mrr_minor(amount) for name, amount in exact.items()}
+    assert (shown["opening"], shown["closing"]) == (rounded["opening"], rounded["closing"])
+    if exact["fx"]:
+        assert {name: shown[name] for name in MOVEMENTS} == {name: rounded[name] for name in MOVEMENTS}
+        assert abs(shown["fx"] - exact["fx"] / 120_000) < 5
+    else:
+        assert shown["fx"] == 0
+        for name in MOVEMENTS:
+            assert abs(shown[name] - exact[name] / 120_000) < 1
+            assert shown[name] * exact[name] >= 0
+    assert row["accounts"] == {name: period.accounts.get(name, 0) for name in row["accounts"]}
+    assert "annual_e4" not in row
+
+
+async def answered_alike(books: MemoryBooks, **asked: Any) -> Answer | QuestionError:
+    """What is live, which the replay says too; or why there is no answer."""
+    ask = books.figures if "at" in asked or "figures" in asked else books.bridge
+    live = await answer_or_error(ask(**asked))
+    replayed = await answer_or_error(replay(books.ledger, **asked))
+    if isinstance(live, QuestionError) or isinstance(replayed, QuestionError):
+        assert repr(live) == repr(replayed)
+        return live
+    assert [replayed[name] for name in SAID] == [live[name] for name in SAID]
+    return live
+
+
+async def answer_or_error(asking: Awaitable[Answer]) -> Answer | QuestionError:
+    """What is answered, or why nothing is."""
+    try:
+        return await asking
+    except QuestionError as error:
+        return error
+
+
+@SOME
+@given(rated(), questions(), windows(), st.sampled_from(HOW))
+@asynchronous
+async def test_bridges_are_those_of_the_model(
+    events: list[Event], asked: Asked, window: tuple[int, int, str], convert: str
+) -> None:
+    """By any period and group, live and replayed, in amounts and in accounts; or it is said which rate is missing."""
+    books = await asked_books(events, asked)
+    if books is None or not await is_known(books.reports, asked):
+        return
+    answer = await answered_alike(books, **span(window), every=window[2], convert=convert, **asked_texts(asked))
+    try:
+        expected = bridge(Books(events), asked, convert, window)
+    except MissingError:
+        assert isinstance(answer, QuestionError)
+        assert "no rate is in force from" in answer.message
+        return
+    assert not isinstance(answer, QuestionError), answer
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in answer["rows"]:
+        found.setdefault(group_in(row, asked), []).append(row)
+    for group, periods in expected.items():
+        if group not in found:
+            assert not any(any(period.amounts.values()) or any(period.accounts.values()) for period in periods)
+            continue
+        for row, period in zip(found[group], periods, strict=True):
+            check_row(row, period)
+        closed = [row["mrr_minor"]["closing"] for row in found[group]]
+        assert [row["mrr_minor"]["opening"] for row in found[group][1:]] == closed[:-1]
+
+
+@SOME
+@given(rated(), questions(), windows(), st.sampled_from(HOW))
+@asynchronous
+async def test_figures_are_those_of_the_model(
+    events: list[Event], asked: Asked, window: tuple[int, int, str], convert: str
+) -> None:
+    """Of a window and of a day, of any group, live and replayed."""
+    books = await asked_books(events, asked)
+    if books is None or not await is_known(books.reports, asked):
+        return
+    for start in (window[0], None):
+        when = {"at": text(window[1])} if start is None else span(window)
+        names = "mrr_minor,arr_minor,committed_mrr_minor,scheduled_churn_minor,accounts,arpa_minor"
+        names += ",share_top_1,herfindahl"
+        names += "" if start is None else ",asp_minor,nrr,grr,customer_churn_rate,gross_mrr_churn_rate"
+        names += "" if start is None else ",net_mrr_churn_rate,quick_ratio"
+        answer = await answered_alike(books, **when, figures=names, convert=convert, **asked_texts(asked))
+        try:
+            expected = figures(Books(events), asked, convert, start, window[1])
+        except MissingError:
+            assert isinstance(answer, QuestionError)
+            continue
+        assert not isinstance(answer, QuestionError), answer
+        found = {group_in(row, asked): row["figures"] for row in answer["rows"]}
+        for group, values in expected.items():
+            assert found.get(group, values) == values
+            assert group in found or not any(value not in (0, None) for value in values.values())
+
+
+@SOME
+@given(rated(), windows(), st.sampled_from(HOW))
+@asynchronous
+async def test_groups_add_up_to_the_whole(events: list[Event], window: tuple[int, int, str], convert: str) -> None:
+    """By currency, as exactly as each is rounded; and at every moment they were known at."""
+    books = await books_of(events)
+    asked = {**span(window), "every": window[2], "currency": "USD", "convert": convert}
+    whole = await answered_alike(books, **asked)
+    if isinstance(whole, QuestionError):
+        return
+    groups = await books.bridge(by="currency", **asked)
+    for row in whole["rows"]:
+        parts = [part["mrr_minor"] for part in groups["rows"] if part["from"] == row["from"]]
+        for name, amount in row["mrr_minor"].items():
+            assert abs(sum(part[name] for part in parts) - amount) <= 5 * (len(parts) + 1)
+
+
+# ---------------------------------------------------------------- by hand
+
+SIGNED = [
+    fact("signed", "a1", "2024-01-10", currency="EUR", lines=[line(10000)]),
+    fact("signed", "b1", "2024-01-10", currency="USD", lines=[line(5000)], attributes={"segment": "smb"}),
+]
+EURO = published(1, ("EUR", "USD"), "1.1", day_of("2024-02-01"))
+YEAR = {"start": "2024-01-01", "until": "2024-04-01"}
+
+
+@asynchronous
+async def test_a_missing_rate_is_told_with_its_pair_and_day_and_never_one() -> None:
+    books = await books_of([*SIGNED, EURO])
+    with pytest.raises(QuestionError, match=r"from EUR to USD on 2024-01-31 \(the first is of 2024-02-01\)\. Pub"):
+        await books.bridge(currency="USD", convert="closing", **YEAR)
+    with pytest.raises(QuestionError, match=r"from EUR to KRW on 2024-03-31; USD to KRW on 2024-03-31\. Publish"):
+        await books.bridge(currency="KRW", convert="constant", **YEAR)
+    only_dollars = await books.bridge(currency="USD", convert="closing", where="segment=smb", **YEAR)
+    assert [row["mrr_minor"]["closing"] for row in only_dollars["rows"]] == [5000, 5000, 5000]
+    later = await books.bridge(currency="USD", convert="closing", start="2024-03-01", until="2024-04-01")
+    assert later["rows"][0]["mrr_minor"]["opening"] == 16000
+    assert later["rates"] == [
+        {"on": day, "base": "EUR", "quote": "USD", "rate": "1.1", "since": "2024-02-01"}
+        for day in ("2024-02-29", "2024-03-31")
+    ]
+
+
+@asynchronous
+async def test_mixed_currencies_are_refused_with_the_way_out() -> None:
+    books = await books_of([*SIGNED, EURO])
+    with pytest.raises(QuestionError, match=r"EUR, USD.*never added up.*convert=closing or constant"):
+        await books.figures(at="2024-04-01")
+    with pytest.raises(QuestionError, match="say with currency") as error:
+        await books.figures(at="2024-04-01", convert="constant")
+    assert error.value.parameter == "currency"
+
+
+@asynchronous
+async def test_one_direction_is_the_other_turned_round_exactly() -> None:
+    """3 dollars a euro are a third of a euro a dollar: 3 x 50.00 / 3; the direct rate of a day goes before."""
+    turned = published(2, ("EUR", "USD"), "3", day_of("2024-01-01"))
+    books = await books_of([*SIGNED, turned])
+    answer = await books.figures(figures="mrr_minor", at="2024-02-01", currency="EUR", convert="closing")
+    assert answer["rows"][0]["figures"]["mrr_minor"] == mrr_minor(Fraction(10000 * 120_000 * 3 + 5000 * 120_000, 3))
+    await books.book([published(3, ("USD", "EUR"), "0.4", day_of("2024-01-01"))])
+    answer = await books.figures(figures="mrr_minor", at="2024-02-01", currency="EUR", convert="closing")
+    assert answer["rows"][0]["figures"]["mrr_minor"] == 12000
+    assert answer["rates"][0]["base"] == "USD"
+
+
+@asynchronous
+async def test_of_what_came_and_went_no_rate_is_needed() -> None:
+    """Yen that were gone before the window, and yen agreed for later, ask for no rate of the window's end."""
+    gone = [
+        fact("signed", "c1", "2023-01-10", currency="JPY", lines=[line(900)]),
+        fact("cancelled", "c1", "2023-06-10"),
+    ]
+    books = await books_of([*SIGNED, EURO, *gone])
+    asked = {"start": "2024-03-01", "until": "2024-04-01", "currency": "USD", "convert": "closing"}
+    assert (await books.bridge(**asked))["rows"][0]["mrr_minor"]["closing"] == 16000
+    assert (await books.figures(**asked))["rows"][0]["figures"]["mrr_minor"] == 16000
+
+
+@asynchronous
+async def test_what_is_known_later_does_not_change_what_was_known() -> None:
+    """A rate that is taken back: as known at the block before, it still holds."""
+    books = await books_of([*SIGNED, EURO])
+    height = (await books.figures(at="2024-04-01", currency="USD"))["as_of"]["position"]["0"]
+    await books.book([taken_back(5, EURO)])
+    asked = {"at": "2024-04-01", "figures": "mrr_minor", "currency": "USD", "convert": "closing"}
+    with pytest.raises(QuestionError, match="no rate is in force from EUR to USD on 2024-03-31"):
+        await books.figures(**asked)
+    before = await books.figures(known_at=f"0:{height}", **asked)
+    assert before["rows"][0]["figures"]["mrr_minor"] == 16000
+    assert said(await replay(books.ledger, known_at=f"0:{height}", **asked)) == said(before)
