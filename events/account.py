@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from events import vocabulary as v
 from events.bookkeeping import UNTOUCHED, book_difference, book_next, frontier_of, is_next, merged
 from events.days import moment_of
 from events.facts import Fact, fact_of, key_of, notice_of
+from events.freetext import FREE_FIELDS, is_mark
 from events.movements import Posting
 from events.policy import Rules
 from events.refusals import Refused
@@ -20,6 +22,8 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 _FACTS: Final = msgspec.msgpack.Decoder(Fact)
 DIGEST_BYTES: Final = 16
 ATTRIBUTES_MAX: Final = 100
+NO_TEXT: Final = b"-"
+"""The digest of the free text of an event that could have some, and has none."""
 
 
 class Booking(Struct, frozen=True, array_like=True, gc=False):
@@ -42,10 +46,14 @@ class Duplicate(Struct, frozen=True, gc=False):
 
 
 class Known(Struct, frozen=True, array_like=True, gc=False):
-    """What is known of an event that was seen: its entry, and the digest of its content."""
+    """What is known of an event that was seen: its entry, the digest of its content, and that of its free text.
+
+    `text` is empty where there can be none, and where it is not known because it was taken out.
+    """
 
     seq: int
     digest: bytes
+    text: bytes = b""
 
 
 class AccountState(Struct, frozen=True, array_like=True, gc=False):
@@ -110,6 +118,24 @@ def content_digest(event: v.Event) -> bytes:
     return sha256(_CANONICAL.encode(event)).digest()[:DIGEST_BYTES]
 
 
+def content_of(event: v.Event) -> tuple[bytes, bytes]:
+    """The digest of an event's content without its free text, and that of its free text.
+
+    The second is empty where there can be none, and where it was taken out: then any text may have been there.
+    """
+    fields = FREE_FIELDS.get(type(event))
+    if fields is None:
+        return content_digest(event), b""
+    whole: Any = event
+    texts = [getattr(whole.data, name) for name in fields]
+    given = [text for text in texts if text is not None]
+    if not given:
+        return content_digest(event), NO_TEXT
+    bare = replace(whole, data=replace(whole.data, **dict.fromkeys(fields)))
+    is_known = not any(map(is_mark, given))
+    return content_digest(bare), sha256(_CANONICAL.encode(texts)).digest()[:DIGEST_BYTES] if is_known else b""
+
+
 def book(
     account: Account, event: v.Event, seq: int, rules: Rules, digest: bytes | None = None
 ) -> Booking | Duplicate:
@@ -118,11 +144,10 @@ def book(
     `digest`: instead of the content's, for whoever books a ledger again, where no id may come twice, whatever it says.
     """
     key = key_of(event.source, event.id)
-    if digest is None:
-        digest = content_digest(event)
+    digest, text = content_of(event) if digest is None else (digest, b"")
     known = account.seen.get(key)
     if known is not None:
-        return _seen_before(event, known, digest)
+        return _seen_before(event, known, digest, text)
     fact = fact_of(event, seq, rules)
     postings: list[Posting] = []
     waits = -1 if key in account.retracted else 0
@@ -133,7 +158,7 @@ def book(
         account.add(fact)
     elif fact is not None:
         waits, postings = _state(account, fact, rules)
-    account.seen[key] = Known(seq, digest)
+    account.seen[key] = Known(seq, digest, text)
     return Booking(seq, account.name, moment_of(event.time) if fact is None else fact.moment, waits, postings)
 
 
@@ -146,8 +171,9 @@ def conflict(event: v.Event, known: str) -> Refused:
     return Refused("id_conflict", sentence, "id")
 
 
-def _seen_before(event: v.Event, known: Known, digest: bytes) -> Duplicate:
-    if known.digest != digest:
+def _seen_before(event: v.Event, known: Known, digest: bytes, text: bytes) -> Duplicate:
+    is_other_text = known.text and text and known.text != text
+    if known.digest != digest or is_other_text:
         raise conflict(event, f"entry {known.seq} already")
     return Duplicate(known.seq)
 

@@ -1,10 +1,11 @@
 """Blocks: entries under one header, chained by hash; the bytes that are for ever.
 
 A block is the msgpack array `[header, [[event, booking], ...]]`. `header` is the msgpack map of `Header`
-as bytes, and its SHA-256 is the block's hash. `event` is the CloudEvent in JSON as it was received,
-`booking` the msgpack array of `Booking`. The leaf of an entry is SHA-256 of 0x00, the SHA-256 of the event,
-and the booking. An entry whose free text was taken out is `[event, booking, hashes]`: the event as it is since,
-and the SHA-256 of the event as it was received, which the leaf goes on being made of, and of the event as it is.
+as bytes, and its SHA-256 is the block's hash. `event` is the CloudEvent in JSON as it was received
+(with a `textnonce`, or hashes instead of its texts: `events.freetext`), `booking` the msgpack array of `Booking`.
+The leaf of an entry is SHA-256 of 0x00, the SHA-256 of the event, and the booking. An entry whose free text was
+taken out is `[event, booking, hashes]`: the event as it is since, and the SHA-256 of the event as it was received,
+which the leaf goes on being made of, and of the event as it is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -9,6 +9,7 @@ from events.money import AMOUNT_MAX
 
 Text = Annotated[str, Meta(min_length=1, max_length=256)]
 FreeText = Annotated[str, Meta(max_length=10_000)]
+"""What a person wrote in own words. It moves nothing, and may be taken out of the ledger: see `events.freetext`."""
 DateText = Annotated[
     str,
     Meta(

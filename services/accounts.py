@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from events.account import Account, AccountState
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS accounts (partition INTEGER, name TEXT, state BLOB, PRIMARY KEY (partition, name))
     WITHOUT ROWID;

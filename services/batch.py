@@ -10,10 +10,12 @@ from events import block as blocks
 from events.account import Account, Booking, Duplicate, book, conflict
 from events.block import Block, Entry
 from events.facts import key_of
+from events.freetext import FREE_FIELDS
 from events.policy import Rules
 from events.refusals import Refused
 from events.vocabulary import Event
 from services import clock
+from services.freetext import Mode, as_kept
 
 BLOCK_ENTRIES_MAX: Final = 1_000
 BLOCK_BYTES_MAX: Final = 700_000
@@ -73,13 +75,20 @@ class Batch:
     """Events being booked on top of the head, cut into blocks."""
 
     def __init__(
-        self, head: Block, policy: str, partition: int, accounts: Mapping[str, Account], owners: Mapping[str, str]
+        self,
+        head: Block,
+        policy: str,
+        partition: int,
+        accounts: Mapping[str, Account],
+        owners: Mapping[str, str],
+        free_text: Mode = "keep",
     ) -> None:
         self._head = head
         self._policy = policy
         self._partition = partition
         self._accounts = accounts
         self._owners = owners
+        self._free_text: Mode = free_text
         self._seq = head.next_seq
         self._entries: list[Entry] = []
         self._bytes = 0
@@ -103,16 +112,17 @@ class Batch:
         owner = self._owners.get(key) or self.owned.get(key)
         if owner is not None and owner != event.subject:
             raise conflict(event, f"an event of {owner!r}")
+        raw, event = (item.raw, event) if type(event) not in FREE_FIELDS else as_kept(item.raw, event, self._free_text)
         booking = book(self._accounts[event.subject], event, self._seq, rules)
         if isinstance(booking, Duplicate):
             self.outcomes.append(Outcome("duplicate", Place(self._partition, -1, booking.seq)))
             return
-        self._append(item, booking, self._entry(item, booking))
+        self._append(item, booking, self._entry(raw, booking))
         self.owned[key] = event.subject
 
-    def _entry(self, item: Submitted, booking: Booking) -> Entry:
+    def _entry(self, raw: bytes, booking: Booking) -> Entry:
         """The entry of a booking; raises Refused, the booking undone, if no ledger could keep it."""
-        entry = blocks.entry_of(item.raw, booking)
+        entry = blocks.entry_of(raw, booking)
         try:
             blocks.require_keepable(entry, booking)
         except Refused:

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from services.ledgers.port import LedgerUnavailable
+from services.ledgers.redactable import scrub
 from services.ledgers.sqlite_file import explained
 from services.turns import open_lock, turn
 
@@ -210,6 +211,23 @@ class DeadLetters:
         So it is with other letters of the same bytes. Raises NoSuchDeadLetter.
         """
         self.resolve(letter_id, *SET_ASIDE, at)
+
+    def rewrite(self, change: Callable[[DeadLetter], bytes | None], *, clean: bool) -> None:
+        """Replaces the bytes of letters where `change` gives others, of those that are resolved too; all or none.
+
+        `clean`: the file is made anew, so that nothing of other bytes is left in it. Raises TextRemains.
+        """
+        with self._writing():
+            self._file.execute("PRAGMA secure_delete = ON")
+            with _transaction(self._file):
+                for (letter_id,) in self._file.execute("SELECT id FROM dead_letters ORDER BY id").fetchall():
+                    letter = _letter(self._file.execute(f"{_SELECT} WHERE id = ?", (letter_id,)).fetchone())
+                    raw = change(letter)
+                    if raw is not None:
+                        parameters = (raw, sha256(raw).digest(), letter_id)
+                        self._file.execute("UPDATE dead_letters SET raw = ?, digest = ? WHERE id = ?", parameters)
+            if clean:
+                scrub(self._file, self._path)
 
     def count(self) -> dict[str, int]:
         """How many letters wait, by code in alphabetical order."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from services.freetext import Mode
 from services.variables import SETTINGS, Setting
 
 __all__ = [
@@ -32,6 +33,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: str
     port: int
     zone: str
+    free_text: Mode
     accounts_hot: int
     queue_events_max: int
     body_bytes_max: int

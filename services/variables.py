@@ -162,6 +162,15 @@ SETTINGS: Final = (
         time_zone,
     ),
     Setting(
+        "REVLEDGER_FREE_TEXT",
+        "free_text",
+        "text",
+        "",
+        "keep",
+        "Free text of events (comments, reasons in own words): keep it, or only its hash; see docs/privacy.md.",
+        _one_of("keep", "hash"),
+    ),
+    Setting(
         "REVLEDGER_ACCOUNTS_HOT",
         "accounts_hot",
         "integer",

@@ -31,6 +31,7 @@ from services.batch import (
     Queued,
     Submitted,
 )
+from services.freetext import Mode
 from services.ledgers.port import HeightTaken, Ledger, StoredBlock
 
 __all__ = [
@@ -70,6 +71,7 @@ class Writer:
     """The one writer of a partition in this process; calls are booked in the order they come.
 
     `find_places`: whether outcomes tell heights (else -1); that of a duplicate takes a look into the ledger.
+    `free_text`: whether it is kept, or only its hash.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Writer:
         partitions: int = 1,
         keep_every: int = 10_000,
         find_places: bool = True,
+        free_text: Mode = "keep",
     ) -> None:
         self._ledger = ledger
         self._accounts = accounts
@@ -90,6 +93,7 @@ class Writer:
         self._rules = Rules(policy, zone)
         self._keep_every = keep_every
         self._find_places = find_places
+        self._free_text: Mode = free_text
         self._partition = partition
         self._partitions = partitions
         self._head: Block | None = None
@@ -193,7 +197,8 @@ class Writer:
         begun = [] if self._head else [self._genesis(items)]
         head = self._head or begun[0]
         keys = [key_of(event.source, event.id) for event in events if isinstance(event, Event)]
-        batch = Batch(head, self._policy.stamp, self._partition, accounts, self._accounts.owners(keys))
+        owners = self._accounts.owners(keys)
+        batch = Batch(head, self._policy.stamp, self._partition, accounts, owners, self._free_text)
         try:
             is_all = await self._add(batch, items, events)
             is_kept = keep_refused is not None and any(outcome.status == "refused" for outcome in batch.outcomes)

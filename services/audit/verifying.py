@@ -16,6 +16,7 @@ from events import block as blocks
 from events.block import BlockDamaged, Genesis
 from events.checkpoint import Checkpoint, Head
 from services.audit.opening import chains_read
+from services.audit.redactions import redaction_findings
 from services.audit.verifying_file import accounts_findings, file_findings
 from services.audit.verifying_findings import Finding, Verified
 from services.audit.verifying_job import Job, done
@@ -91,6 +92,9 @@ async def verified_ledger(settings: Settings, wanted: Wanted, progress: Progress
             finally:
                 file.cancel()
                 await asyncio.wait([file])
+            pinned = None if wanted.checkpoint is None or _is_foreign(wanted, name) else wanted.checkpoint.redactions
+            path = None if settings.is_distributed else settings.data / LEDGER_FILE
+            found = [*found, *await redaction_findings(ledger, path, verified, pinned)]
     findings = [*found, *seen, *_of_checkpoint(wanted, name, partitions)]
     each = [one for part in verified for one in part.findings]
     return Report(

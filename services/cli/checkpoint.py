@@ -75,11 +75,14 @@ async def _taken(settings: "Settings") -> "Checkpoint":
     from events.checkpoint import Redactions
     from services.audit.checkpoints import taken
     from services.audit.opening import NoLedger, chains_read
+    from services.audit.redactions import redactions_in
     from services.audit.verifying import partitions_of
+    from services.compose import LEDGER_FILE
 
     with waiting("reading the ledger"):
         async with chains_read(settings) as ledger:
-            made = await taken(ledger, await partitions_of(settings, ledger), Redactions())
+            known = Redactions() if settings.is_distributed else redactions_in(settings.data / LEDGER_FILE)
+            made = await taken(ledger, await partitions_of(settings, ledger), known)
     if not made.heads:
         raise NoLedger(settings.data)
     return made

@@ -73,6 +73,7 @@ def _option(parameter: str) -> str:
 
 def _services_error(error: BaseException) -> Ending | None:
     from events.block import BlockDamaged
+    from events.redaction import NotesDamaged
     from services.audit.checkpoints import AuditNotInstalled, CheckpointRefused, KeyUnusable
     from services.audit.entries import NoSuchEvent
     from services.audit.holding import NoProjection
@@ -86,6 +87,7 @@ def _services_error(error: BaseException) -> Ending | None:
     from services.deadletters import DeadLettersUnavailable, NoSuchDeadLetter
     from services.exports.files import IsThere
     from services.ledgers.port import LedgerError
+    from services.ledgers.redactable import TextRemains
     from services.views.port import ViewsError
     from services.writer import BooksDiffer, ClockRunsBackwards
 
@@ -109,7 +111,7 @@ def _services_error(error: BaseException) -> Ending | None:
     known = (
         *(DataInUse, NoLedger, LedgerError, ViewsError, DeadLettersUnavailable, NoSuchDeadLetter, ClockRunsBackwards),
         *(AuditNotInstalled, NotBookable, CheckpointRefused, KeyUnusable, NoSuchEvent, NotProvable),
-        *(VerifyingAlready, WorkerFailed, IsThere, NoProjection, NotEmpty),
+        *(VerifyingAlready, WorkerFailed, IsThere, NoProjection, NotEmpty, NotesDamaged, TextRemains),
     )
     return Ending(NOT_DONE, _sentence(str(error))) if isinstance(error, known) else None
 

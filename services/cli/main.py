@@ -18,6 +18,7 @@ from services.cli import (
     export,
     load,
     prove,
+    redact,
     replay,
     restate,
     settings_check,
@@ -62,6 +63,7 @@ app.command(epilog=checkpoint.EXAMPLES)(checkpoint.checkpoint)
 app.command(epilog=prove.EXAMPLES)(prove.prove)
 app.command("check-proof", epilog=check_proof.EXAMPLES)(check_proof.check_proof)
 app.add_typer(alerts, name="alerts")
+app.command(epilog=redact.EXAMPLES)(redact.redact)
 app.add_typer(dead_letters, name="dead-letters")
 app.command(epilog=unmatched.EXAMPLES)(unmatched.unmatched)
 app.command(epilog=settings_check.EXAMPLES)(settings_check.settings)

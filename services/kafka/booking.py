@@ -150,6 +150,7 @@ class PartitionBooker:
             partitions=genesis.partitions,
             keep_every=KEEP_EVERY,
             find_places=False,
+            free_text=self._means.settings.free_text,
         )
         await self._patiently(writer.begin)
         own = await self._patiently(lambda: self._genesis(self._partition))

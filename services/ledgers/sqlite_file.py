@@ -15,8 +15,8 @@ from services.turns import open_lock, turn
 APPLICATION_ID: Final = 0x52764C67
 """`RvLg`: what the `file` command and every opener recognise the file by."""
 
-FORMAT: Final = 1
-"""The version of the table below, kept in `user_version`."""
+FORMAT: Final = 2
+"""The newest version, kept in `user_version`; a file is made with 1, and has 2 once text was taken out of it."""
 
 BUSY_SECONDS: Final = 10.0
 """How long a writer waits for another to finish before it gives up."""
@@ -47,7 +47,18 @@ WHEN NEW.height <> coalesce((SELECT max(height) + 1 FROM blocks WHERE partition 
     )
 BEGIN SELECT RAISE(ABORT, 'a block of the ledger follows the last one'); END;
 """
-_STAMP: Final = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {FORMAT};"
+_STAMP: Final = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1;"
+_REDACTIONS: Final = """
+CREATE TABLE redactions (
+    number INTEGER PRIMARY KEY,
+    note   BLOB NOT NULL,
+    hash   BLOB NOT NULL
+) STRICT;
+CREATE TRIGGER redactions_never_change BEFORE UPDATE ON redactions
+BEGIN SELECT RAISE(ABORT, 'a note of a redaction is never changed'); END;
+CREATE TRIGGER redactions_never_go BEFORE DELETE ON redactions
+BEGIN SELECT RAISE(ABORT, 'a note of a redaction is never removed'); END;
+"""
 
 _ALLOW: Final = "Give this user write access to the file and its directory, then try again."
 _WAIT: Final = "Another process holds it; wait for it or end it, then try again."
@@ -71,7 +82,7 @@ _REMEDIES: Final = {
 def schema_of(version: int) -> dict[str, str]:
     """The statements that make what a file of a version holds, by name, as SQLite keeps them."""
     with closing(sqlite3.connect(":memory:")) as made:
-        made.executescript(_SCHEMA if version >= 1 else "")
+        made.executescript((_SCHEMA if version >= 1 else "") + (_REDACTIONS if version >= 2 else ""))
         return dict(made.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
 
 

@@ -75,7 +75,7 @@ async def test_the_file_says_what_it_is(tmp_path: Path) -> None:
     await filled(tmp_path / "new" / "directory" / "ledger", 1)
     with closing(sqlite3.connect(tmp_path / "new" / "directory" / "ledger")) as raw:
         answers = [raw.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")]
-        assert answers == [APPLICATION_ID, FORMAT]
+        assert answers == [APPLICATION_ID, 1]
         assert raw.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
         assert raw.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
