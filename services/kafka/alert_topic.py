@@ -21,7 +21,7 @@ _HEADERS: Final = (("content-type", STRUCTURED.encode()),)
 
 
 class AlertTopic:
-    """Sends alerts to the topic, in structured mode; the key is the subject, so those of an account share a partition."""
+    """Sends alerts to the topic, in structured mode; the key is the subject, so an account has one partition."""
 
     def __init__(self, settings: Settings) -> None:
         self._topic = Names(settings.prefix).alerts

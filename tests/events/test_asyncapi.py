@@ -1,5 +1,6 @@
 """The AsyncAPI document: its references lead somewhere, and what it says of headers is what is written."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -7,9 +8,11 @@ from events.asyncapi import asyncapi_document
 from events.catalogue import schema_documents
 from events.envelope import binary_of_structured
 from events.vocabulary import EVENT_TYPES
+from projections.alerts import FIRED, RESOLVED
 from services.kafka.connection import Names
 from services.kafka.dead_letters import KafkaRefusal, _headers
 from services.ledgers.kafka_chain import HEADER
+from tests.wire.alerted import ALERTS
 from tests.wire.samples import SAMPLES
 
 DOCUMENT = asyncapi_document()
@@ -38,7 +41,17 @@ def test_references_lead_somewhere() -> None:
 def test_topics_have_their_names() -> None:
     names = Names("revledger")
     addresses = {channel["address"] for channel in DOCUMENT["channels"].values()}
-    assert addresses == {names.events, names.ledger, names.dead_letters}
+    assert addresses == {names.events, names.ledger, names.dead_letters, names.alerts}
+
+
+def test_alerts_hold_what_is_told_of_them() -> None:
+    told = DOCUMENT["components"]["messages"]["alert"]["payload"]
+    for message in ALERTS.values():
+        event = json.loads(message.body)
+        assert set(told["required"]) <= event.keys()
+        assert event["type"] in told["properties"]["type"]["enum"]
+        assert set(told["properties"]["data"]["properties"]) <= event["data"].keys()
+    assert {FIRED, RESOLVED} == set(told["properties"]["type"]["enum"])
 
 
 def test_binary_headers_are_those_that_are_written() -> None:
