@@ -47,6 +47,9 @@ class Metrics:
         self.alerts_sent = self._counter("alerts_sent", "Attempts to send: sent, failed, given_up.", "sink", "outcome")
         self.alerts_waiting = self._gauge("alerts_waiting", "Alerts that wait to be sent.", "sink")
         self.alert_rules = self._gauge("alert_rules", "Rules in force; -1 while their file cannot be used.")
+        self.sealed = self._counter("sealed_entries", "Entries sealed into the archive.", "partition")
+        self.unsealed = self._gauge("unsealed_entries", "Entries that are not in the archive yet.", "partition")
+        self.sealing_failed = self._counter("sealing_failed", "Looks at the archive that failed.")
         self.block_entries = self._histogram("block_entries", "Entries of a block.", ENTRIES_BUCKETS)
         self.block_bytes = self._histogram("block_bytes", "Bytes of a block.", BYTES_BUCKETS)
 

@@ -4,6 +4,8 @@ import random
 from collections.abc import AsyncIterator
 from typing import Final
 
+from msgspec import Struct
+
 from events.block import Genesis
 from services.archive.catalogue import Catalogue, catalogue_of
 from services.archive.manifests import Manifest
@@ -14,6 +16,14 @@ from services.archive.stores import Store
 from services.ledgers.port import Ledger
 
 _chance: Final = random.Random()  # noqa: S311 - only so that archivers do not all begin with the same
+
+
+class Reach(Struct, frozen=True):
+    """How many entries of a partition are sealed, and how many are not."""
+
+    partition: int
+    sealed: int
+    unsealed: int
 
 
 class Archiver:
@@ -66,11 +76,11 @@ class Archiver:
             )
             done += wanted.entries
 
-    async def unsealed(self) -> dict[int, int]:
-        """How many entries of each partition are not sealed; raises as `catalogue`."""
+    async def reaches(self) -> list[Reach]:
+        """How far the archive reaches into each partition; raises as `catalogue`."""
         found = await self.catalogue()
-        tails = {partition: await self._ledger.tail(partition) for partition in self.partitions}
-        return {
-            partition: (0 if tail is None else tail.end_seq) - found.end_seq(partition)
-            for partition, tail in tails.items()
-        }
+        return [await self._reach(partition, found.end_seq(partition)) for partition in self.partitions]
+
+    async def _reach(self, partition: int, sealed_entries: int) -> Reach:
+        tail = await self._ledger.tail(partition)
+        return Reach(partition, sealed_entries, (0 if tail is None else tail.end_seq) - sealed_entries)

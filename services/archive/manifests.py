@@ -9,6 +9,8 @@ from msgspec import Struct
 
 FORMAT: Final = 1
 FOLDER: Final = "manifests"
+REST_MICROSECONDS: Final = 24 * 60 * 60 * 1_000_000
+"""From which age on what is too little for a segment is sealed all the same."""
 Table = Literal["postings", "entries", "blocks"]
 TABLES: Final[tuple[Table, ...]] = get_args(Table)
 KEY: Final = b"revledger.segment"

@@ -1,15 +1,11 @@
 """Planning: into which ranges of blocks what is not sealed yet is to be cut, alike by whoever looks."""
 
 from collections.abc import Iterable
-from typing import Final
 
 from services.archive.catalogue import Catalogue
 from services.archive.chunks import block_at
 from services.archive.sealing import Range
 from services.ledgers.port import Ledger
-
-REST_MICROSECONDS: Final = 24 * 60 * 60 * 1_000_000
-"""From which age on what is too little for a segment is sealed all the same."""
 
 
 async def unsealed_ranges(

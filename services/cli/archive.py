@@ -14,12 +14,14 @@ from services.cli.running import run, waiting
 
 if TYPE_CHECKING:
     from events.block import Genesis
-    from services.archive.archiver import Archiver
+    from services.archive.archiver import Archiver, Reach
     from services.archive.checking import Checked
     from services.archive.manifests import Manifest
     from services.archive.stores import Store
     from services.ledgers.port import Ledger
     from services.settings import Settings
+
+    _Told = tuple[str, list[dict[str, Any]], list[Reach]]
 
 EXAMPLES: Final = examples(
     "revledger archive",
@@ -37,6 +39,7 @@ COLUMNS: Final = (
 )
 """Of a segment, in JSON and CSV; JSON has the names of its files too."""
 FINDINGS: Final = ("file", "problem")
+REACH: Final = ("sealed", "unsealed")
 
 
 def archive(
@@ -77,33 +80,34 @@ def archive(
         _show_checked(*run(_checked(settings)), form)
         return
     sealing = not listed
-    place, rows, unsealed = run(_listed(settings) if listed else _sealed(settings, is_due=due, is_resealing=reseal))
+    place, rows, reaches = run(_listed(settings) if listed else _sealed(settings, is_due=due, is_resealing=reseal))
     if form == "csv":
         from services.cli.separated import text_of
 
         sys.stdout.write(text_of(COLUMNS, [[row[name] for name in COLUMNS] for row in rows]))
     elif form == "json":
-        _print_json({"report": "archive", "place": place, "unsealed_entries": unsealed, "rows": rows})
+        told = {f"{name}_entries": {str(one.partition): getattr(one, name) for one in reaches} for name in REACH}
+        _print_json({"report": "archive", "place": place, **told, "rows": rows})
     else:
-        _print(place, rows, unsealed, is_sealing=sealing)
+        _print(place, rows, sum(one.unsealed for one in reaches), is_sealing=sealing)
 
 
-async def _listed(settings: "Settings") -> tuple[str, list[dict[str, Any]], dict[str, int]]:
+async def _listed(settings: "Settings") -> "_Told":
     from services.audit.opening import ledger_read
 
     async with ledger_read(settings) as (ledger, genesis):
         with waiting("reading the archive"):
             archiver, store = _opened(settings, ledger, genesis)
             rows = [_row(one) for one in (await archiver.catalogue()).manifests]
-            return store.place, rows, await _unsealed(archiver)
+            return store.place, rows, await archiver.reaches()
 
 
 async def _sealed(
     settings: "Settings", *, is_due: bool, is_resealing: bool
-) -> tuple[str, list[dict[str, Any]], dict[str, int]]:
+) -> "_Told":
     """The place, the segments that were sealed, and how many entries of each partition are not."""
     from services import clock
-    from services.archive.planning import REST_MICROSECONDS
+    from services.archive.manifests import REST_MICROSECONDS
     from services.audit.opening import ledger_read
     from services.cli.progress import Bar
 
@@ -118,7 +122,7 @@ async def _sealed(
         with Bar("sealing", total) as bar:
             told = lambda done: bar.at(done, f"{done:,} entries")  # noqa: E731
             rows += [_row(one) async for one in archiver.seal(rest_before, told)]
-        return store.place, rows, await _unsealed(archiver)
+        return store.place, rows, await archiver.reaches()
 
 
 async def _resealed(store: "Store", ledger: "Ledger", genesis: "Genesis") -> list[dict[str, Any]]:
@@ -153,17 +157,13 @@ def _opened(settings: "Settings", ledger: "Ledger", genesis: "Genesis") -> "tupl
     return Archiver(ledger, genesis, store, settings.segment_entries), store
 
 
-async def _unsealed(archiver: "Archiver") -> dict[str, int]:
-    return {str(partition): entries for partition, entries in (await archiver.unsealed()).items()}
-
-
 def _row(manifest: "Manifest") -> dict[str, Any]:
     size = sum(file.bytes for file in manifest.files.values())
     values = {**{name: getattr(manifest.segment, name, None) for name in COLUMNS}, "bytes": size}
     return {**values, "manifest": manifest.name, "files": {table: file.name for table, file in manifest.files.items()}}
 
 
-def _print(place: str, rows: Sequence[dict[str, Any]], unsealed: dict[str, int], *, is_sealing: bool) -> None:
+def _print(place: str, rows: Sequence[dict[str, Any]], unsealed: int, *, is_sealing: bool) -> None:
     from services.cli.tables import console_for_output, new_table
 
     entries = sum(row["entries"] for row in rows)
@@ -184,8 +184,7 @@ def _print(place: str, rows: Sequence[dict[str, Any]], unsealed: dict[str, int],
     print(_rest(unsealed))
 
 
-def _rest(unsealed: dict[str, int]) -> str:
-    left = sum(unsealed.values())
+def _rest(left: int) -> str:
     if not left:
         return "Every entry of the ledger is sealed."
     many = "1 entry is" if left == 1 else f"{left:,} entries are"

@@ -41,6 +41,7 @@ services = typer.Typer(
         "revledger run projector --port 8002",
         "revledger run alerter --port 8003",
         "revledger run gateway --port 8000",
+        "REVLEDGER_ARCHIVE=s3://books/archive revledger run archiver --port 8004",
     ),
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -121,6 +122,23 @@ def gateway(host: Host = None, port: Port = None) -> None:
     """
     settings = _prepared(None, host, port)
     run(_Process(settings, "gateway").run_gateway())
+
+
+@services.command(epilog=examples("revledger run archiver --port 8004"))
+def archiver(host: Host = None, port: Port = None) -> None:
+    """Seals the ledger into the archive as it grows.
+
+    Waits until a writer has begun the ledger. One is enough; more do no harm, and share the work. REVLEDGER_ARCHIVE
+    says where: a directory or a URL such as s3://bucket/folder. What `revledger archive --due` seals, it seals.
+
+    Over HTTP: /health/live, /health/ready and /metrics. It ends in order on Ctrl-C or SIGTERM.
+    """
+    settings = _prepared(None, host, port)
+    if not settings.archive_location:
+        from services.cli.archive import NOWHERE
+
+        raise Failure(NOWHERE, WRONG_USAGE)
+    run(_Process(settings, "archiver").run(lambda: _begun(settings), _opened_archiver))
 
 
 def _is_there(module: str) -> bool:
@@ -308,6 +326,12 @@ def _opened_alerter(settings: "Settings", metrics: "Metrics") -> AbstractAsyncCo
     from services.kafka.alerting import alerter_service
 
     return alerter_service(settings, metrics)
+
+
+def _opened_archiver(settings: "Settings", metrics: "Metrics") -> AbstractAsyncContextManager[Service]:
+    from services.archive.keeping import archiver_service
+
+    return archiver_service(settings, metrics)
 
 
 def _say(text: str) -> None:

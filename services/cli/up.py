@@ -119,6 +119,7 @@ class _Service:
 
     async def _served(self, books: "Books", listener: socket.socket, url: str) -> None:
         from services.alerts.embedded import alerting
+        from services.archive.embedded import archiving
         from services.cli.serving import announced_server
         from services.compose import projecting, taking_in
         from services.gateway import application
@@ -131,6 +132,7 @@ class _Service:
             projecting(books) as projection,
             taking_in(books, queue, tick) as intake,
             alerting(books, self._settings, metrics),
+            archiving(books.ledger, self._settings, metrics),
         ):
             app = application(embedded(books, intake, projection), self._settings, metrics)
             self._server = server = announced_server(app, self._settings)

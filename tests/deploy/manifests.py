@@ -14,6 +14,8 @@ ROOT: Final = Path(__file__).parents[2]
 DEPLOY: Final = ROOT / "deploy"
 OVERLAYS: Final = ("base", "trial", "production")
 SERVICES: Final = ("writer", "projector", "alerter", "gateway")
+PODS: Final = (*((overlay, service) for overlay in OVERLAYS for service in SERVICES), ("production", "archiver"))
+"""The archiver is there where an overlay says where the archive is."""
 
 
 def rendered(overlay: str) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from services.settings import SETTINGS, Settings, settings_from
 from tests.deploy.manifests import (
     DEPLOY,
     OVERLAYS,
+    PODS,
     ROOT,
     SERVICES,
     container_of,
@@ -45,12 +46,11 @@ def settings_of(given: dict[str, str], tmp_path: Path) -> Settings:
     )
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize(("overlay", "service"), PODS)
 def test_a_pod_has_settings_that_are_accepted(overlay: str, service: str, tmp_path: Path) -> None:
     objects = rendered(overlay)
     container = container_of(objects, service)
-    (source,) = container["envFrom"]
+    source = container["envFrom"][0]
     config = found(objects, "ConfigMap", source["configMapRef"]["name"])["data"]
     own = {one["name"]: one["value"] for one in container["env"] if "value" in one}
     config = {**config, **own}
@@ -69,8 +69,7 @@ def test_a_pod_has_settings_that_are_accepted(overlay: str, service: str, tmp_pa
     assert paths | {str(settings.data), "/tmp"} <= mounts
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize(("overlay", "service"), PODS)
 def test_a_pod_runs_a_command_that_is_there_and_is_probed_where_it_answers(overlay: str, service: str) -> None:
     container = container_of(rendered(overlay), service)
     assert container["args"] == ["run", service]
@@ -86,8 +85,7 @@ def test_a_pod_runs_a_command_that_is_there_and_is_probed_where_it_answers(overl
     assert "memory" in container["resources"]["limits"]
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize(("overlay", "service"), PODS)
 def test_a_pod_may_do_no_more_than_it_needs(overlay: str, service: str) -> None:
     objects = rendered(overlay)
     pod, container = pod_of(objects, service), container_of(objects, service)
@@ -167,6 +165,17 @@ def test_production_scales_by_the_lag_of_the_groups_there_are() -> None:
     assert not any(one["kind"] == "Secret" for one in objects), "secrets are made by hand, never committed"
 
 
+def test_production_archives_and_whoever_reads_the_archive_has_its_credentials() -> None:
+    objects = rendered("production")
+    config = found(objects, "ConfigMap", "revledger-settings")["data"]
+    assert config["REVLEDGER_ARCHIVE"].startswith("s3://")
+    given = {"secretRef": {"name": "revledger-archive", "optional": True}}
+    having = [one for one in ("archiver", *SERVICES) if given in container_of(objects, one)["envFrom"]]
+    assert having == ["archiver", "gateway"]
+    spec = workload(objects, "archiver")["spec"]
+    assert spec["selector"]["matchLabels"].items() <= spec["template"]["metadata"]["labels"].items()
+
+
 def compose() -> dict[str, Any]:
     document: dict[str, Any] = msgspec.yaml.decode((DEPLOY / "compose.yaml").read_text("utf-8"))
     return document
@@ -174,8 +183,8 @@ def compose() -> dict[str, Any]:
 
 def test_compose_starts_all_services_with_settings_that_are_accepted(tmp_path: Path) -> None:
     services = compose()["services"]
-    assert set(services) == {"kafka", "redis", *SERVICES}
-    for name in SERVICES:
+    assert set(services) == {"kafka", "redis", "archiver", *SERVICES}
+    for name in ("archiver", *SERVICES):
         service = services[name]
         assert service["command"] == ["run", name]
         given = {key: re.sub(r"\$\{\w+:-(.*)\}", r"\1", text) for key, text in service["environment"].items()}
@@ -200,7 +209,11 @@ def test_compose_opens_ports_to_this_machine_alone_and_keeps_the_books() -> None
     assert all(port.startswith("127.0.0.1:") for service in services.values() for port in service.get("ports", ()))
     (volume,) = services["kafka"]["volumes"]
     assert volume == f"kafka:{services['kafka']['environment']['KAFKA_LOG_DIRS']}"
-    assert set(document["volumes"]) == {"kafka"}
+    assert set(document["volumes"]) == {"kafka", "archive"}
+    for name, end in (("archiver", ""), ("gateway", ":ro")):
+        place = services[name]["environment"]["REVLEDGER_ARCHIVE"]
+        assert services[name]["volumes"] == [f"archive:{place}{end}"]
+        assert place in DOCKERFILE, "made there, so that it is the user's own"
     assert "noeviction" in services["redis"]["command"]
     assert set(document) == {"name", "x-revledger", "services", "volumes"}
 
@@ -240,7 +253,7 @@ def test_the_image_is_built_from_the_pinned_packages_and_runs_as_nobody_special(
     downloads = [line for line in DOCKERFILE.splitlines() if "pip install" in line or "pip wheel" in line]
     assert downloads
     assert all("--no-index" in line for line in downloads), "only what was checked by its hash"
-    assert f"'{project['name']}[kafka]'" in DOCKERFILE
+    assert f"'{project['name']}[kafka,audit]'" in DOCKERFILE
     assert "kafka" in project["optional-dependencies"]
     (python,) = set(re.findall(r"^FROM python:(\d\.\d+)", DOCKERFILE, re.MULTILINE))
     assert python in project["requires-python"]

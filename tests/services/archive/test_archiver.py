@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from events.block import Genesis
-from services.archive.archiver import Archiver
+from services.archive.archiver import Archiver, Reach
 from services.archive.catalogue import OtherLedger, catalogue_of
 from services.archive.checking import checked_archive
 from services.archive.manifests import TABLES, ArchiveDamaged
@@ -52,11 +52,11 @@ async def test_all_that_is_due_is_sealed_and_every_manifest_read_once(tmp_path: 
     ledger, store = await ledger_with(), Counting(store_of(str(tmp_path)))
     archiver = await archiver_of(ledger, store)
     told: list[int] = []
-    assert await archiver.unsealed() == {0: 6}
+    assert await archiver.reaches() == [Reach(0, 0, 6)]
     sealed = [one async for one in archiver.seal(FOR_EVER, told.append)]
     assert [one.segment.from_height for one in sealed] == [0, 3, 5]
     assert told == [2, 4, 6]
-    assert await archiver.unsealed() == {0: 0}
+    assert await archiver.reaches() == [Reach(0, 6, 0)]
     assert [one async for one in archiver.seal(FOR_EVER)] == []
     assert sorted(store.read_names) == sorted(one.name for one in sealed)
     assert (await archiver.catalogue()).manifests == sealed

@@ -20,16 +20,19 @@ from redis import Redis
 
 from services import distributed
 from services.cli import run
+from services.demo import demo_events
 from services.ledgers.port import LedgerUnavailable
 from services.metrics import Metrics
 from services.settings import Settings, settings_from
 from tests.servers.kafka import Kafka
 from tests.servers.redis import SharedRedis
 from tests.services.cli.calling import LIMIT_SECONDS, Called, called, ended, event, signed, started, written
+from tests.services.kafka.booked import on_kafka
 from tests.services.kafka.topics import NOWHERE, environment
 from tests.services.running import asynchronous
 
 pytestmark = pytest.mark.slow
+SUM = "SELECT movement, count(*) AS n, sum(amount_e4) AS total FROM postings GROUP BY ALL ORDER BY ALL"
 
 
 class Running(Struct, frozen=True):
@@ -159,6 +162,40 @@ def test_from_an_empty_cluster_to_a_figure(servers: dict[str, str], tmp_path: Pa
         assert writer.stop(signal.SIGINT).status == 0
 
 
+def test_two_archivers_seal_a_ledger_on_kafka_once(
+    servers: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REVLEDGER_ARCHIVE", str(tmp_path / "archive"))
+    monkeypatch.setenv("REVLEDGER_SEGMENT_ENTRIES", "100")
+    raws = list(demo_events(accounts=20, months=12))
+
+    async def book() -> None:
+        async with on_kafka(settings_from(servers)) as books:
+            await books.book(raws)
+
+    asyncio.run(book())
+    nothing = called("sql", SUM, "--format", "json").json["rows"]
+    with service("archiver") as one, service("archiver") as other:
+        for archiver in (one, other):
+            archiver.until_ready()
+        listed = called("archive", "--list", "--format", "json").json
+        assert listed["unsealed_entries"] == {"0": 0, "1": 0}
+        assert sum(row["entries"] for row in listed["rows"]) == sum(listed["sealed_entries"].values()) > 200
+        sealed = [float(re.findall(r"^revledger_sealed_entries_total.* (\S+)$", metrics(each), re.MULTILINE)[0])
+                  for each in (one, other) if "revledger_sealed_entries_total{" in metrics(each)]  # fmt: skip
+        assert sum(sealed) >= 100
+        assert [each.stop().status for each in (one, other)] == [0, 0]
+    assert called("archive", "--verify", "--format", "json").json["sound"]
+    assert called("sql", SUM, "--format", "json").json["rows"] == nothing
+
+
+def metrics(running: Running) -> str:
+    """What a service tells Prometheus."""
+    with urllib.request.urlopen(running.url + "/metrics", timeout=20) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
 class _Idle:
     """A service that ends its process as soon as it runs."""
 
@@ -234,12 +271,19 @@ def test_letters_are_listed_shown_and_sent_again(servers: dict[str, str], tmp_pa
         assert (kept.status, "none can be set aside" in kept.err) == (1, True)
 
 
-@pytest.mark.parametrize("name", ["writer", "projector", "gateway"])
+@pytest.mark.parametrize("name", ["writer", "projector", "gateway", "archiver"])
 def test_without_kafka_it_says_what_to_set(name: str) -> None:
     done = called("run", name)
     assert done.status == 2
     assert "REVLEDGER_KAFKA" in done.err
     assert "revledger up" in done.err
+
+
+def test_an_archiver_asks_where_the_archive_is(servers: dict[str, str]) -> None:
+    for command in (("run", "archiver"), ("archive",)):
+        done = called(*command)
+        assert (done.status, done.out) == (2, "")
+        assert "REVLEDGER_ARCHIVE or --to" in done.err
 
 
 def test_a_port_that_is_taken_is_told(monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
