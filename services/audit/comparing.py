@@ -16,7 +16,7 @@ from services.archive.chunks import block_at
 from services.archive.tables import Told
 from services.audit.asking import Asked, asking
 from services.audit.comparing_answers import Answers, answers_compared, live_answers
-from services.audit.comparing_pages import Pages, pages_compared
+from services.audit.comparing_pages import Pages, pages_compared, rates_compared
 from services.audit.comparing_records import kept_records, records_compared
 from services.audit.differing import Difference, as_text, differing
 from services.audit.holding import Held, held_views
@@ -92,6 +92,7 @@ async def _compared(
         hearing.said("accounts")
         more, count = await records_compared(asked.tables, records[partition], partition, within)
         found, accounts = found + more, accounts + count
+        found += await rates_compared(asked.tables, held.hashes[partition], partition, within)
         found += await pages_compared(asked.tables, held.hashes[partition], partition, within, pages, hearing.said)
     hearing.said("figures")
     more, figures = await answers_compared(asked, known, live)

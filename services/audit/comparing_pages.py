@@ -11,38 +11,57 @@ from msgspec import Struct
 from events.days import date_of_day, first_day_of_month, month_of_day, text_of_day
 from projections.groups import CONTRACT_NAMES
 from projections.pages import Page, PageName, bytes_of_page, page_of_bytes
+from projections.rates import RETRACTED, rates_key
+from projections.tally import EVERY
 from services.archive.tables import Tables
 from services.audit.differing import Difference, as_text, differing
 from services.audit.holding import Hashes
-from services.audit.selecting import quoted
+from services.audit.selecting import kept_in, quoted
 
 _FOUND: Final = ("days:", "months:")
 """What the keys of pages begin with."""
+_RATES: Final = rates_key("", "")[:-1]
+"""What the keys of rates begin with."""
 
 # What an account was posted, day by day, in every group of a name; a group counts an account as active while its level
-# is above zero, and as new, back or gone on each day on which that sums up to anything.
+# is above zero, and as new, back or gone on each day on which that sums up to anything. An account with several
+# currencies also counts as one, under all of them together, less what it counts in each.
 _CELLS: Final = """
     WITH chosen AS (
-        SELECT currency, {value} AS value, account, day, movement, amount_e4 AS amount
+        SELECT currency, {value} AS value, account, day, movement, amount_e4 AS amount, term_months
         FROM postings WHERE {within}
+    ),
+    several AS (
+        SELECT * FROM chosen SEMI JOIN
+            (SELECT account FROM chosen GROUP BY account HAVING count(DISTINCT currency) > 1) USING (account)
+    ),
+    counted AS (
+        SELECT currency, currency AS series, 1 AS sign, value, account, day, movement, amount FROM chosen
+        UNION ALL
+        SELECT '{every}', '{every}', 1, value, account, day, movement, amount FROM several
+        UNION ALL
+        SELECT '{every}', currency, -1, value, account, day, movement, amount FROM several
     )
     SELECT currency, date_diff('day', DATE '1970-01-01', day) AS number, value, kind, CAST(total AS VARCHAR) FROM (
         SELECT currency, value, day, movement AS kind, sum(amount) AS total FROM chosen GROUP BY ALL
         UNION ALL
+        SELECT currency, value, day, 'annual', sum(amount) FROM chosen WHERE term_months >= 12 GROUP BY ALL
+        UNION ALL
         SELECT currency, value, day, unnest(['active', 'n_new', 'n_reactivated', 'n_churned']),
             unnest([active, new, back, gone])
         FROM (
-            SELECT currency, value, day, count_if(level > 0) - count_if(level - change > 0) AS active,
-                count(*) FILTER (new <> 0) AS new, count(*) FILTER (back <> 0) AS back,
-                count(*) FILTER (gone <> 0) AS gone
+            SELECT currency, value, day,
+                sum(sign * ((level > 0)::INT - (level - change > 0)::INT)) AS active,
+                sum(sign) FILTER (new <> 0) AS new, sum(sign) FILTER (back <> 0) AS back,
+                sum(sign) FILTER (gone <> 0) AS gone
             FROM (
-                SELECT *, sum(change) OVER (PARTITION BY currency, value, account ORDER BY day) AS level
+                SELECT *, sum(change) OVER (PARTITION BY currency, series, sign, value, account ORDER BY day) AS level
                 FROM (
-                    SELECT currency, value, account, day, sum(amount) AS change,
+                    SELECT currency, series, sign, value, account, day, sum(amount) AS change,
                         sum(amount) FILTER (movement = 'new') AS new,
                         sum(amount) FILTER (movement = 'reactivation') AS back,
                         sum(amount) FILTER (movement = 'churn') AS gone
-                    FROM chosen WHERE movement <> 'ahead' GROUP BY ALL
+                    FROM counted WHERE movement <> 'ahead' GROUP BY ALL
                 )
             )
             GROUP BY ALL
@@ -67,11 +86,21 @@ async def pages_compared(
     found: list[Difference] = []
     for name, value, carried in await _names(tables, within):
         said(f"sums by {name}" if name else "sums of the whole")
-        query = _CELLS.format(value=value, within=f"{within}{carried}")
+        query = _CELLS.format(value=value, within=f"{within}{carried}", every=EVERY)
         found += await tables.streamed(query, partial(_compared, hashes, partition, name, count))
     for key in [one for one in hashes if one.startswith(_FOUND)]:
         for field, live in hashes[key].items():
             found += _differing(partition, key, as_text(field), live, None)
+    return found
+
+
+async def rates_compared(tables: Tables, hashes: Hashes, partition: int, within: str) -> list[Difference]:
+    """Where what is kept of published rates differs from what the events `within` say."""
+    due = await kept_in(tables, within)
+    found: list[Difference] = []
+    for key in sorted({*due, *(one for one in hashes if one == RETRACTED or one.startswith(_RATES))}):
+        live = {as_text(field): as_text(value) for field, value in hashes.pop(key, {}).items()}
+        found += differing(partition, key, live, {name: as_text(value) for name, value in due.get(key, {}).items()})
     return found
 
 

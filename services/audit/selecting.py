@@ -69,11 +69,16 @@ async def currency_in(tables: Tables, question: Question) -> str:
 
 async def rates_in(tables: Tables, zone: tzinfo | None) -> Rates:
     """The rates that were published, from the events themselves."""
+    return Rates(await kept_in(tables, "true"), zone)
+
+
+async def kept_in(tables: Tables, within: str) -> Kept:
+    """What the events `within` say of rates, as the views keep it."""
     kept: Kept = {}
-    for seq, event in await tables.rows(_OF_THE_BOOK, [BOOK_SUBJECT, *_ABOUT_RATES]):
+    for seq, event in await tables.rows(f"{_OF_THE_BOOK} AND {within}", [BOOK_SUBJECT, *_ABOUT_RATES]):
         for key, fields in kept_of(event_of(event), seq).items():
             kept.setdefault(key, {}).update(fields)
-    return Rates(kept, zone)
+    return kept
 
 
 async def check_names(tables: Tables, question: Question) -> None:

@@ -75,6 +75,26 @@ async def test_a_sound_projection_differs_in_nothing(
     assert found.compared["pages"] == sum(len(fields) for (_, key), fields in views._hashes.items() if "days:" in key)
 
 
+@asynchronous
+async def test_accounts_with_several_currencies_long_terms_and_rates_are_compared_too() -> None:
+    """And what is changed in the rates is found."""
+    rate = {"base": "EUR", "quote": "USD", "rate": "1.1"}
+    told = {"source": "/fx", "subject": "~book", "time": "2024-01-01T00:00:00Z"}
+    events = [
+        fact("signed", "a1", "2024-01-10", lines=[line(1000)], term={"end": "2025-01-10"}),
+        fact("signed", "a2", "2024-02-10", currency="EUR", lines=[line(500)]),
+        fact("cancelled", "a1", "2024-03-10"),
+        {**told, "id": "1", "type": "revledger.rate.published.v1", "data": rate},
+        {**told, "id": "2", "type": "revledger.event.retracted.v1", "data": {"source": "/b", "id": "3", "reason": "x"}},
+    ]
+    books = await books_of(events)
+    assert (await compared(books.ledger, books.views)).differences == []
+    hashes = books.views._hashes
+    hashes[0, "rates:EUR:USD"][b"/fx\n1"] = hashes[0, "rates:EUR:USD"][b"/fx\n1"].replace(b"1.1", b"1.2")
+    hashes[0, "retracted"] = {}
+    assert places_of(await compared(books.ledger, books.views)) == {"rates:EUR:USD", "retracted"}
+
+
 @FEW
 @given(arrived(), windows())
 @asynchronous
