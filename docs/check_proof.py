@@ -31,7 +31,7 @@ def checked(proof, noted=None):
     need(proof.get("head", "") == ("" if proof.get("checkpoint") else chain[-1]), "head")
     need(noted is None or noted in chain, "hash that was noted")
     where = signer(proof["checkpoint"], chain[-1]) if proof.get("checkpoint") else "noted nowhere in the proof"
-    said, left = json.loads(event), " (all but what is left of it)" if hashes else ""
+    said, left = json.loads(event), " by its hash alone, text was taken out" if hashes else ""
     print(f"PROVEN{left}: source {said['source']!r}, id {said['id']!r}\nup to block {chain[-1]}\n{where}")
 def main(file, *noted):
     try: checked(json.loads((gzip.decompress(file) if file[:2] == b"\x1f\x8b" else file).decode()), *noted)

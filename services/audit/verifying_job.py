@@ -69,14 +69,10 @@ async def done(ledger: Chains, job: Job, progress: Progress) -> Verified:
         state = State(job.state, job.task.partition, max(HOT_MIN, job.hot_max))
         try:
             verified = await verified_partition(ledger, job.task, state, progress)
-        except BaseException:
-            state.close()
-            raise
-        if state.was_kept:
-            state.keep(verified)
-            state.close()
-        else:
-            state.remove()
+            if state.was_kept:
+                state.keep(verified)
+        finally:
+            state.close_or_remove()
         return verified
 
 

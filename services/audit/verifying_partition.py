@@ -24,6 +24,8 @@ from services.policies import rules_of
 
 KEEP_EVERY: Final = 1_000_000
 """Entries verified between two times that the state is kept."""
+KEEP_SECONDS: Final = 60.0
+"""The most work that whoever is killed has to do again."""
 TURN_SECONDS: Final = 0.02
 """How long others wait for their turn."""
 Progress = Callable[[int, int], None]
@@ -50,7 +52,7 @@ async def verified_partition(
     verified = await _begun(ledger, task, state)
     chain = Chain(verified, task.genesis)
     books: BooksAgain | None = None
-    turn = before = time.monotonic()
+    turn = before = kept_at = time.monotonic()
     kept_entries = verified.entries
     try:
         async with aclosing(_stored(ledger, chain, verified)) as reading:
@@ -66,9 +68,10 @@ async def verified_partition(
                     progress(task.partition, verified.next_seq)
                     await asyncio.sleep(0)
                     turn = time.monotonic()
-                if state.accounts.is_full or verified.entries - kept_entries >= task.keep_every:
+                is_due = verified.entries - kept_entries >= task.keep_every or now - kept_at > KEEP_SECONDS
+                if is_due or state.accounts.is_full:
                     state.keep(verified)
-                    kept_entries = verified.entries
+                    kept_entries, kept_at = verified.entries, now
     except asyncio.CancelledError:
         state.keep(verified)
         raise

@@ -44,7 +44,7 @@ class State:
 
     def keep(self, verified: Verified) -> None:
         """Keeps everything as of the last block: the counts first, which count once the accounts have reached them."""
-        if self._path is None:
+        if self._path is None or verified.height < 0:
             return
         self.was_kept = True
         self.ids.flush()
@@ -62,10 +62,10 @@ class State:
         self.accounts.close()
         self.ids.close()
 
-    def remove(self) -> None:
-        """Closes and removes the files: there is nothing to resume."""
+    def close_or_remove(self) -> None:
+        """Closes the files, and removes them if there is nothing to resume."""
         self.close()
-        if self._path is not None:
+        if self._path is not None and not self.was_kept:
             remove(self._path)
 
     def _read(self, reached: Reached) -> Verified | None:

@@ -116,11 +116,12 @@ def _postings(found: "Proven") -> list[str]:
 
 def _lines(document: dict[str, Any]) -> Iterator[str]:
     entry, head, event = document["entry"], document["head"], document["event"]
-    yield "PROVEN: this event is in the ledger that the block below is of."
+    which = "an event with the hash below" if document["redacted"] else "this event"
+    yield f"PROVEN: {which} is in the ledger that the block below is of."
     yield f"  event     source {event['source']!r}, id {event['id']!r}, account {document['account']!r}"
     yield f"  received  with the SHA-256 {event['received_sha256']}"
     if document["redacted"]:
-        yield "            (text was taken out since: what the proof shows is what is left, on the ledger's word)"
+        yield "            (text was taken out since: source, id and what is left are the ledger's word)"
     yield f"  booked    as entry {entry['seq']} of partition {entry['partition']}, in block {entry['height']}"
     yield f"            at {document['recorded_at']} under policy {document['policy']}"
     postings = document["postings"] or ["no posting: it moved no revenue"]

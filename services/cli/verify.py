@@ -193,7 +193,8 @@ def _notes(report: "Report") -> list[str]:
             some = "1 record" if one.forks == 1 else f"{one.forks:,} records"
             notes.append(f"{some}{of} not in the chain: a writer was overtaken by another; harmless")
         if one.taken_count:
-            notes.append(f"{one.taken_count:,} entries{of} have had free text taken out of their events:")
+            some = "1 entry" if one.taken_count == 1 else f"{one.taken_count:,} entries"
+            notes.append(f"{some}{of} with free text taken out:")
             notes += [
                 f"  block {taken.height}, entry {taken.seq}: source {taken.source!r}, id {taken.id!r}"
                 for taken in one.taken

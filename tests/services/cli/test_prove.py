@@ -1,10 +1,14 @@
 """`revledger prove` and `check-proof`: an event proven from the command line, and what cannot be."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.services.cli.calling import ROOT, called, process, signed, written
+from tests.services.cli.calling import ROOT, called, event, process, signed, written
+
+SCRIPT = ROOT / "docs" / "check_proof.py"
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,28 @@ def test_a_compressed_proof_is_smaller_and_holds(data: str, tmp_path: Path) -> N
         assert called("prove", "/tests", "s7", "--data", data, "-o", str(path)).status == 0
     assert packed.stat().st_size < plain.stat().st_size
     assert called("check-proof", str(packed)).out == called("check-proof", str(plain)).out
+
+
+def test_an_event_with_text_taken_out_is_proven_by_its_hash(tmp_path: Path) -> None:
+    answer = event("n1", "survey.answered", "a1", "2024-04-01", survey="nps", score=9, comment="call me: 555-0100")
+    place, noted, before, after = (str(tmp_path / name) for name in ("data", "c", "before", "after"))
+    called("load", written(tmp_path / "one.jsonl", [signed("s1", subject="a1"), answer]), "--data", place)
+    called("checkpoint", "--data", place, "--new-key", f"{noted}.key", "-o", noted)
+    prove = ("prove", "/tests", "n1", "--data", place, "--checkpoint", noted, "-o")
+    assert called(*prove, before).status == 0
+    assert called("redact", "/tests", "n1", "--data", place).status == 0
+    assert called(*prove, after).status == 0
+    assert "555-0100" not in Path(after).read_text("utf-8")
+    good, left = (called("check-proof", path, "--format", "json").json for path in (before, after))
+    assert (good["redacted"], left["redacted"]) == (False, True)
+    assert left["event"] == good["event"], "the hash of what was received stays"
+    done = called("check-proof", after, "--public-key", f"{noted}.key.pub")
+    assert done.status == 0
+    assert "an event with the hash below" in done.out
+    script = subprocess.run([sys.executable, SCRIPT, after], capture_output=True, text=True, check=False)
+    assert (script.returncode, script.stderr) == (0, "")
+    assert "by its hash alone" in script.stdout
+    assert "1 entry with free text taken out" in called("verify", "--data", place, "--checkpoint", noted).out
 
 
 def test_what_cannot_be_proven_is_told(data: str, tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ import pytest
 
 from services.audit.verifying import Report, Wanted, verified_ledger
 from services.settings import settings_from
-from tests.services.cli.calling import ROOT, called, process
+from tests.services.cli.calling import ROOT, called, ended, process, started
 
+TRIES = 10
 Change = Callable[[sqlite3.Connection], object]
 
 
@@ -215,6 +216,31 @@ def test_whoever_is_killed_goes_on_to_the_same_verdict(books: Path, tmp_path: Pa
     (one,), (other,) = resumed.partitions, whole.partitions
     for name in ("height", "hash", "blocks", "entries", "postings", "taken"):
         assert getattr(one, name) == getattr(other, name), name
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_whoever_is_interrupted_goes_on_where_it_was(books: Path, tmp_path: Path, sent: int, status: int) -> None:
+    data = altered(books, tmp_path, "DELETE FROM blocks WHERE height = 1500")
+    for attempt in range(TRIES):
+        with started("verify", "--data", str(data)) as running:
+            while running.poll() is None and not (data / "verify-0.ids").exists():
+                time.sleep(0.001)
+            time.sleep(0.1 + 0.1 * attempt)
+            running.send_signal(sent)
+            done = ended(running)
+        if done.status == status and "--resume" in done.err:
+            break
+        assert done.status in (1, status), done.err  # it was through already, or had not begun
+    else:
+        pytest.fail("it was never interrupted in the midst")
+    resumed = called("verify", "--data", str(data), "--resume", "--format", "json").json
+    assert resumed["partitions"][0]["resumed_height"] is not None
+    whole = called("verify", "--data", str(data), "--format", "json").json
+    for name in ("findings", "ledger", "findings_count"):
+        assert resumed[name] == whole[name], name
+    for name in ("height", "hash", "blocks", "entries", "postings"):
+        assert resumed["partitions"][0][name] == whole["partitions"][0][name], name
+    assert whole["findings"][0]["check"] == "gap"
 
 
 def test_a_state_of_another_ledger_is_not_gone_on_from(books: Path, tmp_path: Path) -> None:
