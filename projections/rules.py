@@ -1,6 +1,7 @@
 """Rules: what an alert fires on, and whether a happening is that."""
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import Final, Literal
 
@@ -64,76 +65,168 @@ class Context(Struct, frozen=True):
     before: Score | None = None
     scores: tuple[Score, ...] = ()
 
-    def share(self, currency: str, annual: int, kind: str) -> Fraction | None:
-        """What an amount is of all MRR; of that before the loss, where it is lost already."""
-        whole = self.book.get(currency, 0) + (annual if kind in ("churn", "contraction") else 0)
-        return Fraction(annual, whole) if whole > 0 else None
-
 
 class Stake(Struct, frozen=True):
-    """The money an alert is about, in annual_e4, and what it is of all MRR."""
+    """The money an alert is about, in annual_e4, and all MRR that it is a part of (0: none, or not known)."""
 
     currency: str
     annual: int
-    share: Fraction | None
+    whole: int
+
+    @property
+    def share(self) -> Fraction | None:
+        """What the money is of all MRR."""
+        return Fraction(self.annual, self.whole) if self.whole > 0 else None
 
 
 def stakes_of(happening: Happening, context: Context) -> list[Stake]:
-    """What is lost, or what the account pays in each currency, the largest share first."""
-    kind = happening.kind
-    amounts = {happening.currency: happening.annual} if happening.annual else dict(context.holding.levels)
-    stakes = [Stake(one, annual, context.share(one, annual, kind)) for one, annual in amounts.items()]
-    return sorted(stakes, key=lambda one: (-(one.share or 0), one.currency))
+    """What is lost, or what the account pays in each currency, the largest share first.
+
+    What is lost already is a part of the MRR before the loss.
+    """
+    if happening.annual:
+        gone = happening.annual if happening.kind != "notice" else 0
+        whole = context.book.get(happening.currency, 0) + gone
+        return [Stake(happening.currency, happening.annual, whole)]
+    stakes = [Stake(one, annual, context.book.get(one, 0)) for one, annual in context.holding.levels.items()]
+    return stakes if len(stakes) < 2 else sorted(stakes, key=lambda one: (-(one.share or 0), one.currency))
 
 
 def fires(rule: Rule, happening: Happening, context: Context) -> Stake | None:
     """The money at stake if a rule fires on a happening, else None; of a happening without money a stake of nothing."""
-    if not (_is_about(rule, happening) and _SAYS[rule.on](rule, happening, context)):
+    if says(rule, happening) and all(happening.label(name) == value for name, value in rule.where):
+        return stake_in(rule, happening, context)
+    return None
+
+
+def stake_in(rule: Rule, happening: Happening, context: Context) -> Stake | None:
+    """The same for a rule that is about such a thing, and about whom it happened to."""
+    if not _has_fallen(rule, happening, context):
         return None
     stakes = [one for one in stakes_of(happening, context) if rule.currency in (None, one.currency)]
     if rule.mrr_at_least is None and rule.share_at_least is None:
-        return stakes[0] if stakes else Stake("", 0, None) if rule.currency is None else None
+        return stakes[0] if stakes else Stake("", 0, 0) if rule.currency is None else None
     return next((one for one in stakes if _is_large(rule, one)), None)
 
 
-def _is_about(rule: Rule, happening: Happening) -> bool:
-    return rule.on == happening.kind and all(happening.label(name) == value for name, value in rule.where)
-
-
-def _is_large(rule: Rule, stake: Stake) -> bool:
-    if rule.share_at_least is not None and stake.share is not None and stake.share >= rule.share_at_least:
-        return True
-    least = _least(rule.mrr_at_least, stake.currency)
-    return least is not None and stake.annual >= least * 10 ** MINOR_DIGITS[stake.currency] * MRR_DIVISOR
-
-
-def _least(amount: Amount | None, currency: str) -> Fraction | None:
-    return amount.get(currency) if isinstance(amount, Mapping) else amount
-
-
-def _any(_rule: Rule, _happening: Happening, _context: Context) -> bool:
-    return True
-
-
-def _lost(rule: Rule, happening: Happening, _context: Context) -> bool:
+def says(rule: Rule, happening: Happening) -> bool:
+    """Whether a rule is about such a thing at all, whoever it happened to and however much it is about."""
+    if rule.on != happening.kind:
+        return False
+    if rule.on == "score":
+        score = happening.score
+        if score is None or score.survey != rule.survey:
+            return False
+        return rule.score_at_most is None or score.score <= rule.score_at_most
+    if rule.on == "payment_failed":
+        return max(happening.attempt, 1) >= rule.attempt_at_least
     return not rule.reasons or happening.reason in rule.reasons
 
 
-def _scored(rule: Rule, happening: Happening, context: Context) -> bool:
-    score = happening.score
-    if score is None or score.survey != rule.survey:
-        return False
-    if rule.score_at_most is not None and score.score > rule.score_at_most:
-        return False
+def least_annual(rule: Rule, currency: str) -> int | None:
+    """The least amount a rule asks for in a currency, in annual_e4; None if there is no such."""
+    amount = rule.mrr_at_least
+    least = amount.get(currency) if isinstance(amount, Mapping) else amount
+    if least is None:
+        return None
+    scaled: int = least.numerator * 10 ** MINOR_DIGITS[currency] * MRR_DIVISOR
+    return -(-scaled // least.denominator)
+
+
+def _has_fallen(rule: Rule, happening: Happening, context: Context) -> bool:
     if rule.fall_at_least is None:
         return True
-    before = context.before
-    return before is not None and before.score - score.score >= rule.fall_at_least
+    now, before = happening.score, context.before
+    return now is not None and before is not None and before.score - now.score >= rule.fall_at_least
 
 
-def _unpaid(rule: Rule, happening: Happening, _context: Context) -> bool:
-    return max(happening.attempt, 1) >= rule.attempt_at_least
+def _is_large(rule: Rule, stake: Stake) -> bool:
+    share = rule.share_at_least
+    if share is not None and 0 < stake.whole * share.numerator <= stake.annual * share.denominator:
+        return True
+    least = least_annual(rule, stake.currency)
+    return least is not None and stake.annual >= least
 
 
-_SAYS: Final = {"churn": _lost, "contraction": _any, "notice": _lost, "score": _scored, "payment_failed": _unpaid}
-"""What a rule says beyond where and how much."""
+class _Sized:
+    """Rules by the amount they ask for; those that ask for a share, or for nothing, may fire on any amount."""
+
+    def __init__(self) -> None:
+        self._any: list[Rule] = []
+        self._bounded: list[Rule] = []
+        self._sorted: dict[str, tuple[list[int], list[Rule]]] = {}
+
+    def add(self, rule: Rule) -> None:
+        is_bounded = rule.share_at_least is None and rule.mrr_at_least is not None
+        (self._bounded if is_bounded else self._any).append(rule)
+
+    def within(self, amounts: Mapping[str, int]) -> list[Rule]:
+        """Those that may fire on amounts by currency, in annual_e4."""
+        found = list(self._any)
+        if self._bounded:
+            for currency, annual in amounts.items():
+                limits, rules = self._sorted.get(currency) or self._sort(currency)
+                found += rules[: bisect_right(limits, annual)]
+        return found
+
+    def _sort(self, currency: str) -> tuple[list[int], list[Rule]]:
+        limits = ((least_annual(rule, currency), rule) for rule in self._bounded)
+        known = sorted(((least, rule) for least, rule in limits if least is not None), key=lambda one: one[0])
+        self._sorted[currency] = [least for least, _ in known], [rule for _, rule in known]
+        return self._sorted[currency]
+
+
+class Candidates:
+    """Rules that say something about such a thing; those for some labels alone are found by the first of them."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._anywhere = _Sized()
+        self._by_label: dict[tuple[str, str], _Sized] = {}
+        self._order: dict[str, int] = {}
+        for rule in rules:
+            self._order[rule.name] = len(self._order)
+            (self._by_label.setdefault(rule.where[0], _Sized()) if rule.where else self._anywhere).add(rule)
+        self._names = {name for name, _ in self._by_label}
+
+    def __bool__(self) -> bool:
+        return bool(self._order)
+
+    def among(self, happening: Happening, amounts: Mapping[str, int]) -> list[Rule]:
+        """Those that are about the account of a happening, and may fire on such amounts; each once, in their order."""
+        found = {rule.name: rule for rule in self._anywhere.within(amounts)}
+        for name in self._names:
+            sized = self._by_label.get((name, happening.label(name)))
+            for rule in sized.within(amounts) if sized is not None else ():
+                if all(happening.label(one) == value for one, value in rule.where):
+                    found[rule.name] = rule
+        return sorted(found.values(), key=lambda rule: self._order[rule.name]) if len(found) > 1 else [*found.values()]
+
+
+SAID_MAX: Final = 10_000
+"""For how many different things it is remembered which rules are about them."""
+
+
+class RuleBox:
+    """Rules that are looked up for many happenings: what is alike of these is looked for once."""
+
+    def __init__(self, rules: Iterable[Rule]) -> None:
+        self._rules: dict[str, list[Rule]] = {}
+        self._said: dict[tuple[object, ...], Candidates] = {}
+        for rule in rules:
+            if rule.on in OF_ENTRIES:
+                self._rules.setdefault(rule.on, []).append(rule)
+
+    def about(self, happening: Happening) -> Candidates:
+        """The rules that are about such a thing."""
+        score = happening.score
+        alike = (
+            *(happening.kind, happening.reason, happening.attempt),
+            *((score.survey, score.score) if score is not None else ()),
+        )
+        found = self._said.get(alike)
+        if found is None:
+            if len(self._said) >= SAID_MAX:
+                self._said.clear()
+            rules = self._rules.get(happening.kind, ())
+            found = self._said[alike] = Candidates(rule for rule in rules if says(rule, happening))
+        return found

@@ -97,6 +97,7 @@ class Alerter(Follower):
         self._floor = self._high = self._silent_until = 0
         self._is_lost = False
         self._fired = 0
+        self._finder: Finder | None = None
         self.outbox: Final = Outbox()
         self.stale = ""
         self.input_at = 0
@@ -167,9 +168,11 @@ class Alerter(Follower):
 
     async def _found(self, some: Sequence[Block]) -> Found:
         """What blocks lead to; those that were dealt with before the views lost it lead to no alerts."""
-        finder = Finder(
-            self._state.rulebook, self._projected, self._partition, self._partitions, self._zone, self._known_scores
-        )
+        rulebook = self._state.rulebook
+        if self._finder is None or self._finder.rulebook is not rulebook:
+            place = (self._partition, self._partitions, self._zone)
+            self._finder = Finder(rulebook, self._projected, *place, self._known_scores)
+        finder = self._finder
         quiet = [one for one in some if self._is_quiet(one)]
         past = await finder.find(quiet, is_silent=True)
         self._remember(past.scores)

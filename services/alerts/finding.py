@@ -15,8 +15,8 @@ from projections.bridge import level_of
 from projections.happenings import Happening, Score, happenings_of
 from projections.holdings import NOTHING, Holding, holding_of
 from projections.pages import ACCOUNTS
-from projections.records import Record, record_of_bytes
-from projections.rules import OF_ENTRIES, Context, Rule, fires
+from projections.records import record_of_bytes
+from projections.rules import Candidates, Context, RuleBox, stake_in
 from services.alerts.rulebook import Rulebook
 from services.alerts.wording import summary_of
 from services.evidence import buckets_for, evidence_of, keys_for
@@ -55,11 +55,12 @@ class Found(Struct, frozen=True):
 
 
 class _Told(Struct, frozen=True):
-    """A happening with its block; `today` the day on which it was recorded."""
+    """A happening with its block, and the rules that are about such; `today` the day on which it was recorded."""
 
     block: Block
     today: int
     happening: Happening
+    candidates: Candidates
 
 
 class Finder:
@@ -74,16 +75,14 @@ class Finder:
         zone: tzinfo | None,
         scores_of: ScoresOf,
     ) -> None:
+        self.rulebook = rulebook
         self._views = views
         self._partition = partition
         self._partitions = partitions
         self._zone = zone
         self._scores_of = scores_of
         self._late_days = rulebook.late_seconds // 86_400
-        self._rules: dict[str, list[Rule]] = {}
-        for rule in rulebook.rules:
-            if rule.on in OF_ENTRIES:
-                self._rules.setdefault(rule.on, []).append(rule)
+        self._rules = RuleBox(rulebook.rules)
 
     async def find(self, blocks: Sequence[Block], *, is_silent: bool = False) -> Found:
         """What blocks lead to; with `is_silent` no alerts, only what later ones need to know.
@@ -95,16 +94,15 @@ class Finder:
         told = [one for block in blocks for one in self._told(block)]
         if not told:
             return Found()
-        wanted = [not is_silent and one.happening.kind in self._rules for one in told]
-        concerned = {one.happening.account for one, is_wanted in zip(told, wanted, strict=True) if is_wanted}
+        concerned = {one.happening.account for one in told if one.candidates} if not is_silent else set()
         answering = {one.happening.account for one in told if one.happening.score}
         scores: Scores = {**await self._scores_of(answering | concerned)}
         known = _Known(self._views, self._partitions)
         await known.read(concerned, self._partition)
         alerts: list[Alert] = []
         late = 0
-        for one, is_wanted in zip(told, wanted, strict=True):
-            if is_wanted:
+        for one in told:
+            if one.candidates and not is_silent:
                 found, is_late = await self._fired(one, known, scores)
                 alerts += found
                 late += is_late
@@ -118,32 +116,37 @@ class Finder:
         recorded_at = block.header.recorded_at
         found = list(happenings_of(block.entries, recorded_at, self._zone))
         today = day_of_moment(recorded_at, self._zone) if found else 0
-        return [_Told(block, today, one) for one in found]
+        return [_Told(block, today, one, self._rules.about(one)) for one in found]
 
     async def _fired(self, told: _Told, known: "_Known", scores: Scores) -> tuple[list[Alert], bool]:
         """The alerts of one happening, and whether it is history instead."""
         happening, today = told.happening, told.today
         if happening.kind != "notice" and happening.day < today - self._late_days:
             return [], True
-        holding = known.holding(happening.account, today)
-        happening = _labelled(happening, holding)
-        rules = [one for one in self._rules[happening.kind] if all(happening.label(k) == v for k, v in one.where)]
+        if happening.annual:
+            amounts: Mapping[str, int] = {happening.currency: happening.annual}
+        else:
+            holding = known.holding(happening.account, today)
+            happening, amounts = _labelled(happening, holding), holding.levels
+        rules = told.candidates.among(happening, amounts)
         if not rules:
             return [], False
-        currencies = {happening.currency} if happening.annual else set(holding.levels)
-        book = {currency: await known.level(currency, today) for currency in currencies}
-        last = scores.get(happening.account, [])
-        before = _answer_before(last, happening)
-        context = Context(holding, book, before, tuple(reversed(last)))
+        context = await self._context(happening, today, known, scores.get(happening.account, []))
         header = told.block.header
         position = Position(header.partition, header.height, happening.seq)
         alerts: list[Alert] = []
         for rule in rules:
-            stake = fires(rule, happening, context)
+            stake = stake_in(rule, happening, context)
             if stake is not None:
                 alert = alert_of_happening(rule, happening, context, stake, position, header.recorded_at)
                 alerts.append(replace(alert, summary=summary_of(alert)))
         return alerts, False
+
+    async def _context(self, happening: Happening, today: int, known: "_Known", last: Sequence[Score]) -> Context:
+        holding = known.holding(happening.account, today)
+        currencies = (happening.currency,) if happening.annual else tuple(holding.levels)
+        book = {currency: await known.level(currency, today) for currency in currencies}
+        return Context(holding, book, _answer_before(last, happening), tuple(reversed(last)))
 
 
 class _Known:
@@ -152,7 +155,8 @@ class _Known:
     def __init__(self, views: Views, partitions: Sequence[int]) -> None:
         self._views = views
         self._partitions = partitions
-        self._records: dict[str, Record] = {}
+        self._records: dict[str, bytes] = {}
+        self._holdings: dict[tuple[str, int], Holding] = {}
         self._levels: dict[tuple[str, int], int] = {}
 
     async def read(self, accounts: Collection[str], partition: int) -> None:
@@ -160,12 +164,16 @@ class _Known:
         names = list(accounts)
         if names:
             values = await self._views.read_fields(partition, ACCOUNTS, names)
-            self._records = {a: record_of_bytes(v) for a, v in zip(names, values, strict=True) if v is not None}
+            self._records = {a: v for a, v in zip(names, values, strict=True) if v is not None}
 
     def holding(self, account: str, day: int) -> Holding:
         """What an account holds on a day."""
-        record = self._records.get(account)
-        return NOTHING if record is None else holding_of(record, day)
+        found = self._holdings.get((account, day))
+        if found is None:
+            data = self._records.get(account)
+            found = NOTHING if data is None else holding_of(record_of_bytes(data), day)
+            self._holdings[account, day] = found
+        return found
 
     async def level(self, currency: str, day: int) -> int:
         """All MRR of the book in a currency at the end of a day, in annual_e4."""
