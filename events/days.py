@@ -100,3 +100,23 @@ def whole_months(start: int, end: int) -> int:
     first, last = date_of_day(start), date_of_day(end)
     months = (last.year - first.year) * 12 + last.month - first.month
     return months if last.day >= first.day else months - 1
+
+
+MONTH_PARTS: Final = 377_580
+"""Parts of a month that any number of days is whole parts of, whether a month has 28, 29, 30 or 31 days."""
+
+
+def day_months_later(day: int, months: int) -> int:
+    """The day so many months later, or the last of its month if that has no such day: 31 January + 1 is 28 February."""
+    at = date_of_day(day)
+    month = (at.year - 1970) * 12 + at.month - 1 + months
+    return min(first_day_of_month(month) + at.day, first_day_of_month(month + 1)) - 1
+
+
+def month_parts(start: int, day: int) -> int:
+    """How far a day lies after an earlier one: whole months, and of the month begun its days; in MONTH_PARTS."""
+    months = whole_months(start, day)
+    begun, ends = day_months_later(start, months), day_months_later(start, months + 1)
+    if day >= ends:  # 31 January to 28 February is a whole month
+        months, begun, ends = months + 1, ends, day_months_later(start, months + 2)
+    return months * MONTH_PARTS + (day - begun) * MONTH_PARTS // (ends - begun)

@@ -1,6 +1,7 @@
 """The policy of the books: the choices no standard makes, named, versioned and hashed."""
 
 from datetime import tzinfo
+from fractions import Fraction
 from functools import lru_cache
 from hashlib import sha256
 from typing import Annotated, Final, Literal
@@ -16,6 +17,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     only until the day of the notice. `discounts`: which of them lower the level, all, those without an end, or none.
     `paused`: what a paused contract counts. `free_accounts`: whether revenue discounted to nothing keeps an account
     active. `reactivation_days`: a return after more days without revenue is `new`; None: however long it took.
+    `gross_margin`: what is left of revenue once it is served, in percent; figures of what an account earns use it.
     """
 
     name: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^\w[\w .-]*\Z")] = "default"
@@ -26,6 +28,12 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     paused: Literal["zero", "full"] = "zero"
     free_accounts: Literal["inactive", "active"] = "inactive"
     reactivation_days: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None
+    gross_margin: Annotated[str, msgspec.Meta(pattern=r"^(100(\.0{1,4})?|[1-9]?[0-9](\.[0-9]{1,4})?)\Z")] = "100"
+
+    @property
+    def margin(self) -> Fraction:
+        """The gross margin as a part of 1."""
+        return Fraction(self.gross_margin) * Fraction(1, 100)
 
     @property
     def stamp(self) -> str:

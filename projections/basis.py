@@ -1,6 +1,7 @@
 """The basis: what figures are computed from, and what a figure is."""
 
 from collections.abc import Callable, Iterable, Mapping, Set
+from fractions import Fraction
 from typing import Literal
 
 from msgspec import Struct
@@ -8,10 +9,12 @@ from msgspec import Struct
 from events.money import Exact
 from projections.bridge import level_of
 from projections.concentration import NO_SHARES, Shares, shares_of
+from projections.costs import FREE, Costs
 from projections.groups import GroupsOf
 from projections.retention import NOBODY, Held, Retention, retention_of
+from projections.satisfaction import SILENCE, Satisfaction
 
-Source = Literal["retention", "shares"]
+Source = Literal["retention", "shares", "answers", "costs"]
 """What sums over all accounts do not tell, and each account has to be looked at for."""
 
 
@@ -22,6 +25,8 @@ class Basis(Struct, frozen=True):
 
     `before`: sums by kind of all days before the end of the window (or before the day asked for);
     `after`: those of that day and later ones; `within`: those of the window; `opening`: the level at its start.
+    `costs` are None where they cannot be broken down so. `months` is the length of the window, `margin` what is left of
+    revenue once it is served, of 1.
     """
 
     before: Mapping[str, Exact]
@@ -30,6 +35,10 @@ class Basis(Struct, frozen=True):
     opening: Exact = 0
     retention: Retention = NOBODY
     shares: Shares = NO_SHARES
+    answers: Satisfaction = SILENCE
+    costs: Costs | None = FREE
+    months: Fraction = Fraction(0)
+    margin: Fraction = Fraction(1)
 
     @property
     def level(self) -> Exact:
@@ -49,7 +58,7 @@ class Basis(Struct, frozen=True):
 Value = int | str | None
 """Minor units or a number as an integer, a ratio as a decimal string, None where there is no answer."""
 
-Unit = Literal["minor", "accounts", "ratio", "index"]
+Unit = Literal["minor", "accounts", "ratio", "index", "points", "months", "times"]
 
 
 class Figure(Struct, frozen=True):
@@ -70,10 +79,19 @@ class Figure(Struct, frozen=True):
 
 
 class Details(Struct, frozen=True):
-    """What each account was looked at for, by group."""
+    """What each account was looked at for, by group; and what is the same for all groups."""
 
     retention: Mapping[str, Retention] = {}
     shares: Mapping[str, Shares] = {}
+    answers: Mapping[str, Satisfaction] = {}
+    costs: Mapping[str, Costs] | None = {}
+    months: Fraction = Fraction(0)
+    margin: Fraction = Fraction(1)
+
+    @property
+    def groups(self) -> set[str]:
+        """The groups that answers or costs belong to, whether or not they hold revenue."""
+        return {*self.answers, *[group for group, costs in (self.costs or {}).items() if costs != FREE]}
 
     def basis(
         self,
@@ -91,6 +109,10 @@ class Details(Struct, frozen=True):
             opening,
             self.retention.get(group, NOBODY),
             self.shares.get(group, NO_SHARES),
+            self.answers.get(group, SILENCE),
+            None if self.costs is None else self.costs.get(group, FREE),
+            self.months,
+            self.margin,
         )
 
 

@@ -4,6 +4,8 @@ from typing import Final
 
 from events.money import MRR_DIVISOR, arr_minor, mrr_minor, ratio_text, round_half_up
 from projections.basis import Basis, Figure, Source, Unit, Value
+from projections.economics import ECONOMICS
+from projections.feedback import FEEDBACK
 
 __all__ = ["CATALOGUE", "FALLS", "FIGURES", "Basis", "Figure", "Source", "Unit", "Value"]
 
@@ -28,7 +30,7 @@ def _net_churn(basis: Basis) -> Value:
     return ratio_text(-basis.moved("contraction", "churn", "expansion", "reactivation"), basis.opening)
 
 
-FIGURES: Final = (
+REVENUE: Final = (
     Figure(
         "mrr_minor",
         "minor",
@@ -151,7 +153,7 @@ FIGURES: Final = (
     ),
     Figure(
         "quick_ratio",
-        "ratio",
+        "times",
         "window",
         "How many times the MRR won covers the MRR lost.",
         "(new + reactivation + expansion) / -(contraction + churn)",
@@ -199,6 +201,9 @@ FIGURES: Final = (
         ("shares",),
     ),
 )
-"""Every figure there is; adding one means adding a row."""
+"""Figures of revenue; adding one means adding a row."""
+
+FIGURES: Final = (*REVENUE, *ECONOMICS, *FEEDBACK)
+"""Every figure there is."""
 
 CATALOGUE: Final = {figure.name: figure for figure in FIGURES}

@@ -13,7 +13,7 @@ from projections.tally import tally_changes
 
 
 class Fold:
-    """What bookings change: whole records by account, additions to the pages, counts of the book, rates.
+    """What bookings change: whole records by account, additions to notes and pages, counts of the book, rates.
 
     Bookings are added a block at a time, so that what one needs is still in the processor's cache. However the
     same bookings are cut into blocks and folds, records, pages and book end the same.
@@ -21,6 +21,7 @@ class Fold:
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
+        self.notes: dict[str, list[bytes]] = {}
         self.added: Added = {}
         self.book = {"entries": 0, "unmatched": 0, "postings": 0}
         self.newest_moment = 0
@@ -47,6 +48,12 @@ class Fold:
         self.book["unmatched"] += sum([one.unmatched for one in bookings])
         self.book["postings"] += sum([len(one.postings) for one in bookings])
         self.newest_moment = max([self.newest_moment, *[one.moment for one in bookings]])
+
+    def note(self, noted: Iterable[tuple[str, bytes]]) -> None:
+        """Adds the notes of events by account, in the order of the ledger; an empty one is none."""
+        for account, note in noted:
+            if note:
+                self.notes.setdefault(account, []).append(note)
 
 
 def _posted_by_account(bookings: Iterable[RawBooking]) -> dict[str, list[Posted]]:

@@ -18,10 +18,13 @@ from projections.tally import KINDS, Count, Tally
 ACCOUNTS: Final = "accounts"
 """Key of the view that holds the record of every account."""
 
+NOTES: Final = "notes"
+"""Key of the view that holds the notes of every account, as `events.notes` writes them."""
+
 BOOK: Final = "book"
 """Key of the view of what is counted over the whole book, and of `names|currency|name`: the names in use."""
 
-FORMAT: Final = 5
+FORMAT: Final = 6
 """The form of records, pages and book, kept in the field `format` of the book: views of another form are built anew.
 
 Raise it with every change of what is written under a key.

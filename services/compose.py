@@ -102,7 +102,7 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
             writer,
             projector,
             dead_letters,
-            Reports(ledger, views, policy.stamp, zone_of(policy)),
+            Reports(ledger, views, policy.stamp, zone_of(policy), margin=policy.margin),
             policy,
             alert_views,
         )
@@ -118,7 +118,7 @@ async def reports_of(settings: Settings) -> AsyncIterator[Reports]:
     """The reports of a data directory, as `projection_of` finds its stores."""
     async with projection_of(settings) as (ledger, views):
         policy = await _policy_of(ledger) or Policy(zone=settings.zone)
-        yield Reports(ledger, views, policy.stamp, zone_of(policy))
+        yield Reports(ledger, views, policy.stamp, zone_of(policy), margin=policy.margin)
 
 
 @asynccontextmanager

@@ -51,7 +51,7 @@ async def readers(settings: Settings) -> AsyncIterator[Readers]:
         views = views_of(settings)
         stack.push_async_callback(views.close)
         policy = genesis.policy
-        reports = Reports(ledger, views, policy.stamp, zone_of(policy), range(genesis.partitions))
+        reports = Reports(ledger, views, policy.stamp, zone_of(policy), range(genesis.partitions), policy.margin)
         yield Readers(ledger, views, reports, genesis)
 
 

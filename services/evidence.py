@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from events.days import text_of_moment
+from events.notes import AnyNote, notes_in_force
 from projections.buckets import Buckets, buckets_of
 from projections.groups import CONTRACT_NAMES, GroupsOf, selected_groups
 from projections.pages import (
     ACCOUNTS,
     BOOK,
+    NOTES,
     Amount,
     amounts_of_days,
     amounts_of_months,
@@ -18,7 +20,7 @@ from projections.pages import (
     months_key,
 )
 from projections.periods import split_months
-from projections.records import Record, record_of_bytes
+from projections.records import NOTHING, Record, record_of_bytes
 from projections.tally import tally_of
 from services import clock
 from services.questions import Moment, Question
@@ -76,6 +78,14 @@ class Evidence(Struct, frozen=True):
             for account, data in fields.items():
                 yield account.decode(), record_of_bytes(data)
 
+    def noted(self) -> Iterator[tuple[str, list[AnyNote], Record]]:
+        """The accounts of which something is noted, with what was posted to them."""
+        for noted, posted in zip(self.hashes[NOTES], self.hashes[ACCOUNTS], strict=True):
+            for account, data in noted.items():
+                record = posted.get(account)
+                posts = NOTHING if record is None else record_of_bytes(record)
+                yield account.decode(), notes_in_force(data), posts
+
     def counts(self) -> dict[str, int]:
         """What is counted over the whole book, and `names|currency|name` for every name in use."""
         counts: dict[str, int] = {}
@@ -105,12 +115,13 @@ def groups_asked(question: Question) -> GroupsOf:
     return selected_groups(question.by, dict(question.where))
 
 
-def keys_for(question: Question, currency: str, bounds: Sequence[int], *, accounts: bool) -> list[str]:
-    """The keys that `buckets_for` reads, and the accounts where they are needed anyway."""
-    if accounts or not _is_kept(question):
-        keys = [ACCOUNTS]
-    else:
-        keys = []
+def keys_for(
+    question: Question, currency: str, bounds: Sequence[int], *, accounts: bool, notes: bool = False
+) -> list[str]:
+    """The keys that `buckets_for` reads, and the accounts and notes where they are needed anyway."""
+    keys = [ACCOUNTS] if accounts or not _is_kept(question) else []
+    if notes:
+        keys.append(NOTES)
     if _is_kept(question):
         for name in {question.by or "", ""} if _has_rest(question) else {question.by or ""}:
             keys.append(months_key(currency, name))

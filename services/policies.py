@@ -18,6 +18,7 @@ _TYPES: Final[dict[str, Any]] = {field.name: field.type for field in fields(Poli
 _ADVICE: Final[dict[str, str]] = {
     "name": "a name of 1 to 64 letters, digits and _ . - or spaces, beginning with a letter or digit",
     "version": "a whole number from 1",
+    "gross_margin": "percent as a decimal string from 0 to 100, such as '82.5'",
     "reactivation_days": "a whole number of days from 0; leave it out for no limit",
 }
 """Key -> what it may be, where that is no list of words."""

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import tzinfo
 from typing import Final, TypeVar
 
 from events import block as blocks
 from events.block import Block, RawBooking
+from events.notes import noted, noted_after
 from projections.fold import Fold
-from projections.pages import ACCOUNTS, BOOK, BOOK_COUNTS, FORMAT, PageName, changed_page, page_changes
+from projections.pages import ACCOUNTS, BOOK, BOOK_COUNTS, FORMAT, NOTES, PageName, changed_page, page_changes
 from projections.records import Record, bytes_of_record, record_of_bytes
 from projections.tally import EVERY
 from services.following import Follower
 from services.ledgers.port import Ledger, StoredBlock
+from services.policies import zone_of
 from services.views.port import START, Field, Position, Value, Views
 
 SPAN_ENTRIES: Final = 1_000
@@ -27,12 +30,14 @@ PAGES_MAX: Final = 50_000
 
 
 class Projector(Follower):
-    """Keeps the sums and records of one partition at the head of its ledger."""
+    """Keeps the sums, records and notes of one partition at the head of its ledger."""
 
     def __init__(self, ledger: Ledger, views: Views, partition: int = 0) -> None:
         super().__init__(ledger, views, partition)
         self._records: OrderedDict[str, bytes | None] = OrderedDict()
+        self._notes: OrderedDict[str, bytes | None] = OrderedDict()
         self._pages: OrderedDict[PageName, bytes | None] = OrderedDict()
+        self._zone: tzinfo | None = None
         self._is_all_there = False
         self._book: dict[str, int] = {}
 
@@ -47,6 +52,8 @@ class Projector(Follower):
                 blocks.check_entries(block)
                 booked = blocks.raw_bookings_of(block.entries)
                 fold.tell(block.entries, booked)
+                self._learn_zone(block)
+                fold.note(zip([one.account for one in booked], self._noted(block), strict=True))
                 bookings += booked
                 before = block
                 await asyncio.sleep(0)  # whoever else lives on this loop gets a turn after every block
@@ -60,6 +67,16 @@ class Projector(Follower):
             self._position = position
             self._moved.notify_all()
         self._trim()
+
+    def _learn_zone(self, block: Block) -> None:
+        """The first block of a partition fixes the zone in which a time becomes a day."""
+        if block.header.genesis is not None:
+            self._zone = zone_of(block.header.genesis.policy)
+
+    def _noted(self, block: Block) -> list[bytes]:
+        """The notes of the entries of a block."""
+        zone = self._zone
+        return [noted(one.event, zone) for one in block.entries]
 
     async def _records_for(self, bookings: Iterable[RawBooking], fold: Fold) -> dict[str, Record]:
         """The records of the accounts that bookings post to and that are not in the fold already."""
@@ -102,7 +119,21 @@ class Projector(Follower):
         for account, record in fold.records.items():
             accounts[account] = self._records[account] = bytes_of_record(record) if record.count else None
             self._records.move_to_end(account)
+        if fold.notes:
+            writes[NOTES] = await self._noted_after(fold.notes)
         return writes
+
+    async def _noted_after(self, more: Mapping[str, Sequence[bytes]]) -> dict[Field, Value | None]:
+        """The notes of some accounts with more of them; also remembered."""
+        missing = [] if self._is_all_there else [account for account in more if account not in self._notes]
+        if missing:
+            values = await self._views.read_fields(self._partition, NOTES, missing)
+            self._notes.update(zip(missing, values, strict=True))
+        notes: dict[Field, Value | None] = {}
+        for account, some in more.items():
+            notes[account] = self._notes[account] = noted_after(self._notes.get(account), some)
+            self._notes.move_to_end(account)
+        return notes
 
     async def _load(self, names: Iterable[PageName]) -> None:
         """Brings the pages that are not in memory there."""
@@ -121,6 +152,7 @@ class Projector(Follower):
         """Drops what is in memory and begins where the views stand; views of another ledger or form are cleared."""
         self._doubtful = True
         self._records.clear()
+        self._notes.clear()
         self._pages.clear()
         self._before = None
         position = await self._views.position(self._partition) or START
@@ -130,16 +162,20 @@ class Projector(Follower):
             if self._before is None or int(form or 0) != FORMAT:
                 await self._views.clear(self._partition)
                 self._before, position, counts = None, START, [None] * len(BOOK_COUNTS)
+        async for first in self._ledger.read(self._partition, 0, 1):
+            self._learn_zone(blocks.block_of(first.data))
         self._position = position
         self._is_all_there = not position.next_height
         self._book = {name: int(count or 0) for name, count in zip(BOOK_COUNTS, counts, strict=True)}
         self._doubtful = False
 
     def _trim(self) -> None:
-        if len(self._records) > RECORDS_MAX or len(self._pages) > PAGES_MAX:
+        if max(len(self._records), len(self._notes)) > RECORDS_MAX or len(self._pages) > PAGES_MAX:
             self._is_all_there = False
         while len(self._records) > RECORDS_MAX:
             self._records.popitem(last=False)
+        while len(self._notes) > RECORDS_MAX:
+            self._notes.popitem(last=False)
         while len(self._pages) > PAGES_MAX:
             self._pages.popitem(last=False)
 

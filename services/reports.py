@@ -4,7 +4,10 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
+from fractions import Fraction
 from typing import Final
+
+from msgspec.structs import replace
 
 from events.days import day_of_moment
 from projections.basis import Figure, Source, details_of
@@ -26,6 +29,7 @@ from services.converting import (
     rates_required,
     told_of,
 )
+from services.details import NOTED, details_noted, months_of
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, keys_for, parts_for
 from services.ledgers.port import Ledger
 from services.moments import Known, known_at
@@ -51,12 +55,14 @@ class Reports:
         policy: str,
         zone: tzinfo | None = None,
         partitions: Sequence[int] = (0,),
+        margin: Fraction = Fraction(1),
     ) -> None:
         self._ledger = ledger
         self._views = views
         self._policy = policy
         self._zone = zone
         self._partitions = partitions
+        self._margin = margin
         self._known: OrderedDict[tuple[tuple[int, int], ...], Views] = OrderedDict()
         self._folding = asyncio.Lock()
 
@@ -87,9 +93,11 @@ class Reports:
         chosen = chosen_figures(question)
         if question.convert is not None:
             return await self._converted("figures", question, views, known, _currencies(book), bounds)
-        keys = keys_for(question, currency, bounds, accounts=bool(sources_of(chosen)))
+        sources = sources_of(chosen)
+        noted = not sources.isdisjoint(NOTED)
+        keys = keys_for(question, currency, bounds, accounts=bool(sources), notes=noted)
         evidence = await evidence_of(views, self._partitions, keys)
-        rows = await asyncio.to_thread(_figure_rows, evidence, question, currency, bounds, chosen)
+        rows = await asyncio.to_thread(_figure_rows, evidence, question, currency, bounds, chosen, self._margin)
         return self._answer("figures", currency, evidence.as_of, known, rows)
 
     async def _converted(
@@ -108,8 +116,9 @@ class Reports:
         evidence = await evidence_of(views, self._partitions, keys)
         rates = rates_in(evidence, rate_keys(currency, currencies), self._zone)
         converter = Converter(rates, currency, question.convert or "closing", bounds)
+        asked = (evidence, question, currencies, bounds, chosen, converter, self._margin)
         with rates_required(question):
-            rows = await asyncio.to_thread(_converted_rows, evidence, question, currencies, bounds, chosen, converter)
+            rows = await asyncio.to_thread(_converted_rows, *asked)
         return {**self._answer(report, currency, evidence.as_of, known, rows), **told_of(converter)}
 
     async def book(self) -> Evidence:
@@ -191,11 +200,14 @@ def chosen_figures(question: Question) -> list[Figure]:
     """The figures asked for; by default all that a day, or a window, can answer."""
     is_window = question.at is None and (question.start is not None or question.until is not None)
     if not question.figures:
-        return [figure for figure in FIGURES if is_window or figure.needs == "day"]
+        fitting = [figure for figure in FIGURES if is_window or figure.needs == "day"]
+        return [figure for figure in fitting if question.convert is None or NOTED.isdisjoint(figure.reads)]
     chosen = [CATALOGUE[name] for name in question.figures]
     for figure in chosen:
         if figure.needs != "day" and not is_window:
             raise QuestionError("from", f"{figure.name} is about a window: ask with from and until")
+        if question.convert is not None and not NOTED.isdisjoint(figure.reads):
+            raise QuestionError("convert", f"{figure.name} cannot be converted: ask in one currency, without convert")
     return chosen
 
 
@@ -209,10 +221,16 @@ def sources_of(chosen: Iterable[Figure]) -> set[Source]:
 
 
 def _figure_rows(
-    evidence: Evidence, question: Question, currency: str, bounds: list[int], chosen: Sequence[Figure]
+    evidence: Evidence,
+    question: Question,
+    currency: str,
+    bounds: list[int],
+    chosen: Sequence[Figure],
+    margin: Fraction,
 ) -> list[Answer]:
-    groups = groups_asked(question)
-    details = details_of(evidence.records, currency, (bounds[0], bounds[-1]), groups, sources_of(chosen))
+    sources = sources_of(chosen)
+    details = details_of(evidence.records, currency, (bounds[0], bounds[-1]), groups_asked(question), sources)
+    details = details_noted(details, evidence, question, currency, bounds, sources, margin)
     return rows_of_figures(buckets_for(evidence, question, currency, bounds), details, question, bounds, chosen)
 
 
@@ -223,6 +241,7 @@ def _converted_rows(
     bounds: Sequence[int],
     chosen: Sequence[Figure],
     converter: Converter,
+    margin: Fraction,
 ) -> list[Answer]:
     parts = parts_for(evidence, question, [*currencies, EVERY], bounds)
     if not chosen:
@@ -230,4 +249,5 @@ def _converted_rows(
     sources = sources_of(chosen)
     records = evidence.records() if sources else ()
     details = details_converted(records, bounds, groups_asked(question), sources, converter)
+    details = replace(details, months=months_of(bounds), margin=margin)
     return figures_converted(parts, details, question, bounds, chosen, converter)

@@ -70,7 +70,8 @@ def rows_of_figures(
     chosen: Sequence[Figure],
 ) -> list[Answer]:
     """The figures of every group, from its sums and what its accounts were looked at for."""
-    found = _nonempty(found, question, len(bounds) - 1, FALLS)
+    empty = dict.fromkeys(details.groups if question.by is not None else (), empty_buckets(len(bounds) - 1))
+    found = {**empty, **_nonempty(found, question, len(bounds) - 1, FALLS)}
     bases = {value: basis_of_buckets(buckets, details, value) for value, buckets in found.items()}
     return rows_of_bases(bases, question, bounds, chosen)
 

@@ -1,13 +1,13 @@
 """Numbers, days and moments as people read them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 from events.days import date_of_day, day_of_text
 from events.money import MINOR_DIGITS, round_half_up
-from projections.figures import Figure, Value
+from projections.figures import Figure, Unit, Value
 
 NOTHING: Final = "-"
 SCALES: Final = {0: "", 3: "thousands of ", 6: "millions of ", 9: "billions of "}
@@ -46,12 +46,30 @@ def times(ratio: str | None) -> str:
     return NOTHING if ratio is None else f"{_rounded(Decimal(ratio)):,}x"
 
 
+def decimal(number: str | None) -> str:
+    """A number in decimal, such as points or months, to one digit."""
+    return NOTHING if number is None else f"{Decimal(number).quantize(Decimal('0.1'), ROUND_HALF_UP):,}"
+
+
+def index(number: str | None) -> str:
+    """An index between 0 and 1."""
+    return NOTHING if number is None else f"{Decimal(number):.4f}"
+
+
+RATIOS: Final[dict[Unit, Callable[[str | None], str]]] = {
+    "ratio": percent,
+    "times": times,
+    "index": index,
+    "points": decimal,
+    "months": decimal,
+}
+"""Units of figures that are decimal strings, and how each is told."""
+
+
 def figure(of: Figure, value: Value, currency: str, cut_digits: int = 0) -> str:
     """The value of a figure in its unit."""
-    if of.unit == "index":
-        return NOTHING if value is None else f"{Decimal(value):.4f}"
-    if of.unit == "ratio":
-        return (times if of.name == "quick_ratio" else percent)(None if value is None else str(value))
+    if of.unit in RATIOS:
+        return RATIOS[of.unit](None if value is None else str(value))
     whole = None if value is None else int(value)
     return count(whole) if of.unit == "accounts" else money(whole, currency, cut_digits)
 

@@ -37,6 +37,10 @@ TEXT_NAMES: Final = frozenset({"Makefile", "Dockerfile", "run", ".gitignore", ".
 
 # Modules whose test has another name than theirs: module -> the test that covers it.
 COVERED_BY: Final[dict[str, str]] = {
+    "projections/economics.py": "tests/projections/test_figures.py",
+    "projections/feedback.py": "tests/projections/test_figures.py",
+    "services/audit/noting.py": "tests/services/audit/test_comparing.py",
+    "services/details.py": "tests/services/test_reports.py",
     "projections/basis.py": "tests/projections/test_figures.py",
     "services/alerts/checking.py": "tests/services/alerts/test_rulebook.py",
     "services/alerts/cooling.py": "tests/services/alerts/test_alerter.py",

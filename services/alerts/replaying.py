@@ -53,7 +53,8 @@ class Replay:
         self._partitions = range(genesis.partitions)
         self._views = memory_views()
         self._projectors = [Projector(ledger, self._views, partition) for partition in self._partitions]
-        self._reports = Reports(ledger, self._views, genesis.policy.stamp, self._zone, self._partitions)
+        policy = genesis.policy
+        self._reports = Reports(ledger, self._views, policy.stamp, self._zone, self._partitions, policy.margin)
         self._heights = dict.fromkeys(self._partitions, 0)
         self._scores: dict[str, list[Score]] = {}
         self._finders = [

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from projections.alerts import Alert
-from projections.figures import CATALOGUE
+from projections.figures import CATALOGUE, Unit
 from services import shown
 
 
@@ -48,14 +48,12 @@ def _crossed(alert: Alert) -> str:
     line, side = (crossing.above, "above") if crossing.above is not None else (crossing.below, "below")
     where = "".join(f" of {name} {value or 'none'}" for name, value in crossing.group.items())
     window = f", from {crossing.from_} until {crossing.until}" if crossing.from_ else ""
-    return f"{crossing.figure}{where} is {value}{money}, {side} {_line(crossing.figure, unit, str(line))}{window}"
+    return f"{crossing.figure}{where} is {value}{money}, {side} {_line(unit, str(line))}{window}"
 
 
-def _line(figure: str, unit: str, line: str) -> str:
+def _line(unit: Unit, line: str) -> str:
     """A line in the form that values of its figure have."""
-    if unit == "ratio":
-        return shown.times(line) if figure == "quick_ratio" else shown.percent(line)
-    return f"{Decimal(line):,}"
+    return shown.RATIOS[unit](line) if unit in shown.RATIOS else f"{Decimal(line):,}"
 
 
 def _stale(alert: Alert) -> str:

@@ -42,7 +42,7 @@ async def live_answers(ledger: Ledger, genesis: Genesis, held: Held, question: Q
     """What the views say, in each currency of the books unless the question names one."""
     policy = genesis.policy
     views = cast("Views", held)  # reports only ever ask views for what they hold at one instant
-    reports = Reports(ledger, views, policy.stamp, zone_of(policy), list(held.positions))
+    reports = Reports(ledger, views, policy.stamp, zone_of(policy), list(held.positions), policy.margin)
     answers: Answers = []
     for currency in [question.currency] if question.currency else _currencies(held):
         asked = replace(question, currency=currency, known_at=None)

@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from events.block import Genesis
 from events.money import Exact
@@ -24,12 +25,15 @@ from projections.groups import Group
 from projections.pages import Amount
 from projections.periods import PeriodError
 from projections.retention import Retention
+from projections.satisfaction import Satisfaction, satisfaction_of
 from projections.tally import EVERY
 from services.archive.tables import Told
 from services.audit.alternatives import asking_under
 from services.audit.asking import Asked, asking, known_or_now
+from services.audit.noting import items_of, notes_of
 from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql, rates_in
 from services.converting import bridge_converted, details_converted, figures_converted, rates_required, told_of
+from services.details import NOTED, costs_asked, months_of, window_of_answers
 from services.evidence import AsOf, parts_of
 from services.ledgers.port import Ledger
 from services.moments import Known, known_now
@@ -206,6 +210,7 @@ async def _figures(asked: Asked, settled: _Settled, chosen: Sequence[Figure]) ->
     sources = sources_of(chosen)
     if converter is not None:
         details = await _details_converted(asked, settled, sources, converter) if sources else Details()
+        details = replace(details, months=months_of(bounds), margin=asked.genesis.policy.margin)
         return figures_converted(parts_of(found), details, question, bounds, chosen, converter)
     details = await _details(asked, settled, sources)
     return rows_of_figures(found, details, question, bounds, chosen)
@@ -220,7 +225,15 @@ async def _details(asked: Asked, settled: _Settled, sources: set[Source]) -> Det
     if "shares" in sources:
         rows = await asked.tables.rows(settled.sql(_SHARES))
         shares = {group: shares_of_levels(map(int, levels)) for group, levels in rows}
-    return Details(retention, shares)
+    question, currency, bounds = settled.question, settled.currency, settled.bounds
+    notes = {} if sources.isdisjoint(NOTED) else await notes_of(asked.tables, asked.zone)
+    answers: dict[str, Satisfaction] = {}
+    if "answers" in sources:
+        items = await items_of(asked.tables, currency, frozenset(notes))
+        accounts = ((name, some, items.get(name, [])) for name, some in notes.items())
+        answers = satisfaction_of(accounts, window_of_answers(question, currency, bounds))
+    costs = costs_asked(notes.items(), question, currency, bounds) if "costs" in sources else {}
+    return Details(retention, shares, answers, costs, months_of(bounds), asked.genesis.policy.margin)
 
 
 async def _details_converted(

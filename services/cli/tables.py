@@ -35,7 +35,9 @@ HEADERS: Final = {
     "quick_ratio": "quick",
 }
 """Columns whose own name is too long for a table."""
-_UPPER: Final = frozenset({"mrr", "arr", "arpa", "asp", "nrr", "grr"})
+_UPPER: Final = frozenset(
+    ("mrr", "arr", "arpa", "asp", "nrr", "grr", "ltv", "cac", "crc", "nps", "csat", "fcr", "acv", "tcv"),
+)
 
 
 class Column(Struct, frozen=True):

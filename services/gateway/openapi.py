@@ -233,7 +233,7 @@ def _answers() -> Json:
     exact = {"group": group, "annual_e4": amounts}
     values = {
         figure.name: {
-            **_or_null(_STRING if figure.unit == "ratio" else _INTEGER),
+            **_or_null(_INTEGER if figure.unit in ("minor", "accounts") else _STRING),
             "description": f"{figure.definition} {figure.formula}",
         }
         for figure in FIGURES

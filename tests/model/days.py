@@ -1,6 +1,7 @@
 """The model's days, moments and events: plain dictionaries in, plain integers out."""
 
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 Event = dict[str, Any]
@@ -36,3 +37,24 @@ def whole_months(start: int, end: int) -> int:
     first, last = date_of(start), date_of(end)
     months = (last.year - first.year) * 12 + last.month - first.month
     return months - 1 if last.day < first.day else months
+
+
+def months_later(day: int, months: int) -> int:
+    """The same day of a later month, or the last one it has."""
+    at = date_of(day)
+    index = at.year * 12 + at.month - 1 + months
+    for number in range(at.day, 0, -1):
+        try:
+            return (date(index // 12, index % 12 + 1, number) - EPOCH.date()).days
+        except ValueError:
+            continue
+    raise AssertionError("every month has a first day")
+
+
+def months_between(start: int, until: int) -> Fraction:
+    """Whole months, and of the one begun as much as its days are of its length."""
+    months = 0
+    while months_later(start, months + 1) <= until:
+        months += 1
+    begun, ends = months_later(start, months), months_later(start, months + 1)
+    return months + Fraction(until - begun, ends - begun)

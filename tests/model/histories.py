@@ -31,7 +31,7 @@ ATTRIBUTES: dict[str, tuple[str | int | bool, ...]] = {
 LATER = (
     ("upgraded", "cancelled", "signed", "renewed", "changed", "resumed", "downgraded", "paused") * 3
     + ("upgraded", "upgraded", "cancelled", "signed", "retracted", "retracted", "retracted")
-    + ("survey", "failed", "recovered", "cost", "rate")
+    + ("survey", "survey", "survey", "failed", "recovered", "cost", "cost", "rate")
 )
 
 
@@ -177,22 +177,45 @@ def contract_data(kind: str, effective: int, currency: str, days: list[int]) -> 
     return cancellations() if kind == "cancelled" else st.just({})
 
 
-def aside(kind: str, currency: str, contract: str, days: list[int]) -> tuple[str, Data]:
+@st.composite
+def answers(draw: st.DrawFn) -> Data:
+    """An answer to a survey, by one of two people or by nobody in particular."""
+    survey = draw(st.sampled_from(("nps", "nps", "nps", "csat", "ces", "fcr", "feedback")))
+    data: Data = {"survey": survey}
+    if draw(st.integers(0, 5)) < 5:
+        data["score"] = draw(st.integers(0, 5 if survey == "csat" else 10))
+    if survey in ("nps", "csat") and draw(st.integers(0, 4)) == 4:
+        data["scale_max"] = draw(st.sampled_from((5, 10, 100) if survey == "csat" else (10, 20)))
+    if survey == "fcr" or draw(st.integers(0, 4)) == 4:
+        data["resolved_first_contact"] = draw(st.booleans())
+    who = draw(st.sampled_from((None, "r1", "r1", "r2")))
+    return data if who is None else data | {"respondent": who}
+
+
+@st.composite
+def costs(draw: st.DrawFn, currency: str, days: list[int]) -> Data:
+    """A cost over some days or none, of a campaign, a seller or a segment, or of nothing in particular."""
+    first = draw(st.sampled_from(days))
+    data: Data = {
+        "kind": draw(st.sampled_from(("acquisition", "retention"))),
+        "amount_minor": draw(st.sampled_from((0, 1, 500, 1000, 99_999))),
+        "currency": currency,
+        "from": date_of(first).isoformat(),
+        "until": date_of(first + draw(st.sampled_from((0, 1, 30, 91)))).isoformat(),
+    }
+    named = {"campaign": "spring", "owner": "kim", "segment": "smb"}
+    return data | {name: named[name] for name in draw(st.sets(st.sampled_from(sorted(named)), max_size=2))}
+
+
+def aside(kind: str, currency: str, contract: str) -> tuple[str, Data]:
     """The type and the data of an event that moves nothing."""
-    day = date_of(days[0]).isoformat()
-    until = date_of(days[0] + 30).isoformat()
     other = "USD" if currency != "USD" else "EUR"
     asides: dict[str, tuple[str, Data]] = {
-        "survey": ("survey.answered", {"survey": "nps", "score": 9, "respondent": "r1"}),
         "failed": (
             "payment.failed",
             {"contract_id": contract, "amount_minor": 900, "currency": currency, "attempt": 1},
         ),
         "recovered": ("payment.recovered", {"contract_id": contract}),
-        "cost": (
-            "cost.recorded",
-            {"kind": "acquisition", "amount_minor": 500, "currency": currency, "from": day, "until": until},
-        ),
         "rate": ("rate.published", {"base": currency, "quote": other, "rate": "1.25"}),
     }
     return asides[kind]
@@ -244,8 +267,12 @@ def identity(index: int) -> tuple[str, str]:
 def changes(draw: st.DrawFn, scene: Scene, contract_index: int, kind: str, day: int) -> tuple[str, str, Data]:
     """The type, subject and data of an event that is not a retraction."""
     account, contract, currency = scene.contracts[contract_index]
-    if kind in ("survey", "failed", "recovered", "cost", "rate"):
-        name, said = aside(kind, currency, contract, scene.days)
+    if kind == "survey":
+        return "revledger.survey.answered.v1", account, draw(answers())
+    if kind == "cost":
+        return "revledger.cost.recorded.v1", account, draw(costs(currency, scene.days))
+    if kind in ("failed", "recovered", "rate"):
+        name, said = aside(kind, currency, contract)
         subject = "~book" if kind == "rate" else account
         return f"revledger.{name}.v1", subject, said
     effective = draw(st.sampled_from(scene.days)) if draw(st.integers(0, 2)) == 2 else None

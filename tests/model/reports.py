@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple
 
+from tests.model import asides
+from tests.model.asides import Told
 from tests.model.books import Cell, Movement, movements
-from tests.model.days import Event
+from tests.model.days import Event, months_between
 from tests.model.figures import (
     COUNTED,
     MOVEMENTS,
@@ -123,7 +125,10 @@ class Books:
         committed = _summed(agreed, asked)
         long = (one for one in agreed if int(dict(one[1].dims).get("term_months", "0")) >= 12)
         annual = _summed(long, asked)
-        groups = {*closing, *opening, *moved, *ahead, *committed} | ({""} if asked.by is None else set())
+        answers = {} if start is None else asides.told(self.events, asked, start, until)
+        costs = {} if start is None else asides.costs(self.events, asked, start, until)
+        groups = {*closing, *answers, *(costs or {}), *opening, *moved, *ahead, *committed}
+        groups |= {""} if asked.by is None else set()
         found: dict[str, dict[str, Value]] = {}
         for group in groups:
             found[group] = _at(closing.get(group, {}), committed.get(group, {}), ahead.get(group, []))
@@ -131,6 +136,10 @@ class Books:
             found[group]["committed_arr_minor"] = arr_minor(sum(annual.get(group, {}).values()))
             if start is not None:
                 found[group] |= _within(opening.get(group, {}), closing.get(group, {}), moved.get(group, []))
+                found[group] |= said(answers.get(group, Told([], [], [])))
+                spent = None if costs is None else costs.get(group, {"acquisition": 0, "retention": 0})
+                sides = opening.get(group, {}), closing.get(group, {})
+                found[group] |= economics(*sides, moved.get(group, []), spent, months_between(start, until))
         return found
 
 
@@ -166,6 +175,48 @@ def _at(closing: dict[str, int], committed: dict[str, int], ahead: list[Movement
         "accounts": accounts,
         "arpa_minor": mrr_minor(Fraction(level, accounts)) if accounts else None,
     }
+
+
+def said(answers: Told) -> dict[str, Value]:
+    """What people recommend, and whether they are content."""
+    points = sum(band for band, _ in answers.bands)
+    swing = sum((band * amount for band, amount in answers.bands), Fraction(0))
+    weight = sum((amount for _, amount in answers.bands), Fraction(0))
+    weighted = 100 * swing / weight if weight else Fraction(0)
+    return {
+        "nps": ratio_text(100 * points, len(answers.bands)),
+        "nps_mrr_weighted": ratio_text(weighted.numerator, weighted.denominator) if weight else None,
+        "csat": ratio_text(sum(answers.content), len(answers.content)),
+        "fcr": ratio_text(sum(answers.resolved), len(answers.resolved)),
+    }
+
+
+def economics(
+    opening: dict[str, int],
+    closing: dict[str, int],
+    moved: list[Movement],
+    spent: dict[str, int] | None,
+    months: Fraction,
+) -> dict[str, Value]:
+    """What an account costs and earns; the margin is all of it."""
+    won = account_days([one for one in moved if one.movement == "new"])
+    lost = len(opening.keys() - closing.keys())
+    arpa = Fraction(sum(closing.values()), 120_000 * len(closing)) if closing else None
+    ltv = None if arpa is None or not lost else arpa / (Fraction(lost, len(opening)) / months)
+    cac = None if spent is None or not won else Fraction(spent["acquisition"], won)
+    crc = None if spent is None or not closing else half_up(Fraction(spent["retention"], len(closing)))
+    return {
+        "ltv_minor": None if ltv is None else half_up(ltv),
+        "cac_minor": None if cac is None else half_up(cac),
+        "ltv_to_cac": None if ltv is None or not cac else fraction_text(ltv / cac),
+        "cac_payback_months": None if cac is None or arpa is None else fraction_text(cac / arpa),
+        "crc_minor": crc,
+    }
+
+
+def fraction_text(value: Fraction) -> str | None:
+    """A fraction to eight decimals."""
+    return ratio_text(value.numerator, value.denominator)
 
 
 def concentrated(closing: dict[str, int]) -> dict[str, Value]:

@@ -1,12 +1,15 @@
 """The catalogue of figures: each with its definition, and worked examples of each."""
 
 import re
+from fractions import Fraction
 
 import pytest
 
 from projections.concentration import Shares
+from projections.costs import Costs
 from projections.figures import CATALOGUE, FIGURES, Basis, Value
 from projections.retention import Retention
+from projections.satisfaction import Satisfaction
 
 E4 = 120_000
 """One minor unit a month, as annual_e4."""
@@ -28,6 +31,10 @@ WORKED = Basis(
     },
     opening=800 * E4,
     retention=Retention(opening=800 * E4, closing=760 * E4, kept=680 * E4, accounts=8, lost=3),
+    answers=Satisfaction(5, 2, 3, Fraction(30), Fraction(120), 3, 4, 2, 5),
+    costs=Costs(1_000, 70),
+    months=Fraction(2),
+    margin=Fraction(4, 5),
     shares=Shares((500 * E4, 200 * E4, 100 * E4, 100 * E4)),
 )
 VALUES: dict[str, Value] = {
@@ -45,6 +52,15 @@ VALUES: dict[str, Value] = {
     "gross_mrr_churn_rate": "0.15000000",
     "net_mrr_churn_rate": "0.05625000",
     "quick_ratio": "1.37500000",
+    "nps": "20.00000000",
+    "nps_mrr_weighted": "25.00000000",
+    "csat": "0.75000000",
+    "fcr": "0.40000000",
+    "ltv_minor": 549,
+    "cac_minor": 250,
+    "ltv_to_cac": "2.19428571",
+    "cac_payback_months": "2.43055556",
+    "crc_minor": 10,
     "share_top_1": "0.55555556",
     "share_top_3": "0.88888889",
     "share_top_10": "1.00000000",

@@ -42,6 +42,8 @@ def test_what_is_left_out_is_the_default(text: str) -> None:
         ('discounts = "gross"', "discounts", "write one of net, forever_only, list"),
         ("paused = true", "paused", "write one of zero, full"),
         ('free_accounts = "actve"', "free_accounts", "did you mean active?"),
+        ("gross_margin = 80", "gross_margin", "percent as a decimal string from 0 to 100"),
+        ("gross_margin = '100.5'", "gross_margin", "percent as a decimal string from 0 to 100"),
         ("reactivation_days = -1", "reactivation_days", "a whole number of days from 0"),
         ("reactivation_days = 1.5", "reactivation_days", "a whole number of days from 0"),
         ("reactivation_days = true", "reactivation_days", "a whole number of days from 0"),

@@ -1,0 +1,93 @@
+"""Unit economics: the rows of the catalogue that costs and what an account earns make up."""
+
+from fractions import Fraction
+from typing import Final
+
+from events.money import MRR_DIVISOR, ratio_text, round_half_up
+from projections.basis import Basis, Figure, Value
+
+
+def _cac(basis: Basis) -> Fraction | None:
+    """Minor units that a new account cost."""
+    won = int(basis.within.get("n_new", 0))
+    return None if basis.costs is None or not won else Fraction(basis.costs.acquisition, won)
+
+
+def _earned(basis: Basis) -> Fraction | None:
+    """Minor units that an account earns a month."""
+    return Fraction(basis.level * basis.margin, MRR_DIVISOR * basis.accounts) if basis.accounts else None
+
+
+def _ltv(basis: Basis) -> Fraction | None:
+    """Minor units that an account earns before it is lost, at the rate of the window."""
+    earned, kept = _earned(basis), basis.retention
+    return None if earned is None or not kept.lost else earned * basis.months * Fraction(kept.accounts, kept.lost)
+
+
+def _minor(amount: Fraction | None) -> Value:
+    return None if amount is None else round_half_up(amount, 1)
+
+
+def _ratio(amount: Fraction | None, of: Fraction | None) -> Value:
+    return None if amount is None or of is None else ratio_text(amount, of)
+
+
+def _crc(basis: Basis) -> Value:
+    if basis.costs is None or not basis.accounts:
+        return None
+    return round_half_up(basis.costs.retention, basis.accounts)
+
+
+ECONOMICS: Final = (
+    Figure(
+        "ltv_minor",
+        "minor",
+        "window",
+        "Lifetime value: what an account earns until it is lost, at the churn rate of the window.",
+        "ARPA * gross margin / (customer churn rate / months of the window)",
+        "",
+        lambda basis: _minor(_ltv(basis)),
+        ("retention",),
+    ),
+    Figure(
+        "cac_minor",
+        "minor",
+        "window",
+        "Customer acquisition cost: what the window spent on winning accounts, per new account.",
+        "acquisition cost of the window / new accounts",
+        "",
+        lambda basis: _minor(_cac(basis)),
+        ("costs",),
+    ),
+    Figure(
+        "ltv_to_cac",
+        "times",
+        "window",
+        "How many times an account earns in its life what it cost to win it.",
+        "LTV / CAC",
+        "",
+        lambda basis: _ratio(_ltv(basis), _cac(basis)),
+        ("retention", "costs"),
+    ),
+    Figure(
+        "cac_payback_months",
+        "months",
+        "window",
+        "Months until an account has earned what it cost to win it.",
+        "CAC / (ARPA * gross margin)",
+        "",
+        lambda basis: _ratio(_cac(basis), _earned(basis)),
+        ("costs",),
+    ),
+    Figure(
+        "crc_minor",
+        "minor",
+        "window",
+        "Customer retention cost: what the window spent on keeping accounts, per account with revenue at its end.",
+        "retention cost of the window / accounts",
+        "",
+        _crc,
+        ("costs",),
+    ),
+)
+"""Figures of costs and lifetimes; adding one means adding a row."""

@@ -1,0 +1,71 @@
+"""Noting: the notes of accounts worked out anew from the events of the ledger."""
+
+from collections.abc import Iterator
+from datetime import tzinfo
+from typing import Any, Final
+
+from events.notes import NOTED_TYPES, AnyNote, noted, noted_after, notes_told
+from events.timeline import Cell
+from events.upcasting import UPCASTERS
+from projections.pages import NOTES
+from projections.satisfaction import Item
+from services.archive.tables import Tables
+from services.audit.asking import Asked
+from services.audit.differing import Difference, as_text, differing
+from services.audit.holding import Hashes
+from services.audit.selecting import quoted
+
+_EVENTS: Final = """
+    SELECT account, event FROM entries WHERE type IN ({types}){within} ORDER BY partition, seq
+"""
+# What was posted to each account, by day, movement and cell.
+_ITEMS: Final = """
+    SELECT account, date_diff('day', DATE '1970-01-01', day) AS number, movement, currency, contract, line, plan,
+        product, owner, campaign, channel, coalesce(CAST(term_months AS VARCHAR), ''), attributes, sum(amount_e4)
+    FROM postings WHERE currency = {currency}{within} GROUP BY ALL ORDER BY account
+"""
+_TYPES: Final = ", ".join(map(quoted, (*NOTED_TYPES, *UPCASTERS)))
+_LABELS: Final = ("owner", "campaign", "channel", "term_months")
+
+
+async def notes_of(tables: Tables, zone: tzinfo | None) -> dict[str, list[AnyNote]]:
+    """The notes in force of every account that has any; raises Refused for an event that no zone has a day for."""
+
+    def told(rows: Iterator[tuple[Any, ...]]) -> dict[str, list[AnyNote]]:
+        return notes_told((account, noted(event, zone)) for account, event in rows)
+
+    return await tables.streamed(_EVENTS.format(types=_TYPES, within=""), told)
+
+
+async def notes_compared(asked: Asked, hashes: Hashes, partition: int, within: str) -> list[Difference]:
+    """Where the notes of accounts differ from those of the events `within`; takes what it compares out of `hashes`."""
+
+    def told(rows: Iterator[tuple[Any, ...]]) -> dict[str, str]:
+        found: dict[str, list[bytes]] = {}
+        for account, event in rows:
+            if note := noted(event, asked.zone):
+                found.setdefault(account, []).append(note)
+        return {repr(account): noted_after(None, some).hex() for account, some in found.items()}
+
+    due = await asked.tables.streamed(_EVENTS.format(types=_TYPES, within=f" AND {within}"), told)
+    live = {repr(as_text(account)): notes.hex() for account, notes in hashes.pop(NOTES, {}).items()}
+    return [*differing(partition, NOTES, live, due)]
+
+
+async def items_of(tables: Tables, currency: str, accounts: frozenset[str] | None = None) -> dict[str, list[Item]]:
+    """What was posted to accounts in a currency, all or some of them: sums by day, movement and cell."""
+
+    def told(rows: Iterator[tuple[Any, ...]]) -> dict[str, list[Item]]:
+        found: dict[str, list[Item]] = {}
+        for account, day, movement, *cell, amount in rows:
+            if accounts is None or account in accounts:
+                found.setdefault(account, []).append(((day, movement, _cell(*cell)), int(amount)))
+        return found
+
+    return await tables.streamed(_ITEMS.format(currency=quoted(currency), within=""), told)
+
+
+def _cell(currency: str, contract: str, line: str, plan: str, product: str, *labels: Any) -> Cell:
+    *own, attributes = labels
+    named = {**attributes, **{name: value for name, value in zip(_LABELS, own, strict=True) if value}}
+    return Cell(currency, contract, line, plan, product, tuple(sorted(named.items())))
