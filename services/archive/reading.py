@@ -100,7 +100,7 @@ class Archive:
 
 
 _OTHER: Final = "name the archive of this ledger with REVLEDGER_ARCHIVE or --to"
-_SHORTER: Final = "this is another ledger, or it has lost blocks: restore it from the archive, or name its own archive"
+_SHORTER: Final = "this is another ledger, or it has lost blocks: restore it from a copy, or name its own archive"
 
 
 async def check_reach(place: str, ledger: Ledger, chains: Mapping[int, Sequence[Manifest]]) -> None:

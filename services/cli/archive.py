@@ -110,6 +110,7 @@ async def _sealed(
     from services.archive.manifests import REST_MICROSECONDS
     from services.audit.opening import ledger_read
     from services.cli.progress import Bar
+    from services.tuning import garbage_spared
 
     rows: list[dict[str, Any]] = []
     async with ledger_read(settings) as (ledger, genesis):
@@ -119,7 +120,7 @@ async def _sealed(
         rest_before = clock.now() - REST_MICROSECONDS if is_due else clock.now() + 1
         with waiting("reading the archive"):
             total = sum(one.entries for one in await archiver.due(rest_before))
-        with Bar("sealing", total) as bar:
+        with garbage_spared(), Bar("sealing", total) as bar:
             told = lambda done: bar.at(done, f"{done:,} entries")  # noqa: E731
             rows += [_row(one) async for one in archiver.seal(rest_before, told)]
         return store.place, rows, await archiver.reaches()
@@ -142,10 +143,11 @@ async def _checked(settings: "Settings") -> "tuple[str, Checked]":
     from services.archive.stores import store_of
     from services.audit.opening import ledger_read
     from services.cli.progress import Bar
+    from services.tuning import garbage_spared
 
     store = store_of(settings.archive_location)
     async with ledger_read(settings) as (ledger, _):
-        with Bar("checking", None) as bar:
+        with garbage_spared(), Bar("checking", None) as bar:
             return store.place, await checked_archive(store, ledger, lambda done: bar.at(done, shown.size(done)))
 
 

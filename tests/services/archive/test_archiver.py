@@ -77,6 +77,55 @@ async def test_several_at_once_seal_the_same_segments_and_no_others(tmp_path: Pa
     assert (await checked_archive(store, ledger)).findings == []
 
 
+class Dying:
+    """A store whose process dies before or after its nth step."""
+
+    def __init__(self, store: Store, steps: int, *, is_done: bool) -> None:
+        self._store = store
+        self._steps = steps
+        self._is_done = is_done
+
+    def __getattr__(self, name: str) -> Any:
+        own = getattr(self._store, name)
+        if name not in ("put", "create"):
+            return own
+
+        async def step(*arguments: Any) -> Any:
+            self._steps -= 1
+            if self._steps == 0 and not self._is_done:
+                raise KilledError
+            found = await own(*arguments)
+            if self._steps == 0:
+                raise KilledError
+            return found
+
+        return step
+
+
+class KilledError(Exception):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("is_done", [False, True])
+@asynchronous
+async def test_dying_at_any_step_leaves_whole_segments_and_the_next_goes_on(is_done: bool, tmp_path: Path) -> None:
+    ledger, alone = await ledger_with(), store_of(str(tmp_path / "alone"))
+    sealed = [one async for one in (await archiver_of(ledger, alone)).seal(FOR_EVER)]
+    for steps in range(1, 4 * len(sealed) + 1):
+        store = store_of(str(tmp_path / f"{steps}"))
+        dying: Any = Dying(store, steps, is_done=is_done)
+        with pytest.raises(KilledError):
+            async for _ in (await archiver_of(ledger, dying)).seal(FOR_EVER):
+                pass
+        checked = await checked_archive(store, ledger)
+        assert (checked.findings, len(checked.manifests)) == ([], (steps - (not is_done)) // 4)
+        async for _ in (await archiver_of(ledger, store)).seal(FOR_EVER):
+            pass
+        assert (await catalogue_of(store)).manifests == sealed
+        for folder in ("manifests", *TABLES):
+            assert await store.names(folder) == await alone.names(folder)
+
+
 @asynchronous
 async def test_the_archive_of_another_ledger_is_left_alone(tmp_path: Path) -> None:
     store = store_of(str(tmp_path))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.cli.archive import COLUMNS
+from tests.services.archive.buckets import serving_s3
 from tests.services.cli.calling import called, signed, started, written
 
 COUNT = ("sql", "SELECT count(*) AS n, sum(amount_e4) AS total FROM postings", "--format", "json")
@@ -134,6 +135,22 @@ def test_a_place_that_cannot_be_written_is_named(data: str, tmp_path: Path) -> N
 def test_without_a_ledger_there_is_nothing_to_archive(tmp_path: Path) -> None:
     done = called("archive", "--data", str(tmp_path / "nothing"))
     assert (done.status, "There is no ledger" in done.err) == (1, True)
+
+
+def test_a_bucket_is_sealed_into_read_and_checked(data: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = called(*COUNT, "--data", data).json["rows"]
+    with serving_s3():
+        monkeypatch.setenv("REVLEDGER_ARCHIVE", "s3://books/cli/archive")
+        done = called("archive", "--segment-entries", "4", "--data", data)
+        assert (done.status, done.err) == (0, "")
+        assert done.out.startswith("Sealed 2 segments, 9 entries, in s3://books/cli/archive\n")
+        assert called(*COUNT, "--data", data).json["rows"] == rows
+        assert called("archive", "--verify", "--data", data).out.endswith("No damage found.\n")
+        assert len([*(Path(data) / "archive-cache").rglob("*.parquet")]) > 0
+        monkeypatch.setenv("REVLEDGER_ARCHIVE", "s3://no-such-bucket/archive")
+        lost = called("archive", "--data", data)
+        assert (lost.status, lost.out) == (1, "")
+        assert "s3://no-such-bucket/archive cannot be used" in lost.err
 
 
 def test_it_seals_beside_a_running_service(data: str) -> None:
