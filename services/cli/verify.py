@@ -1,6 +1,7 @@
 """`revledger verify`: the whole ledger checked, down to the last posting."""
 
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -22,9 +23,10 @@ EXAMPLES: Final = examples(
     "revledger verify --data ./books --checkpoint 2024.checkpoint --public-key auditor.pub",
     "revledger verify --resume --format json",
 )
+WIDTH: Final = 100
 CHECKS: Final = (
-    "every block: its bytes, its hash, the hash of the one before, entry numbers, clock, rules, Merkle root",
-    "every event: decoded, its id its own, its account in its partition, booked again to the same bytes",
+    "every block: bytes, hash, the hash before it, entry numbers, clock, rules, Merkle root",
+    "every event: its id its own, its account in its partition, booked again to the same bytes",
 )
 
 
@@ -180,7 +182,7 @@ def _notes(report: "Report") -> list[str]:
     """What is worth knowing and no damage."""
     notes: list[str] = []
     if report.checkpoint is not None:
-        notes.append(_checkpoint_note(report.checkpoint, is_sound=not report.findings_count))
+        notes += _checkpoint_notes(report.checkpoint, is_sound=not report.findings_count)
     for one in report.partitions:
         of = "" if len(report.partitions) == 1 else f" of partition {one.partition}"
         if one.resumed_height is not None:
@@ -202,29 +204,34 @@ def _notes(report: "Report") -> list[str]:
     return notes
 
 
-def _checkpoint_note(checkpoint: "Checkpoint", *, is_sound: bool) -> str:
+def _checkpoint_notes(checkpoint: "Checkpoint", *, is_sound: bool) -> list[str]:
     from services.audit.verifying_findings import moment_text
 
-    by = f"signed by the key {checkpoint.key.hex()}" if checkpoint.key else "not signed"
     holds = "holds" if is_sound else "was compared"
-    return f"checkpoint taken {moment_text(checkpoint.taken_at)}, {by}: {holds}"
+    by = f"signed by the key {checkpoint.key.hex()}" if checkpoint.key else "not signed by anybody"
+    return [f"checkpoint taken {moment_text(checkpoint.taken_at)}: {holds}", f"  {by}"]
 
 
 def _print_findings(report: "Report") -> None:
     print("DAMAGED: 1 finding." if report.findings_count == 1 else f"DAMAGED: {report.findings_count:,} findings.")
     for number, finding in enumerate(report.findings, 1):
-        print(f"{number:>3} {finding.check}: {finding.sentence}")
-        print(f"    due   {shown.clipped(finding.expected, 150)}")
-        print(f"    found {shown.clipped(finding.found, 150)}")
+        _print_filled(f"{number:>3} {finding.check}: {finding.sentence}")
+        print(f"    due   {shown.clipped(finding.expected, WIDTH - 10)}")
+        print(f"    found {shown.clipped(finding.found, WIDTH - 10)}")
     for one in report.partitions:
         if one.findings_count > len(one.findings):
             print(f"{one.findings_count - len(one.findings):,} more of partition {one.partition} are not listed.")
         if one.unbooked_height is not None:
-            print(
+            _print_filled(
                 f"From block {one.unbooked_height} of partition {one.partition} on nothing was booked again: what is"
                 " damaged there is needed for it."
             )
         if one.doubted:
             names = ", ".join(map(repr, one.doubted[:5])) + (", ..." if len(one.doubted) > 5 else "")
-            print(f"Later entries of these accounts were not booked again: {names}.")
+            _print_filled(f"Later entries of these accounts were not booked again: {names}.")
     print("Stop writing to this ledger, keep a copy of it as it is, and restore it from one made before.")
+
+
+def _print_filled(text: str) -> None:
+    """A long sentence on lines that fit a terminal, the later ones indented."""
+    print(textwrap.fill(text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False))
