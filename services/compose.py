@@ -21,7 +21,7 @@ from services.intake import Intake
 from services.ledgers.port import Ledger, LedgerUnavailable
 from services.ledgers.sqlite import sqlite_ledger
 from services.ledgers.sqlite_file import make_directory
-from services.policies import zone_of
+from services.policies import policy_in_force, zone_of
 from services.projector import Projector
 from services.reports import Reports
 from services.settings import Settings
@@ -73,6 +73,7 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
 
     Raises:
         DataInUse: another process holds the directory and does not let go of it.
+        PolicyDiffers: the ledger was begun under another policy than the settings name.
         LedgerError, ViewsError: the stores cannot be opened.
     """
     directory = settings.data
@@ -81,7 +82,7 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
         await _hold(stack, directory, url)
         ledger = await sqlite_ledger(directory / LEDGER_FILE)
         stack.push_async_callback(ledger.close)
-        policy = await _policy_of(ledger) or Policy(zone=settings.zone)
+        policy = policy_in_force(await _policy_of(ledger), settings.policy, settings.zone)
         accounts = Accounts(directory / ACCOUNTS_FILE, 0, settings.accounts_hot)
         zone = zone_of(policy)
         writer = Writer(ledger, accounts, policy, zone, keep_every=keep_every, free_text=settings.free_text)
@@ -117,7 +118,7 @@ def alerts_namespace(settings: Settings) -> str:
 async def reports_of(settings: Settings) -> AsyncIterator[Reports]:
     """The reports of a data directory, as `projection_of` finds its stores."""
     async with projection_of(settings) as (ledger, views):
-        policy = await _policy_of(ledger) or Policy(zone=settings.zone)
+        policy = policy_in_force(await _policy_of(ledger), settings.policy, settings.zone)
         yield Reports(ledger, views, policy.stamp, zone_of(policy), margin=policy.margin)
 
 

@@ -9,9 +9,10 @@ from typing import Any, Final, Literal, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec.structs import fields
+from msgspec.structs import fields, replace
 
 from events.policy import Policy, Rules
+from services.settings import SettingsError
 from services.variables import time_zone
 
 _TYPES: Final[dict[str, Any]] = {field.name: field.type for field in fields(Policy)}
@@ -30,6 +31,37 @@ class PolicyError(Exception):
     def __init__(self, key: str, problem: str) -> None:
         super().__init__(f"The policy {problem}.")
         self.key = key
+
+
+class PolicyDiffers(Exception):
+    """The settings name another policy than the ledger was begun under; nothing was changed."""
+
+    def __init__(self, begun: Policy, wanted: Policy) -> None:
+        super().__init__(
+            f"The ledger was begun under policy {begun.stamp}, and REVLEDGER_POLICY names {wanted.stamp}: books keep"
+            " the policy they began under. Unset it, or name a file with that one. To see the books under another"
+            " policy, ask for reports with --policy; to keep them under it, load their events into a new ledger."
+        )
+        self.begun = begun
+        self.wanted = wanted
+
+
+def policy_in_force(begun: Policy | None, file: Path | None, zone: str) -> Policy:
+    """The policy of a ledger: the one it began under; of one that is to begin (None), that of a file, in a zone.
+
+    A file that says nothing of the zone leaves it as it is. Raises SettingsError, and PolicyDiffers.
+    """
+    usual = zone if begun is None else begun.zone
+    if file is None:
+        return begun or Policy(zone=usual)
+    try:
+        wanted = policy_of_file(file)
+    except (PolicyError, OSError) as error:
+        raise SettingsError([f"REVLEDGER_POLICY={str(file)!r}: {error}"]) from error
+    wanted = replace(wanted, zone=usual) if wanted.zone == "UTC" else wanted
+    if begun is not None and begun.stamp != wanted.stamp:
+        raise PolicyDiffers(begun, wanted)
+    return wanted
 
 
 def policy_of_file(path: Path) -> Policy:

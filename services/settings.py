@@ -33,6 +33,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: str
     port: int
     zone: str
+    policy: Path | None
     free_text: Mode
     accounts_hot: int
     queue_events_max: int

@@ -162,6 +162,15 @@ SETTINGS: Final = (
         time_zone,
     ),
     Setting(
+        "REVLEDGER_POLICY",
+        "policy",
+        "path",
+        "",
+        "",
+        "File with the policy (TOML) that a new ledger begins under; a ledger that has begun must have the same.",
+        _file,
+    ),
+    Setting(
         "REVLEDGER_FREE_TEXT",
         "free_text",
         "text",

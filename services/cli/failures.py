@@ -88,6 +88,7 @@ def _services_error(error: BaseException) -> Ending | None:
     from services.exports.files import IsThere
     from services.ledgers.port import LedgerError
     from services.ledgers.redactable import TextRemains
+    from services.policies import PolicyDiffers
     from services.views.port import ViewsError
     from services.writer import BooksDiffer, ClockRunsBackwards
 
@@ -111,7 +112,7 @@ def _services_error(error: BaseException) -> Ending | None:
     known = (
         *(DataInUse, NoLedger, LedgerError, ViewsError, DeadLettersUnavailable, NoSuchDeadLetter, ClockRunsBackwards),
         *(AuditNotInstalled, NotBookable, CheckpointRefused, KeyUnusable, NoSuchEvent, NotProvable),
-        *(VerifyingAlready, WorkerFailed, IsThere, NoProjection, NotEmpty, NotesDamaged, TextRemains),
+        *(VerifyingAlready, WorkerFailed, IsThere, NoProjection, NotEmpty, NotesDamaged, PolicyDiffers, TextRemains),
     )
     return Ending(NOT_DONE, _sentence(str(error))) if isinstance(error, known) else None
 

@@ -23,7 +23,7 @@ from services.kafka.inbox import Read, read_records
 from services.kafka.producing import Producer, Record
 from services.ledgers.port import HeightTaken, Ledger, LedgerUnavailable
 from services.metrics import Metrics
-from services.policies import zone_of
+from services.policies import PolicyDiffers, policy_in_force, zone_of
 from services.settings import Settings
 from services.writer import Outcome, Submitted, Writer, first_block, stored
 
@@ -167,7 +167,7 @@ class PartitionBooker:
             if self._partition:
                 await asyncio.sleep(BEGIN_SECONDS)
                 continue
-            first = first_block(0, Genesis(partitions, Policy(zone=self._means.settings.zone)))
+            first = first_block(0, Genesis(partitions, self._policy(None)))
             with suppress(HeightTaken):
                 await self._means.ledger.append([stored(first)])
         if genesis.partitions != partitions:
@@ -175,7 +175,16 @@ class PartitionBooker:
                 f"{events} has {partitions} partitions, and the ledger was begun with {genesis.partitions}: accounts"
                 f" would change places. Make a new topic with {genesis.partitions}."
             )
+        self._policy(genesis.policy)
         return genesis
+
+    def _policy(self, begun: Policy | None) -> Policy:
+        """The policy of a ledger that was begun under one, or is to begin."""
+        settings = self._means.settings
+        try:
+            return policy_in_force(begun, settings.policy, settings.zone)
+        except PolicyDiffers as error:
+            raise LedgersDiffer(str(error)) from error
 
     async def _genesis(self, partition: int) -> Genesis | None:
         async for one in self._means.ledger.read(partition, 0, 1):

@@ -23,6 +23,7 @@ from services.compose import (
     taking_in,
 )
 from services.ledgers.port import LedgerUnavailable
+from services.policies import PolicyDiffers
 from services.projector import Projector
 from services.questions import question_of
 from services.settings import Settings, settings_from
@@ -135,6 +136,29 @@ async def test_the_policy_of_the_ledger_stays(tmp_path: Path) -> None:
         assert row["mrr_minor"]["new"] == 1000, "23:00 in UTC is the next day in Seoul"
     async with reports_of(settings_from(place)) as reports:
         assert (await reports.bridge(bridge))["policy"] == Policy(zone="Asia/Seoul").stamp
+
+
+@asynchronous
+async def test_a_ledger_begins_under_the_policy_of_the_settings_and_keeps_it(tmp_path: Path) -> None:
+    """It is in the ledger, booked by, and stamped on answers; another one is refused, and changes nothing."""
+    mine, other = tmp_path / "mine.toml", tmp_path / "other.toml"
+    mine.write_text('name = "mine"\nversion = 2\ndiscounts = "list"\n')
+    other.write_text('name = "mine"\nversion = 3\ndiscounts = "list"\n')
+    place = {"REVLEDGER_DATA": str(tmp_path / "books"), "REVLEDGER_ZONE": "Asia/Seoul"}
+    policy = Policy(name="mine", version=2, zone="Asia/Seoul", discounts="list")
+    half = fact("signed", "a1", "2024-01-10", lines=[line(1000, discounts=[{"percent": "50"}])])
+    async with owned_books(settings_from({**place, "REVLEDGER_POLICY": str(mine)})) as books:
+        await books.writer.write([Submitted(raw_of(half))])
+        genesis = await compose.genesis_of(books.ledger)
+        assert genesis is not None
+        assert genesis.policy == books.policy == policy
+    for environ in (place, {"REVLEDGER_DATA": place["REVLEDGER_DATA"], "REVLEDGER_POLICY": str(mine)}):
+        async with reports_of(settings_from(environ)) as reports:
+            answer = await reports.figures(QUESTION)
+        assert (answer["policy"], answer["rows"][0]["figures"]["mrr_minor"]) == (policy.stamp, 1000)
+    with pytest.raises(PolicyDiffers, match=f"begun under policy {policy.stamp}, and REVLEDGER_POLICY names mine@3"):
+        async with owned_books(settings_from({**place, "REVLEDGER_POLICY": str(other)})):
+            pass
 
 
 class FlakyProjector(Projector):

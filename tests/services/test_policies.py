@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from events.policy import Policy
 from services.cli.failures import WRONG_USAGE, ending_of
-from services.policies import PolicyError, policy_of_file, policy_of_toml, rules_of, zone_of
+from services.policies import (
+    PolicyDiffers,
+    PolicyError,
+    policy_in_force,
+    policy_of_file,
+    policy_of_toml,
+    rules_of,
+    zone_of,
+)
+from services.settings import SettingsError
 
 WHOLE = """
 name = "ours"        # any of the keys may be left out
@@ -95,3 +104,18 @@ def test_utc_is_no_zone() -> None:
     assert zone_of(Policy()) is None
     assert str(zone_of(Policy(zone="Asia/Seoul"))) == "Asia/Seoul"
     assert rules_of(Policy(zone="Asia/Seoul")).zone == zone_of(Policy(zone="Asia/Seoul"))
+
+
+def test_the_policy_in_force_is_the_one_a_ledger_began_under(tmp_path: Path) -> None:
+    """A file decides how a new one begins, and afterwards has to say the same; it need not name the zone."""
+    file = tmp_path / "policy.toml"
+    file.write_text('name = "mine"\nchurn = "notice"\n')
+    begun = Policy(name="mine", churn="notice", zone="Asia/Seoul")
+    assert policy_in_force(None, None, "Asia/Seoul") == Policy(zone="Asia/Seoul")
+    assert policy_in_force(None, file, "Asia/Seoul") == begun
+    assert policy_in_force(begun, file, "UTC") == policy_in_force(begun, None, "UTC") == begun
+    with pytest.raises(PolicyDiffers, match="with --policy"):
+        policy_in_force(Policy(), file, "UTC")
+    file.write_text('churn = "notise"\n')
+    with pytest.raises(SettingsError, match=r"REVLEDGER_POLICY=.*did you mean notice"):
+        policy_in_force(None, file, "UTC")

@@ -47,6 +47,7 @@ def test_defaults_are_those_that_are_documented() -> None:
         host="127.0.0.1",
         port=8_000,
         zone="UTC",
+        policy=None,
         free_text="keep",
         accounts_hot=100_000,
         queue_events_max=10_000,
