@@ -71,8 +71,11 @@ def rules_of(count: int, sinks: str) -> str:
         where = f'where = {{ segment = "s{number}" }}\n' if number % 2 else ""
         lines.append(f'[[rule]]\nname = "r{number}"\non = "{kind}"\nmrr_at_least = {10**9 + number}\n{score}{where}')
     lines += [
-        f'[[rule]]\nname = "{figure}"\non = "figure"\nfigure = "{figure}"\nabove = 0.99\nwindow = "30d"'
-        for figure in ("gross_mrr_churn_rate", "net_mrr_churn_rate", "customer_churn_rate", "nrr")
+        f'[[rule]]\nname = "{figure}"\non = "figure"\nfigure = "{figure}"\n{side} = {line}\nwindow = "30d"'
+        for figure, side, line in (
+            *(("nrr", "below", "0.01"), ("grr", "below", "0.01")),
+            *(("gross_mrr_churn_rate", "above", "0.99"), ("customer_churn_rate", "above", "0.99")),
+        )
     ]
     return "\n".join(lines)
 
@@ -112,7 +115,7 @@ async def delivered(directory: Path) -> list[float]:
         os.environ["BENCH_SECRET"] = SECRET
         with serving(data) as url:
             acknowledged = await _load(url)
-            while len(got) < len(acknowledged):  # noqa: ASYNC110 - it is looked, not told
+            while not acknowledged.keys() <= got.keys():  # noqa: ASYNC110 - it is looked, not told
                 await asyncio.sleep(0.01)
     return [(got[account] - at) * 1_000 for account, at in acknowledged.items()]
 

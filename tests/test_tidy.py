@@ -43,7 +43,6 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/details.py": "tests/services/test_reports.py",
     "projections/basis.py": "tests/projections/test_figures.py",
     "services/alerts/checking.py": "tests/services/alerts/test_rulebook.py",
-    "services/alerts/cooling.py": "tests/services/alerts/test_alerter.py",
     "services/alerts/reading.py": "tests/services/alerts/test_rulebook.py",
     "services/alerts/senders.py": "tests/services/alerts/test_embedded.py",
     "services/alerts/sending.py": "tests/services/alerts/test_embedded.py",

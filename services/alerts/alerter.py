@@ -21,6 +21,7 @@ from services.alerts.cooling import Cooling
 from services.alerts.finding import Finder, Found, bytes_of_scores, scores_of_bytes
 from services.alerts.outbox import DEAD, HELD, OUTBOX, Outbox, outgoing, written
 from services.alerts.rulebook import Rulebook
+from services.alerts.silences import silent_until
 from services.following import Follower
 from services.ledgers.port import Ledger, StoredBlock
 from services.metrics import Metrics
@@ -227,7 +228,11 @@ class Alerter(Follower):
         due: int,
     ) -> None:
         """Everything in one compare-and-set, and only then in memory."""
-        going = [one for rule, message in messages for one in outgoing(message, self._state.sinks_of(rule), due)]
+        going = [
+            one
+            for rule, message in messages
+            for one in outgoing(message, self._state.sinks_of(rule), self._due_of(rule, due))
+        ]
         bodies = dict(zip([alert.id for alert in alerts], [message.body for _, message in messages], strict=False))
         results = self.outbox.writes()
         parts = [self._everything() if self._is_lost else {}, results, writes, written(going)]
@@ -251,6 +256,13 @@ class Alerter(Follower):
             self._position = position
             self._high = max(self._high, position.next_height)
             self._moved.notify_all()
+
+    def _due_of(self, rule_name: str, due: int) -> int:
+        """When alerts of a rule go that could at a moment: later, if that is a time of silence."""
+        rule, silences = self._state.rule(rule_name), self._state.rulebook.silences
+        if due == HELD or rule is None or not silences:
+            return due
+        return silent_until(silences, rule, due, self._zone)
 
     def _everything(self) -> Writes:
         """All that is known beside answers, for views that have lost it."""

@@ -43,7 +43,7 @@ _OWN_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "notice": (*_MONEY, "reasons", "cool_down"),
     "score": (*_MONEY, "survey", "score_at_most", "fall_at_least", "cool_down"),
     "payment_failed": (*_MONEY, "attempt_at_least", "cool_down"),
-    "figure": ("where", "currency", "figure", "above", "below", "window", "by"),
+    "figure": ("where", "currency", "figure", "above", "below", "window", "by", "cool_down"),
     **dict.fromkeys(OF_OPERATION, ("after",)),
 }
 """What a rule is on -> the keys that mean something there, beside those of every rule."""

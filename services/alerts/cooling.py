@@ -1,5 +1,7 @@
 """Cooling down: a rule says nothing more about a subject for a while after it has spoken."""
 
+from collections.abc import Collection, Iterable, Mapping
+
 from projections.alerts import Alert
 from projections.rules import Rule
 
@@ -21,3 +23,29 @@ class Cooling:
             return False
         self.spoke(alert.rule, alert.subject, alert.recorded_at)
         return True
+
+
+class Settling:
+    """States that are over, which they are once they have been so for as long as their rule cools down.
+
+    A figure that goes back and forth over its line is one alert.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[str, int] = {}
+
+    def over(
+        self, lasting: Iterable[str], beyond: Collection[str], rules: Mapping[str, Rule], moment: int
+    ) -> list[str]:
+        """Which of the lasting states are over at a moment; `rules` by the names of states."""
+        found = []
+        for name in lasting:
+            if name in beyond:
+                self._since.pop(name, None)
+                continue
+            since = self._since.setdefault(name, moment)
+            rule = rules.get(name)
+            if rule is None or moment - since >= rule.cool_down_seconds * 1_000_000:
+                del self._since[name]
+                found.append(name)
+        return found

@@ -13,9 +13,9 @@ from projections.alerts import Alert, Position, alert_id
 from projections.happenings import Score, happenings_of
 from projections.rules import Rule
 from services import shown
-from services.alerts.cooling import Cooling
+from services.alerts.cooling import Cooling, Settling
 from services.alerts.finding import Finder
-from services.alerts.reviewing import BOOK, reviewed
+from services.alerts.reviewing import BOOK, by_state, reviewed
 from services.alerts.rulebook import Rulebook
 from services.ledgers.port import Ledger, StoredBlock
 from services.policies import zone_of
@@ -63,6 +63,7 @@ class Replay:
         ]
         self._rules = {rule.name: rule for rule in rulebook.rules}
         self._cooling = Cooling()
+        self._settling = Settling()
         self._open: dict[str, Alert] = {}
         self._input_at = 0
         self.late = 0
@@ -129,7 +130,8 @@ class Replay:
         await self._catch_up()
         end = (day + 1) * DAY_MICROSECONDS
         found = await reviewed(self._reports, self._rulebook.rules, day, end)
-        for name in [name for name in self._open if name not in found.beyond]:
+        rules = by_state(self._open, self._rulebook.rules)
+        for name in self._settling.over(list(self._open), found.beyond, rules, end):
             yield Replayed(replace(self._open.pop(name), recorded_at=end), is_over=True)
         for name, alert in found.beyond.items():
             if name not in self._open:

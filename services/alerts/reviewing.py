@@ -62,6 +62,12 @@ async def reviewed(reports: Reports, rules: Iterable[Rule], today: int, moment: 
     return Reviewed(beyond, wrong)
 
 
+def by_state(names: Iterable[str], rules: Iterable[Rule]) -> dict[str, Rule]:
+    """The rules of states, by the names of these."""
+    known = {rule.name: rule for rule in rules}
+    return {name: known[rule] for name in names if (rule := name.partition("|")[0]) in known}
+
+
 async def _currencies(reports: Reports) -> list[str]:
     fields = (field.split("|") for field in (await reports.book()).counts() if field.startswith("names|"))
     return sorted({currency for _, currency, *_ in fields})

@@ -13,6 +13,7 @@ from msgspec import Struct
 from projections.rules import Rule
 from services.alerts import reading
 from services.alerts.checking import ON, RULE_KEYS, misplaced, problems_of_rule
+from services.alerts.silences import SILENCE_KEYS, Silence, problems_of_silence
 from services.alerts.sinks import SINK_KEYS, Sink, problems_of_sink
 from services.questions import nearest
 
@@ -31,6 +32,7 @@ EXAMPLE_SINK: Final = """
 LOG_SINK: Final = Sink(name="log", kind="log")
 """Where alerts go in a book that names no sinks."""
 
+_TABLES: Final = ("rule", "sink", "silence")
 _TOP_KEYS: Final[dict[str, tuple[str, reading.Reader]]] = {
     "defaults": ("defaults", reading.yes),
     "late": ("late_seconds", reading.duration),
@@ -47,6 +49,7 @@ class Rulebook(Struct, frozen=True, kw_only=True):
 
     rules: tuple[Rule, ...]
     sinks: tuple[Sink, ...] = (LOG_SINK,)
+    silences: tuple[Silence, ...] = ()
     late_seconds: int = 31 * 86_400
     catch_up_seconds: int = 3_600
 
@@ -100,9 +103,10 @@ def rulebook_of_toml(text: str, names: Collection[str] | None = None) -> Ruleboo
         if rule is not None:
             said_wrong = problems_of_rule(rule, known, names)
             problems += [Problem(lines.of("rule", index, key), f"rule {rule.name!r}", one) for key, one in said_wrong]
+    silences = _silences(_tables(said, "silence", lines, problems), {rule.name for rule in found}, lines, problems)
     if problems:
         raise RulebookError(sorted(problems, key=lambda one: one.line))
-    return Rulebook(rules=found, sinks=tuple(sinks) or (LOG_SINK,), **top)
+    return Rulebook(rules=found, sinks=tuple(sinks) or (LOG_SINK,), silences=tuple(silences), **top)
 
 
 def _default_rules() -> dict[str, Rule | None]:
@@ -150,10 +154,10 @@ class _Lines:
 def _top(said: Mapping[str, Any], lines: _Lines, problems: list[Problem]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in said.items():
-        if key in ("rule", "sink"):
+        if key in _TABLES:
             continue
         if key not in _TOP_KEYS:
-            known = [*_TOP_KEYS, "rule", "sink"]
+            known = [*_TOP_KEYS, *_TABLES]
             problems.append(Problem(lines.of_key(key), "", f"there is no {key!r}{nearest(key, known)}"))
             continue
         field, read = _TOP_KEYS[key]
@@ -208,6 +212,22 @@ def _sinks(tables: Iterable[dict[str, Any]], lines: _Lines, problems: list[Probl
             sinks[name] = sink
         problems += [Problem(lines.of("sink", index, key), f"sink {name!r}", one) for key, one in wrong]
     return list(sinks.values())
+
+
+def _silences(
+    tables: Iterable[dict[str, Any]], rules: Collection[str], lines: _Lines, problems: list[Problem]
+) -> list[Silence]:
+    silences: dict[str, Silence] = {}
+    for index, table in enumerate(tables):
+        name = _name(table, "silence", index, silences, lines, problems)
+        if name is None:
+            continue
+        values, wrong = _read(table, SILENCE_KEYS)
+        if not wrong:
+            silences[name] = Silence(**values)
+            wrong = problems_of_silence(silences[name], rules)
+        problems += [Problem(lines.of("silence", index, key), f"silence {name!r}", one) for key, one in wrong]
+    return list(silences.values())
 
 
 def _name(

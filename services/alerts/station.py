@@ -10,8 +10,9 @@ from typing import Final
 from events.days import day_of_moment
 from services import clock
 from services.alerts.alerter import Alerter
+from services.alerts.cooling import Settling
 from services.alerts.delivering import Line, MakeSender
-from services.alerts.reviewing import reviewed
+from services.alerts.reviewing import by_state, reviewed
 from services.alerts.rulefile import RuleFile
 from services.alerts.sinks import Sink
 from services.alerts.watching import STATE, Watch
@@ -55,6 +56,7 @@ class Station:
         self._zone = zone
         self._lines: dict[Sink, asyncio.Task[None]] = {}
         self._told: Mapping[str, str] = {}
+        self._settling = Settling()
         self._outage = ""
 
     async def run(self) -> None:
@@ -107,7 +109,8 @@ class Station:
             now = clock.now()
             rules = self._rules.state.rulebook.rules
             found = await reviewed(self._reports, rules, day_of_moment(now, self._zone), now)
-            over = [name for name in self._alerter.open if not name.startswith(STATE) and name not in found.beyond]
+            lasting = [name for name in self._alerter.open if not name.startswith(STATE)]
+            over = self._settling.over(lasting, found.beyond, by_state(lasting, rules), now)
             await self._alerter.tell(found.beyond, over)
             for rule, problem in found.wrong.items():
                 if self._told.get(rule) != problem:
