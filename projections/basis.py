@@ -13,8 +13,9 @@ from projections.costs import FREE, Costs
 from projections.groups import GroupsOf
 from projections.retention import NOBODY, Held, Retention, retention_of
 from projections.satisfaction import SILENCE, Satisfaction
+from projections.terms import NONE, Values
 
-Source = Literal["retention", "shares", "answers", "costs"]
+Source = Literal["retention", "shares", "answers", "costs", "contracts"]
 """What sums over all accounts do not tell, and each account has to be looked at for."""
 
 
@@ -37,6 +38,7 @@ class Basis(Struct, frozen=True):
     shares: Shares = NO_SHARES
     answers: Satisfaction = SILENCE
     costs: Costs | None = FREE
+    contracts: Values = NONE
     months: Fraction = Fraction(0)
     margin: Fraction = Fraction(1)
 
@@ -85,6 +87,7 @@ class Details(Struct, frozen=True):
     shares: Mapping[str, Shares] = {}
     answers: Mapping[str, Satisfaction] = {}
     costs: Mapping[str, Costs] | None = {}
+    contracts: Mapping[str, Values] = {}
     months: Fraction = Fraction(0)
     margin: Fraction = Fraction(1)
 
@@ -111,6 +114,7 @@ class Details(Struct, frozen=True):
             self.shares.get(group, NO_SHARES),
             self.answers.get(group, SILENCE),
             None if self.costs is None else self.costs.get(group, FREE),
+            self.contracts.get(group, NONE),
             self.months,
             self.margin,
         )

@@ -24,6 +24,18 @@ def _ltv(basis: Basis) -> Fraction | None:
     return None if earned is None or not kept.lost else earned * basis.months * Fraction(kept.accounts, kept.lost)
 
 
+def _acv(basis: Basis) -> Fraction | None:
+    """Minor units that a contract is worth a year of its term."""
+    held = basis.contracts
+    return Fraction(held.yearly, held.contracts) if held.contracts else None
+
+
+def _tcv(basis: Basis) -> Fraction | None:
+    """Minor units that a contract is worth over its term."""
+    held = basis.contracts
+    return Fraction(held.total, held.contracts) if held.contracts else None
+
+
 def _minor(amount: Fraction | None) -> Value:
     return None if amount is None else round_half_up(amount, 1)
 
@@ -39,6 +51,26 @@ def _crc(basis: Basis) -> Value:
 
 
 ECONOMICS: Final = (
+    Figure(
+        "acv_minor",
+        "minor",
+        "day",
+        "Average annual contract value: what a contract with revenue is worth a year of its term.",
+        "sum of (TCV / years of the term) / contracts",
+        "",
+        lambda basis: _minor(_acv(basis)),
+        ("contracts",),
+    ),
+    Figure(
+        "tcv_minor",
+        "minor",
+        "day",
+        "Average total contract value: what a contract with revenue is worth over the term it is in.",
+        "sum of the recurring value of the term / contracts; without an end, of the year the contract is in",
+        "",
+        lambda basis: _minor(_tcv(basis)),
+        ("contracts",),
+    ),
     Figure(
         "ltv_minor",
         "minor",
@@ -68,6 +100,16 @@ ECONOMICS: Final = (
         "",
         lambda basis: _ratio(_ltv(basis), _cac(basis)),
         ("retention", "costs"),
+    ),
+    Figure(
+        "acv_to_cac",
+        "times",
+        "window",
+        "How many times a contract is worth a year, at the end of the window, what it cost to win an account.",
+        "ACV / CAC",
+        "",
+        lambda basis: _ratio(_acv(basis), _cac(basis)),
+        ("contracts", "costs"),
     ),
     Figure(
         "cac_payback_months",

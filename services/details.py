@@ -11,10 +11,11 @@ from events.notes import AnyNote
 from projections.basis import Details, Source
 from projections.costs import COST_NAMES, Costs, costs_of
 from projections.satisfaction import Satisfaction, Window, satisfaction_of
+from projections.terms import Values, values_of
 from services.evidence import Evidence, groups_asked
 from services.questions import Question
 
-NOTED: Final[frozenset[Source]] = frozenset(("answers", "costs"))
+NOTED: Final[frozenset[Source]] = frozenset(("answers", "costs", "contracts"))
 """The sources that are in the notes of accounts."""
 
 
@@ -56,4 +57,8 @@ def details_noted(
         answers = satisfaction_of(((name, notes, record.items()) for name, notes, record in evidence.noted()), asked)
     if "costs" in sources:
         costs = costs_asked(((name, notes) for name, notes, _ in evidence.noted()), question, currency, bounds)
-    return replace(details, answers=answers, costs=costs, months=months_of(bounds), margin=margin)
+    contracts: dict[str, Values] = {}
+    if "contracts" in sources:
+        told = ((name, record.items(), notes) for name, notes, record in evidence.told())
+        contracts = values_of(told, currency, bounds[-1], groups_asked(question))
+    return replace(details, answers=answers, costs=costs, contracts=contracts, months=months_of(bounds), margin=margin)

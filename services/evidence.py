@@ -86,6 +86,13 @@ class Evidence(Struct, frozen=True):
                 posts = NOTHING if record is None else record_of_bytes(record)
                 yield account.decode(), notes_in_force(data), posts
 
+    def told(self) -> Iterator[tuple[str, list[AnyNote], Record]]:
+        """The accounts that something was posted to, with what is noted of them."""
+        for noted, posted in zip(self.hashes[NOTES], self.hashes[ACCOUNTS], strict=True):
+            for account, data in posted.items():
+                notes = noted.get(account)
+                yield account.decode(), [] if notes is None else notes_in_force(notes), record_of_bytes(data)
+
     def counts(self) -> dict[str, int]:
         """What is counted over the whole book, and `names|currency|name` for every name in use."""
         counts: dict[str, int] = {}

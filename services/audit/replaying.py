@@ -27,6 +27,7 @@ from projections.periods import PeriodError
 from projections.retention import Retention
 from projections.satisfaction import Satisfaction, satisfaction_of
 from projections.tally import EVERY
+from projections.terms import Values, values_of
 from services.archive.tables import Told
 from services.audit.alternatives import asking_under
 from services.audit.asking import Asked, asking, known_or_now
@@ -34,7 +35,7 @@ from services.audit.noting import items_of, notes_of
 from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql, rates_in
 from services.converting import bridge_converted, details_converted, figures_converted, rates_required, told_of
 from services.details import NOTED, costs_asked, months_of, window_of_answers
-from services.evidence import AsOf, parts_of
+from services.evidence import AsOf, groups_asked, parts_of
 from services.ledgers.port import Ledger
 from services.moments import Known, known_now
 from services.questions import Question, QuestionError, bounds_for, window_of
@@ -233,7 +234,11 @@ async def _details(asked: Asked, settled: _Settled, sources: set[Source]) -> Det
         accounts = ((name, some, items.get(name, [])) for name, some in notes.items())
         answers = satisfaction_of(accounts, window_of_answers(question, currency, bounds))
     costs = costs_asked(notes.items(), question, currency, bounds) if "costs" in sources else {}
-    return Details(retention, shares, answers, costs, months_of(bounds), asked.genesis.policy.margin)
+    contracts: dict[str, Values] = {}
+    if "contracts" in sources:
+        told = ((name, some, notes.get(name, [])) for name, some in (await items_of(asked.tables, currency)).items())
+        contracts = values_of(told, currency, bounds[-1], groups_asked(question))
+    return Details(retention, shares, answers, costs, contracts, months_of(bounds), asked.genesis.policy.margin)
 
 
 async def _details_converted(

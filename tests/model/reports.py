@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple
 
-from tests.model import asides
+from tests.model import asides, terms
 from tests.model.asides import Told
 from tests.model.books import Cell, Movement, movements
 from tests.model.days import Event, months_between
@@ -127,12 +127,14 @@ class Books:
         annual = _summed(long, asked)
         answers = {} if start is None else asides.told(self.events, asked, start, until)
         costs = {} if start is None else asides.costs(self.events, asked, start, until)
+        contracts = terms.values(self.events, asked, until)
         groups = {*closing, *answers, *(costs or {}), *opening, *moved, *ahead, *committed}
         groups |= {""} if asked.by is None else set()
         found: dict[str, dict[str, Value]] = {}
         for group in groups:
             found[group] = _at(closing.get(group, {}), committed.get(group, {}), ahead.get(group, []))
             found[group] |= concentrated(closing.get(group, {}))
+            found[group] |= valued(contracts.get(group, []))
             found[group]["committed_arr_minor"] = arr_minor(sum(annual.get(group, {}).values()))
             if start is not None:
                 found[group] |= _within(opening.get(group, {}), closing.get(group, {}), moved.get(group, []))
@@ -140,6 +142,7 @@ class Books:
                 spent = None if costs is None else costs.get(group, {"acquisition": 0, "retention": 0})
                 sides = opening.get(group, {}), closing.get(group, {})
                 found[group] |= economics(*sides, moved.get(group, []), spent, months_between(start, until))
+                found[group]["acv_to_cac"] = acv_to_cac(contracts.get(group, []), moved.get(group, []), spent)
         return found
 
 
@@ -212,6 +215,24 @@ def economics(
         "cac_payback_months": None if cac is None or arpa is None else fraction_text(cac / arpa),
         "crc_minor": crc,
     }
+
+
+def valued(contracts: list[tuple[Fraction, Fraction]]) -> dict[str, Value]:
+    """The average contract."""
+    averages = [sum(one) / len(contracts) for one in zip(*contracts, strict=True)] or [None, None]
+    tcv, acv = (None if one is None else half_up(one) for one in averages)
+    return {"acv_minor": acv, "tcv_minor": tcv}
+
+
+def acv_to_cac(
+    contracts: list[tuple[Fraction, Fraction]], moved: list[Movement], spent: dict[str, int] | None
+) -> Value:
+    """A contract's year over what an account cost."""
+    won = account_days([one for one in moved if one.movement == "new"])
+    if spent is None or not won or not contracts or not spent["acquisition"]:
+        return None
+    acv = sum((yearly for _, yearly in contracts), Fraction(0)) / len(contracts)
+    return fraction_text(acv / Fraction(spent["acquisition"], won))
 
 
 def fraction_text(value: Fraction) -> str | None:

@@ -10,6 +10,7 @@ from projections.costs import Costs
 from projections.figures import CATALOGUE, FIGURES, Basis, Value
 from projections.retention import Retention
 from projections.satisfaction import Satisfaction
+from projections.terms import Values
 
 E4 = 120_000
 """One minor unit a month, as annual_e4."""
@@ -33,6 +34,7 @@ WORKED = Basis(
     retention=Retention(opening=800 * E4, closing=760 * E4, kept=680 * E4, accounts=8, lost=3),
     answers=Satisfaction(5, 2, 3, Fraction(30), Fraction(120), 3, 4, 2, 5),
     costs=Costs(1_000, 70),
+    contracts=Values(4, Fraction(9_001), Fraction(3_001)),
     months=Fraction(2),
     margin=Fraction(4, 5),
     shares=Shares((500 * E4, 200 * E4, 100 * E4, 100 * E4)),
@@ -56,6 +58,9 @@ VALUES: dict[str, Value] = {
     "nps_mrr_weighted": "25.00000000",
     "csat": "0.75000000",
     "fcr": "0.40000000",
+    "acv_minor": 750,
+    "tcv_minor": 2250,
+    "acv_to_cac": "3.00100000",
     "ltv_minor": 549,
     "cac_minor": 250,
     "ltv_to_cac": "2.19428571",
