@@ -81,11 +81,12 @@ async def verified_ledger(settings: Settings, wanted: Wanted, progress: Progress
             partitions = _partitions(settings, wanted, genesis)
             pins = {} if _is_foreign(wanted, name) else _pins(wanted)
             tasks = [Task(one, genesis, pins.get(one), wanted.resume) for one in partitions]
-            hot_max = settings.accounts_hot // cores()
+            workers = min(len(tasks), wanted.workers or cores())
+            hot_max = settings.accounts_hot // workers
             jobs = [Job(task, str(place), hot_max) for task in tasks]
             file = asyncio.create_task(_file_findings(settings, genesis))
             try:
-                verified = await _done(settings, ledger, jobs, wanted, progress)
+                verified = await _done(settings, ledger, jobs, workers, progress)
                 found = await file
                 for one in verified:
                     one.forks = await _forks(ledger, one.partition)
@@ -155,9 +156,8 @@ def _is_foreign(wanted: Wanted, name: bytes) -> bool:
 
 
 async def _done(
-    settings: Settings, ledger: Chains, jobs: Sequence[Job], wanted: Wanted, progress: Progress
+    settings: Settings, ledger: Chains, jobs: Sequence[Job], workers: int, progress: Progress
 ) -> list[Verified]:
-    workers = min(len(jobs), wanted.workers or cores())
     if workers > 1:
         return await done_by_processes(jobs, settings.data, workers, progress)
     with garbage_spared():
