@@ -1,7 +1,7 @@
 """Blocks of a ledger in chunks that fit into memory, each checked against the one before and turned into columns."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 from events import block as blocks
 from events.block import Block, BlockDamaged, Entry
 from services.archive.columns import Columns, columns_of
+from services.archive.manifests import TABLES, Table
 from services.ledgers.port import Ledger, LedgerUnavailable, StoredBlock
 
 CHUNK_ENTRIES: Final = 50_000
@@ -31,13 +32,19 @@ class Chunk(Struct, frozen=True):
     @property
     def entries(self) -> int:
         """How many entries the blocks have."""
-        return int(self.columns.entries.num_rows)
+        return self.columns.count
 
 
 async def chunks(
-    ledger: Ledger, partition: int, from_height: int, until_height: int, *, exactly: bool = False
+    ledger: Ledger,
+    partition: int,
+    from_height: int,
+    until_height: int,
+    *,
+    exactly: bool = False,
+    names: Collection[Table] = TABLES,
 ) -> AsyncIterator[Chunk]:
-    """The blocks `from_height` to `until_height - 1` of a partition, checked.
+    """The blocks `from_height` to `until_height - 1` of a partition, checked, and the tables named of them.
 
     `exactly`: also that the bytes of each are the ones that its header and entries make.
     Raises BlockDamaged, LedgerUnavailable if the ledger has not all of them, and other LedgerErrors.
@@ -52,11 +59,11 @@ async def chunks(
         size += len(stored.data)
         height = stored.height + 1
         if entries >= CHUNK_ENTRIES or size >= CHUNK_BYTES:
-            chunk = await asyncio.to_thread(_checked, some, before, exactly=exactly)
+            chunk = await asyncio.to_thread(_checked, some, before, names, exactly=exactly)
             yield chunk
             before, some, entries, size = chunk.last, [], 0, 0
     if some:
-        yield await asyncio.to_thread(_checked, some, before, exactly=exactly)
+        yield await asyncio.to_thread(_checked, some, before, names, exactly=exactly)
     if height < until_height:
         problem = f"The ledger has no block {height} of partition {partition}, and had it before."
         raise LedgerUnavailable(problem, "Restore the ledger from a copy.")
@@ -80,7 +87,9 @@ def data_of(head: bytes, entries: Sequence[Entry]) -> bytes:
     return _ENCODER.encode((head, entries))
 
 
-def _checked(some: Sequence[StoredBlock], before: Block | None, *, exactly: bool) -> Chunk:
+def _checked(
+    some: Sequence[StoredBlock], before: Block | None, names: Collection[Table], *, exactly: bool
+) -> Chunk:
     """Raises BlockDamaged."""
     read: list[Block] = []
     for stored in some:
@@ -95,4 +104,4 @@ def _checked(some: Sequence[StoredBlock], before: Block | None, *, exactly: bool
             raise BlockDamaged(f"block {header.height} is not spelt as it was sealed")
         read.append(block)
         before = block
-    return Chunk(read[0], read[-1], columns_of(read))
+    return Chunk(read[0], read[-1], columns_of(read, names))

@@ -5,7 +5,7 @@ empty string, an absent number null.
 """
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import accumulate, chain
@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw, Struct
 
-from events.block import Block, BlockDamaged
+from events.block import Block, BlockDamaged, Entry
+from services.archive.manifests import TABLES, Table
 
 MOMENT: Final = pa.timestamp("us", tz="UTC")
 NAME: Final = pa.dictionary(pa.int32(), pa.string())
@@ -80,11 +81,13 @@ BLOCKS: Final = pa.schema(
 
 
 class Columns(Struct, frozen=True):
-    """The three tables of some blocks."""
+    """The three tables of some blocks; how many entries they have, and the time of the newest event in microseconds."""
 
     postings: pa.Table
     entries: pa.Table
     blocks: pa.Table
+    count: int
+    newest_event: int | None
 
 
 class _Told(Struct, frozen=True, gc=False):
@@ -108,11 +111,14 @@ _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, OverflowError, p
 _SOLD: Final = ("owner", "campaign", "channel")
 
 
-def columns_of(blocks: Sequence[Block]) -> Columns:
-    """The tables of some blocks, which follow one another in one partition; raises BlockDamaged."""
+def columns_of(blocks: Sequence[Block], names: Collection[Table] = TABLES) -> Columns:
+    """The tables named of some blocks, which follow one another in one partition; the others are empty.
+
+    Raises BlockDamaged.
+    """
     try:
         with _uncollected():
-            return _columns_of(blocks)
+            return _columns_of(blocks, names)
     except _UNREADABLE as error:
         raise BlockDamaged(f"an entry cannot be read: {error}") from error
 
@@ -129,32 +135,43 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
-def _columns_of(blocks: Sequence[Block]) -> Columns:
+def _columns_of(blocks: Sequence[Block], names: Collection[Table]) -> Columns:
     entries = [entry for block in blocks for entry in block.entries]
     bookings = list(map(_BOOKING.decode, [one.booking for one in entries]))
-    told = list(map(_TOLD.decode, [one.event for one in entries]))
     _, accounts, moments, unmatched, posted = _turned(bookings, 5)
-    place, posted_of_each = _places(blocks), list(map(len, posted))
-    account = pa.array(accounts, pa.string())
+    counts = list(map(len, posted))
+    of_entry = [*_places(blocks), pa.array(accounts, pa.string())]
     return Columns(
-        _postings([*place, account], posted, posted_of_each),
-        pa.table(
-            [
-                *place,
-                account,
-                _names([one.source for one in told]),
-                pa.array([one.id for one in told], pa.string()),
-                _names([one.type for one in told]),
-                pa.array(moments, MOMENT),
-                pa.array(unmatched, pa.int32()),
-                pa.array(posted_of_each, pa.int32()),
-                pa.array([one.event for one in entries], pa.binary()),
-                pa.array([one.booking for one in entries], pa.binary()),
-                pa.array([one.hashes or None for one in entries], pa.binary()),
-            ],
-            schema=ENTRIES,
-        ),
-        _blocks(blocks),
+        _postings(of_entry, posted, counts) if "postings" in names else POSTINGS.empty_table(),
+        _entries(of_entry, entries, moments, unmatched, counts) if "entries" in names else ENTRIES.empty_table(),
+        _blocks(blocks) if "blocks" in names else BLOCKS.empty_table(),
+        len(entries),
+        max(moments, default=None),
+    )
+
+
+def _entries(
+    of_entry: Sequence[pa.Array],
+    entries: Sequence[Entry],
+    moments: Sequence[int],
+    unmatched: Sequence[int],
+    counts: Sequence[int],
+) -> pa.Table:
+    told = list(map(_TOLD.decode, [one.event for one in entries]))
+    return pa.table(
+        [
+            *of_entry,
+            _names([one.source for one in told]),
+            pa.array([one.id for one in told], pa.string()),
+            _names([one.type for one in told]),
+            pa.array(moments, MOMENT),
+            pa.array(unmatched, pa.int32()),
+            pa.array(counts, pa.int32()),
+            pa.array([one.event for one in entries], pa.binary()),
+            pa.array([one.booking for one in entries], pa.binary()),
+            pa.array([one.hashes or None for one in entries], pa.binary()),
+        ],
+        schema=ENTRIES,
     )
 
 

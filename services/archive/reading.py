@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from events.days import moment_of_text
 from services.archive.catalogue import Catalogue, OtherLedger, catalogue_of
 from services.archive.chunks import block_at
 from services.archive.manifests import TABLES, ArchiveDamaged, Manifest, Table
-from services.archive.segments import check_file
+from services.archive.remembering import check_once
 from services.archive.stores import Store, store_of
 from services.archive.tables import Files, Heights, Tables, Told, ledger_tables
 from services.ledgers.port import Ledger
@@ -40,20 +41,23 @@ class Archive:
     async def files(self, heights: Heights | None = None, names: Sequence[Table] = TABLES) -> list[Files]:
         """The files of all segments, or of those that hold blocks up to some heights: checked, if `names` has them.
 
+        Also checked are the entries of a segment that the heights split, from which the time of the newest is read.
         Raises ArchiveDamaged for a file that is missing, truncated or altered, or a manifest that lies;
         ArchiveUnavailable.
         """
         wanted = [one for one in self.catalogue.manifests if _is_needed(one, heights)]
-        await asyncio.gather(*(self.checked(one, table) for one in wanted for table in TABLES if table in names))
-        return [
-            Files(
-                one.segment.partition,
-                one.segment.from_height,
-                one.segment.until_height,
-                **{table: self._path(one, table) for table in TABLES},
-            )
-            for one in wanted
-        ]
+        files = [self._files(one) for one in wanted]
+        checks = [self.checked(one, table) for one in wanted for table in TABLES if table in names]
+        if heights is not None and "entries" not in names:
+            checks += [self.checked(one, "entries") for one in wanted if self._files(one).is_split(heights)]
+        await asyncio.gather(*checks)
+        return files
+
+    def _files(self, of: Manifest) -> Files:
+        segment = of.segment
+        paths = {table: self._path(of, table) for table in TABLES}
+        newest = None if segment.newest_event is None else moment_of_text(segment.newest_event)
+        return Files(segment.partition, segment.from_height, segment.until_height, **paths, newest_event=newest)
 
     async def checked(self, manifest: Manifest, table: Table) -> Path:
         """A file of a segment on this machine, fetched if need be, and what its manifest says."""
@@ -61,10 +65,10 @@ class Archive:
         async with self._limit:
             if self._store.path_of(manifest.files[table].name) is None:
                 with suppress(ArchiveDamaged):  # a copy that has suffered is fetched again
-                    await asyncio.to_thread(check_file, path, manifest, table, self.place)
+                    await asyncio.to_thread(check_once, path, manifest, table, self.place)
                     return path
                 await self._fetch(manifest.files[table].name, path)
-            await asyncio.to_thread(check_file, path, manifest, table, self.place)
+            await asyncio.to_thread(check_once, path, manifest, table, self.place)
         return path
 
     async def check_ledger(self, ledger: Ledger) -> None:

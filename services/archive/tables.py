@@ -31,7 +31,10 @@ _AGAIN_SECONDS: Final = 0.05
 
 
 class Files(Struct, frozen=True):
-    """Parquet files on this machine that hold the blocks `from_height` to `until_height - 1` of a partition."""
+    """Parquet files on this machine that hold the blocks `from_height` to `until_height - 1` of a partition.
+
+    `newest_event` is in microseconds; None where no event is in them.
+    """
 
     partition: int
     from_height: int
@@ -39,6 +42,11 @@ class Files(Struct, frozen=True):
     postings: Path
     entries: Path
     blocks: Path
+    newest_event: int | None = None
+
+    def is_split(self, heights: "Heights") -> bool:
+        """Whether some of the blocks lie beyond the heights, and others do not."""
+        return self.from_height <= heights.get(self.partition, -1) < self.until_height - 1
 
 
 Heights = Mapping[int, int]
@@ -51,8 +59,9 @@ Told = Callable[[int], None]
 class Tables:
     """Questions to the tables; one object serves one event loop, one question at a time."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, heights: Heights) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, heights: Heights, files: Sequence[Files]) -> None:
         self._connection = connection
+        self._files = files
         self._turn = asyncio.Lock()
         self.heights = heights
 
@@ -82,6 +91,21 @@ class Tables:
         except duckdb.Error as error:
             raise QueryFailed(error, MEMORY_LIMIT) from error
         return found
+
+    async def newest_event(self, heights: Heights) -> int:
+        """The time of the newest event up to some heights, in microseconds; 0 for none.
+
+        Only where files are split by the heights are entries looked at.
+        """
+        known = [one for one in self._files if one.from_height <= heights.get(one.partition, -1)]
+        found = [one.newest_event for one in known if not one.is_split(heights)]
+        for one in known:
+            if one.is_split(heights):
+                source = f"read_parquet({_quoted(str(one.entries))})"
+                query = f"SELECT max(epoch_us(time)) FROM {source} WHERE height <= ?"  # noqa: S608
+                ((newest,),) = await self.rows(query, [heights[one.partition]])
+                found.append(newest)
+        return max((one for one in found if one is not None), default=0)
 
     async def take_in(self, name: str, rows: pa.Table) -> None:
         """Makes rows of ours a table beside the others."""
@@ -121,13 +145,15 @@ async def ledger_tables(
         tails: list[Files] = []
         for partition, height in heights.items():
             start = _sealed_until(sealed, partition)
-            tails += [one async for one in _tail(ledger, partition, start, height + 1, Path(scratch), told)]
+            tails += [one async for one in _tail(ledger, partition, (start, height + 1), Path(scratch), told, names)]
         connection = _connected(Path(scratch))
         try:
+            files = [*_needed(sealed, heights), *tails]
             for name in names:
-                _create_view(connection, name, [*_needed(sealed, heights), *tails], heights)
-            lock(connection, [str(getattr(one, name)) for one in [*sealed, *tails] for name in names])
-            yield Tables(connection, dict(heights))
+                _create_view(connection, name, files, heights)
+            split = [str(one.entries) for one in files if one.is_split(heights)]
+            lock(connection, [*(str(getattr(one, name)) for one in files for name in names), *split])
+            yield Tables(connection, dict(heights), files)
         finally:
             connection.close()
 
@@ -141,23 +167,24 @@ def _needed(sealed: Sequence[Files], heights: Heights) -> list[Files]:
 
 
 async def _tail(
-    ledger: Ledger, partition: int, start: int, until: int, scratch: Path, told: Told
+    ledger: Ledger, partition: int, span: tuple[int, int], scratch: Path, told: Told, names: Sequence[Table]
 ) -> AsyncIterator[Files]:
-    """Files of the blocks of a partition that are not sealed, a chunk each."""
+    """Files of the blocks of a partition that are not sealed, a chunk each; only of the tables named."""
+    start, until = span
     if start >= until:
         return
     done = 0
-    async for chunk in chunks(ledger, partition, start, until):
-        yield await asyncio.to_thread(_written, chunk, scratch)
+    async for chunk in chunks(ledger, partition, start, until, names=names):
+        yield await asyncio.to_thread(_written, chunk, scratch, names)
         done += chunk.entries
         told(done)
 
 
-def _written(chunk: Chunk, scratch: Path) -> Files:
+def _written(chunk: Chunk, scratch: Path, names: Sequence[Table]) -> Files:
     header, until = chunk.first.header, chunk.last.header.height + 1
     paths = paths_in(scratch, f"{header.partition}-{header.height}")
-    write_columns(chunk.columns, paths)
-    return Files(header.partition, header.height, until, **paths)
+    write_columns(chunk.columns, {table: path for table, path in paths.items() if table in names})
+    return Files(header.partition, header.height, until, **paths, newest_event=chunk.columns.newest_event)
 
 
 def _streamed(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[Any, ...]]:

@@ -69,5 +69,6 @@ def _booked(block: Block, bookings: list[Booking]) -> Block:
 def _written(chunk: list[Block], scratch: Path) -> Files:
     header, until = chunk[0].header, chunk[-1].header.height + 1
     paths = paths_in(scratch, f"{header.partition}-{header.height}")
-    write_columns(columns_of(chunk), paths)
-    return Files(header.partition, header.height, until, **paths)
+    columns = columns_of(chunk)
+    write_columns(columns, paths)
+    return Files(header.partition, header.height, until, **paths, newest_event=columns.newest_event)

@@ -12,7 +12,6 @@ from events.days import text_of_moment
 from services.archive.manifests import Table
 from services.archive.reading import archived_tables
 from services.archive.tables import Tables, Told, ledger_tables
-from services.audit.selecting import known_sql
 from services.evidence import AsOf
 from services.ledgers.port import Ledger
 from services.moments import Known, known_at, known_now
@@ -38,10 +37,9 @@ class Asked(Struct, frozen=True):
     async def as_of(self, known: Known, moment: Moment | None) -> AsOf:
         """What an answer reflects that is worked out from the tables, as known then."""
         recorded_at = max([await self._recorded_at(*place) for place in known.heights.items()])
-        newest = f"SELECT max(epoch_us(time)) FROM entries WHERE {known_sql(known.heights)}"  # noqa: S608
-        ((newest_event_at,),) = await self.tables.rows(newest)
+        newest_event_at = await self.tables.newest_event(known.heights)
         heights = {str(partition): height for partition, height in known.heights.items()}
-        return AsOf(heights, recorded_at, newest_event_at or 0, moment, known.final)
+        return AsOf(heights, recorded_at, newest_event_at, moment, known.final)
 
     async def _recorded_at(self, partition: int, height: int) -> int:
         async for block in self.ledger.read(partition, height, height + 1):
@@ -58,7 +56,7 @@ async def asking(
     told: Told = lambda _: None,
     names: Sequence[Table] = NAMES,
 ) -> AsyncIterator[Asked]:
-    """The tables of all that was known, from the archive of the settings where there is one; `entries` among them.
+    """The tables of all that was known, from the archive of the settings where there is one.
 
     Raises ArchiveDamaged, ArchiveUnavailable, BlockDamaged, LedgerError.
     """

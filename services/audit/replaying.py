@@ -28,9 +28,10 @@ from projections.retention import Retention
 from projections.satisfaction import Satisfaction, satisfaction_of
 from projections.tally import EVERY
 from projections.terms import Values, values_of
+from services.archive.manifests import Table
 from services.archive.tables import Told
 from services.audit.alternatives import asking_under
-from services.audit.asking import Asked, asking, known_or_now
+from services.audit.asking import NAMES, Asked, asking, known_or_now
 from services.audit.noting import items_of, notes_of
 from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql, rates_in
 from services.converting import bridge_converted, details_converted, figures_converted, rates_required, told_of
@@ -43,6 +44,9 @@ from services.reports import bounds_of_figures, chosen_figures, newest_day, sour
 from services.rows import Answer, rows_of_bridge, rows_of_figures
 from services.settings import Settings
 
+POSTINGS: Final[tuple[Table, ...]] = ("postings",)
+"""All that is read of a ledger to replay it, unless rates, notes or terms are needed."""
+_OF_POSTINGS: Final[frozenset[Source]] = frozenset(("retention", "shares"))
 _AMOUNTS: Final = """
     SELECT {place} AS place, movement, {grp} AS grp, sum(amount) AS total FROM chosen WHERE {within} GROUP BY ALL
 """
@@ -138,12 +142,19 @@ async def replayed(
     """
     known = await known_or_now(ledger, genesis, question.known_at)
     if policy is None:
-        async with asking(ledger, genesis, known, settings, told) as asked:
+        names = _tables_of(question, is_bridge=is_bridge)
+        async with asking(ledger, genesis, known, settings, told, names) as asked:
             await _check_names(asked, question, settings)
             return await replay(asked, known, question, is_bridge=is_bridge)
     async with asking_under(policy, ledger, genesis, known, told) as asked:
         await _check_names(asked, question, settings)
         return {**await replay(asked, known, question, is_bridge=is_bridge), "recorded_policy": genesis.policy.stamp}
+
+
+def _tables_of(question: Question, *, is_bridge: bool) -> Sequence[Table]:
+    """The tables that a question is answered from; raises QuestionError."""
+    is_enough = question.convert is None and (is_bridge or sources_of(chosen_figures(question)) <= _OF_POSTINGS)
+    return POSTINGS if is_enough else NAMES
 
 
 async def _check_names(asked: Asked, question: Question, settings: Settings | None) -> None:
@@ -154,7 +165,7 @@ async def _check_names(asked: Asked, question: Question, settings: Settings | No
         known = await known_now(asked.ledger, range(asked.genesis.partitions))
         if known.heights == asked.tables.heights:
             raise
-        async with asking(asked.ledger, asked.genesis, known, settings) as now:
+        async with asking(asked.ledger, asked.genesis, known, settings, names=POSTINGS) as now:
             await check_names(now.tables, question)
 
 

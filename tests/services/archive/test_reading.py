@@ -25,6 +25,7 @@ from services.archive.manifests import (
 from services.archive.reading import Archive, archived_tables, opened_archive
 from services.archive.segments import sha256_of
 from services.archive.stores import Objects, store_of
+from services.archive.tables import ledger_tables
 from services.ledgers.port import Ledger
 from services.settings import settings_from
 from tests.services.archive.books import EVENTS, ledger_with, seal_all
@@ -228,19 +229,19 @@ async def test_copies_of_remote_files_are_checked_fetched_again_and_forgotten(tm
     ledger, store = await ledger_with(), Objects(MemoryStore(), "memory")
     manifests = await seal_all(ledger, store, 2)
     archive = Archive(store, await catalogue_of(store), tmp_path / "cache")
-    files = await archive.files({0: 3}, ["postings"])
+    files = await archive.files({0: 4}, ["postings"])
     assert [one.from_height for one in files] == [0, 3]
     kept = sorted((tmp_path / "cache").rglob("*.parquet"))
     assert kept == sorted(one.postings for one in files)
     kept[0].write_bytes(b"suffered")
-    assert await archive.files({0: 3}, ["postings"]) == files
+    assert await archive.files({0: 4}, ["postings"]) == files
     archive.forget()
     assert kept[0].exists()
     await store.remove(manifests[0].files["postings"].name)
-    assert await archive.files({0: 3}, ["postings"]) == files, "a copy that is right will do"
+    assert await archive.files({0: 4}, ["postings"]) == files, "a copy that is right will do"
     kept[0].unlink()
     with pytest.raises(ArchiveDamaged, match="is missing"):
-        await archive.files({0: 3}, ["postings"])
+        await archive.files({0: 4}, ["postings"])
     await store.remove(manifests[2].name)
     stale = tmp_path / "cache" / "entries" / "of-old.parquet"
     stale.parent.mkdir(exist_ok=True)
@@ -278,3 +279,27 @@ async def _shorter(ledger: Ledger) -> Any:
             return await anext(ledger.read(partition, 4, 5))
 
     return Shorter()
+
+
+@asynchronous
+async def test_the_newest_event_is_told_without_reading_entries(tmp_path: Path) -> None:
+    """From manifests, and from the entries of the one segment that the heights split, which are checked for it."""
+    ledger = await ledger_with()
+    settings = settings_from({"REVLEDGER_DATA": str(tmp_path)})
+    manifests = await seal_all(await _shorter(ledger), store_of(settings.archive_location), 2)
+    expected: dict[int, int] = {}
+    for height in range(-1, 7):
+        async with ledger_tables(ledger, {0: height}, names=TABLES) as tables:
+            ((newest,),) = await tables.rows("SELECT coalesce(max(epoch_us(time)), 0) FROM entries")
+            expected[height] = newest
+    for height, newest in expected.items():
+        async with archived_tables(settings, ledger, {0: height}) as tables:
+            assert await tables.newest_event({0: height}) == newest
+    assert len(set(expected.values())) > 4
+    first = tmp_path / "archive" / manifests[0].files["entries"].name
+    first.write_bytes(first.read_bytes()[:-1])
+    async with archived_tables(settings, ledger, {0: 6}) as tables:
+        assert await tables.newest_event({0: 6}) == expected[6]
+    with pytest.raises(ArchiveDamaged, match=r"entries/.* is truncated"):
+        async with archived_tables(settings, ledger, {0: 1}):
+            pass

@@ -29,7 +29,16 @@ from tests.model.choices import Choices
 from tests.model.days import Event, day_of
 from tests.model.notation import fact, line
 from tests.model.reports import Asked, Books
-from tests.services.books import POLICY, MemoryBooks, asked_texts, books_of, check_bridge, parameters, raw_of, text
+from tests.services.books import (
+    POLICY,
+    MemoryBooks,
+    asked_texts,
+    books_of,
+    check_bridge,
+    parameters,
+    raw_of,
+    text,
+)
 from tests.services.running import asynchronous
 from tests.services.test_reports import arrived, questions, windows
 
