@@ -46,6 +46,8 @@ from services.settings import Settings
 
 POSTINGS: Final[tuple[Table, ...]] = ("postings",)
 """All that is read of a ledger to replay it, unless rates, notes or terms are needed."""
+_UNCOUNTED: Final = frozenset(("nrr", "grr", "gross_mrr_churn_rate", "net_mrr_churn_rate", "quick_ratio"))
+"""Figures that no number of accounts goes into: to count a million of them takes longer than all the rest."""
 _OF_POSTINGS: Final[frozenset[Source]] = frozenset(("retention", "shares"))
 _AMOUNTS: Final = """
     SELECT {place} AS place, movement, {grp} AS grp, sum(amount) AS total FROM chosen WHERE {within} GROUP BY ALL
@@ -218,7 +220,10 @@ async def _bridge(asked: Asked, settled: _Settled) -> list[Answer]:
 
 async def _figures(asked: Asked, settled: _Settled, chosen: Sequence[Figure]) -> list[Answer]:
     question, bounds, converter = settled.question, settled.bounds, settled.converter
-    found = await _buckets(asked, settled, "true")
+    counted = settled
+    if all(figure.name in _UNCOUNTED for figure in chosen):
+        counted = replace(settled, question=replace(question, accounts=False))
+    found = await _buckets(asked, counted, "true")
     sources = sources_of(chosen)
     if converter is not None:
         details = await _details_converted(asked, settled, sources, converter) if sources else Details()
