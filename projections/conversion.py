@@ -200,19 +200,13 @@ def converted_record(
 ) -> Holding:
     """The cells of a record that count in any group, as far as levels at the outer bounds go."""
     start, end = bounds[0], bounds[-1]
-    levels: dict[Cell, tuple[Exact, Exact]] = {}
-    for (day, movement, cell), amount in record.items():
-        if movement != "ahead" and day < end:
-            opening, closing = levels.get(cell, (0, 0))
-            levels[cell] = (opening + amount if day < start else opening, closing + amount)
+    opening, closing = dict(record.levels_before(start)), dict(record.levels_before(end))
     changes: dict[tuple[int, Movement, Cell], Exact] = {}
-    for cell, (opening, closing) in levels.items():
-        if not any(True for _ in groups_of(account, cell)):
-            continue
-        was = opening * converter.factor(cell.currency, 0) if opening else 0
-        now = closing * converter.factor(cell.currency, -1) if closing else 0
-        if was:
+    for cell, level in closing.items():
+        before = opening.get(cell, 0)
+        if (before or level) and any(True for _ in groups_of(account, cell)):
+            was = before * converter.factor(cell.currency, 0) if before else 0
+            now = level * converter.factor(cell.currency, -1) if level else 0
             changes[start - 1, "new", cell] = was
-        if now != was:
             changes[end - 1, "transfer", cell] = now - was
     return Holding(changes)

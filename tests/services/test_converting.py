@@ -8,7 +8,8 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from services.questions import QuestionError
+from events.partitions import partition_of
+from services.questions import QuestionError, question_of
 from services.rows import Answer
 from tests.model.conversion import CURRENCIES, MissingError, Period, bridge, figures
 from tests.model.days import Event, date_of, day_of
@@ -16,8 +17,8 @@ from tests.model.figures import MOVEMENTS, mrr_minor
 from tests.model.histories import FIRST_DAY, histories
 from tests.model.notation import fact, line
 from tests.model.reports import Asked, Books
-from tests.services.audit.test_replaying import is_known, replay, said, span
-from tests.services.books import MemoryBooks, asked_texts, books_of, group_in, text
+from tests.services.audit.test_replaying import PARTITIONS, is_known, partitioned, replay, said, span
+from tests.services.books import MemoryBooks, asked_texts, books_of, group_in, parameters, text
 from tests.services.running import asynchronous
 from tests.services.test_reports import asked_books, questions, windows
 
@@ -259,3 +260,16 @@ async def test_what_is_known_later_does_not_change_what_was_known() -> None:
     before = await books.figures(known_at=f"0:{height}", **asked)
     assert before["rows"][0]["figures"]["mrr_minor"] == 16000
     assert said(await replay(books.ledger, known_at=f"0:{height}", **asked)) == said(before)
+
+
+@asynchronous
+async def test_rates_of_one_partition_hold_for_the_accounts_of_all() -> None:
+    """Live and replayed, over accounts that lie in different partitions."""
+    events = [fact("signed", f"{name}1", "2024-01-10", currency="EUR", lines=[line(1000)]) for name in "abcdefgh"]
+    ledger, reports = await partitioned([*events, EURO])
+    assert len({partition_of(event["subject"], PARTITIONS) for event in events}) == PARTITIONS
+    asked = {"start": "2024-03-01", "until": "2024-04-01", "currency": "USD", "convert": "closing"}
+    live = await reports.bridge(question_of(parameters(asked)))
+    assert live["rows"][0]["mrr_minor"]["closing"] == 8 * 1100
+    assert live["rows"][0]["accounts"]["closing"] == 8
+    assert (await replay(ledger, **asked))["rows"] == live["rows"]

@@ -58,6 +58,23 @@ def test_large_amounts_are_shown_in_larger_units_and_the_title_says_so() -> None
     assert "in millions of KRW" in printed(bridge("KRW", 123_456_789_000, ("a",), "2024-01-01"), "owner")
 
 
+def test_a_converted_bridge_shows_what_rates_did_and_which_they_were() -> None:
+    """Each once; of many only how many, as the JSON tells them all."""
+    rates = [
+        {"on": f"2024-0{month}-28", "base": "EUR", "quote": "USD", "rate": "1.1", "since": "2024-01-01"}
+        for month in range(1, 9)
+    ]
+    answer = {**bridge("USD", 5, ("a",)), "convert": "closing", "rates": rates}
+    answer["rows"][0]["mrr_minor"]["fx"] = -777
+    text = printed(answer, "owner")
+    assert "USD at closing rates" in text
+    assert "fx" in text.split()
+    assert "-7.77" in text
+    assert text.count("1 EUR = 1.1 USD since 2024-01-01") == 1
+    many = [{**rate, "since": rate["on"]} for rate in rates]
+    assert "8 rates; the JSON tells each" in printed({**answer, "rates": many}, "owner")
+
+
 def test_an_answer_without_rows_says_so() -> None:
     assert "nothing in this period" in printed({**bridge("USD", 1, ()), "rows": []}, "owner")
 
