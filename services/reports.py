@@ -14,7 +14,7 @@ from projections.basis import Figure, Source, details_of
 from projections.conversion import Converter
 from projections.figures import CATALOGUE, FIGURES
 from projections.groups import CELL_NAMES
-from projections.pages import BOOK
+from projections.pages import ACCOUNTS, BOOK, NOTES
 from projections.periods import PeriodError
 from projections.tally import EVERY
 from services import clock
@@ -32,6 +32,7 @@ from services.converting import (
 from services.details import NOTED, details_noted, months_of
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, keys_for, parts_for
 from services.ledgers.port import Ledger
+from services.listing import listed
 from services.moments import Known, known_at
 from services.projector import Projector
 from services.questions import Moment, Question, QuestionError, bounds_for, nearest, window_of
@@ -99,6 +100,18 @@ class Reports:
         evidence = await evidence_of(views, self._partitions, keys)
         rows = await asyncio.to_thread(_figure_rows, evidence, question, currency, bounds, chosen, self._margin)
         return self._answer("figures", currency, evidence.as_of, known, rows)
+
+    async def table(self, name: str, question: Question) -> Answer:
+        """A table of the catalogue as a day begins, by default after that of the newest event; raises QuestionError."""
+        views, known = await self._known_at(question.known_at)
+        book = await evidence_of(views, self._partitions, [BOOK])
+        _check_names(question, book if known is None else await self.book())
+        currency = currency_or_refusal(question, _currencies(book))
+        (day,) = bounds_of_figures(question, newest_day(book.as_of, self._zone))
+        evidence = await evidence_of(views, self._partitions, [ACCOUNTS, NOTES])
+        accounts = ((account, record.items(), notes) for account, notes, record in evidence.told())
+        found = await asyncio.to_thread(listed, name, accounts, question, currency, day)
+        return {**self._answer(name, currency, evidence.as_of, known, []), **found}
 
     async def _converted(
         self,

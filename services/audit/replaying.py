@@ -38,6 +38,7 @@ from services.converting import bridge_converted, details_converted, figures_con
 from services.details import NOTED, costs_asked, months_of, window_of_answers
 from services.evidence import AsOf, groups_asked, parts_of
 from services.ledgers.port import Ledger
+from services.listing import listed
 from services.moments import Known, known_now
 from services.questions import Question, QuestionError, bounds_for, window_of
 from services.reports import bounds_of_figures, chosen_figures, newest_day, sources_of
@@ -157,6 +158,33 @@ def _tables_of(question: Question, *, is_bridge: bool) -> Sequence[Table]:
     """The tables that a question is answered from; raises QuestionError."""
     is_enough = question.convert is None and (is_bridge or sources_of(chosen_figures(question)) <= _OF_POSTINGS)
     return POSTINGS if is_enough else NAMES
+
+
+async def replayed_table(
+    ledger: Ledger,
+    genesis: Genesis,
+    name: str,
+    question: Question,
+    settings: Settings | None = None,
+    policy: Policy | None = None,
+    told: Told = lambda _: None,
+) -> Answer:
+    """A table of the catalogue from the ledger alone, in the form of the live one; raises as `replayed`."""
+    known = await known_or_now(ledger, genesis, question.known_at)
+    asking_so = (
+        asking(ledger, genesis, known, settings, told)
+        if policy is None
+        else asking_under(policy, ledger, genesis, known, told)
+    )
+    async with asking_so as asked:
+        await _check_names(asked, question, settings)
+        as_of = await asked.as_of(known, question.known_at)
+        currency = await currency_in(asked.tables, question)
+        (day,) = bounds_of_figures(question, newest_day(as_of, asked.zone))
+        notes, items = await notes_of(asked.tables, asked.zone), await items_of(asked.tables, currency)
+        accounts = ((account, some, notes.get(account, [])) for account, some in items.items())
+        found = listed(name, accounts, question, currency, day)
+    return {**_answer(asked, currency, as_of, []), **found, "report": name}
 
 
 async def _check_names(asked: Asked, question: Question, settings: Settings | None) -> None:

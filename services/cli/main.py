@@ -28,6 +28,7 @@ from services.cli import (
     up,
     verify,
 )
+from services.cli import listing as _tables  # noqa: F401 - its commands are part of `report`
 from services.cli.alerts import alerts
 from services.cli.dead_letters import dead_letters
 from services.cli.failures import DONE, INTERRUPTED, NOT_DONE, REPORT, WRONG_USAGE, ending_of

@@ -3,7 +3,8 @@
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from itertools import takewhile
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
 from rich.console import Console
@@ -14,6 +15,7 @@ from rich.text import Text
 from events.money import MINOR_DIGITS
 from events.movements import BRIDGE_MOVEMENTS
 from projections.figures import CATALOGUE
+from projections.tables import TABLES
 from services import shown
 
 if TYPE_CHECKING:
@@ -61,6 +63,44 @@ def print_answer(answer: "Answer", by: str | None) -> None:
         console.print(table)
     for line in as_of_lines(answer, console.width):
         _line(console, Text(line, style="dim"))
+
+
+def print_table(answer: "Answer") -> None:
+    """Prints a table of the catalogue, what is to be said of it, and below it what it is as of."""
+    console = console_for_output()
+    table, currency = TABLES[answer["report"]], answer["currency"]
+    labels = [*takewhile(lambda column: column.unit in ("text", "day"), table.columns)]
+    headers = [_name(column.name) for column in labels]
+    named = [[_cell(row[one.name], one.unit, currency) for one in labels] for row in answer["rows"]]
+    columns = [
+        Column(_name(one.name), [_cell(row[one.name], one.unit, currency) for row in answer["rows"]])
+        for one in table.columns
+        if one not in labels
+    ]
+    _line(console, Text(f"{table.name.title()} as {answer['at']} begins, {currency}", style="bold"))
+    for part in _stacked(console, headers, named, columns) if answer["rows"] else ():
+        console.print(part)
+    if not answer["rows"]:
+        _line(console, Text("nothing"))
+    if answer["more"]:
+        _line(console, Text(f"and {shown.count(answer['more'])} more: --limit"))
+    if "warning" in answer:
+        _line(console, Text(answer["warning"], style="bold yellow"))
+    for line in as_of_lines(answer, console.width):
+        _line(console, Text(line, style="dim"))
+
+
+def _cell(value: Any, unit: str, currency: str) -> str:
+    """A cell of a table as people read it."""
+    if value is None:
+        return shown.NOTHING
+    if unit == "minor":
+        return shown.money(value, currency)
+    if unit == "ratio":
+        return shown.percent(value)
+    if unit == "list":
+        return shown.clipped(", ".join(value) or shown.NOTHING, GROUP_WIDTH_MAX)
+    return shown.count(value) if unit == "count" else shown.clipped(str(value), GROUP_WIDTH_MAX)
 
 
 def _is_bridge(answer: "Answer") -> bool:

@@ -7,13 +7,16 @@ from typing import Any, Final, NamedTuple
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
+from msgspec.structs import replace
 
 from events.money import MINOR_DIGITS
+from projections.tables import TABLES
 from services import clock
 from services.gateway.furthest import Furthest
 from services.gateway.ports import Served
 from services.gateway.problems import Problem, json_response
-from services.questions import Question, QuestionError, question_of
+from services.listing import ROWS_MAX
+from services.questions import Question, QuestionError, nearest, question_of
 from services.reports import Answer, Reports
 
 KEPT_MAX: Final = 64
@@ -25,6 +28,7 @@ PARAMETERS_OF: Final = {
     "figures": (*COMMON, "at", "on", "figures", "convert"),
     "replay": (*COMMON, "every", "at", "on", "figures", "accounts", "policy", "convert"),
     "explain": (*COMMON, "at", "on", "limit"),
+    **dict.fromkeys(TABLES, ("at", "on", "currency", "where", "known_at", "limit")),
     "restate": ("from", "until", "every", "currency", "by", "where", "between", "limit"),
 }
 """Report -> the parameters it takes."""
@@ -35,8 +39,6 @@ _ELSEWHERE: Final = {
     ("figures", "every"): "figures are of one day or one window: ask once for each period",
     ("bridge", "figures"): "the bridge has no figures: ask for them at /v1/figures",
 }
-
-Ask = Callable[[Question], Coroutine[Any, Any, Answer]]
 
 
 class _Key(NamedTuple):
@@ -57,7 +59,7 @@ class Answers:
     """
 
     def __init__(self, reports: Reports, next_heights: Callable[[], Awaitable[tuple[int, ...]]]) -> None:
-        self._asks: Final[dict[str, Ask]] = {"bridge": reports.bridge, "figures": reports.figures}
+        self._reports: Final = reports
         self._next_heights = next_heights
         self._kept: dict[_Key, _Kept] = {}
 
@@ -73,10 +75,15 @@ class Answers:
         self._kept = {one: kept for one, kept in self._kept.items() if one.next_heights == key.next_heights}
         while len(self._kept) >= KEPT_MAX:
             del self._kept[next(iter(self._kept))]
-        task = asyncio.create_task(self._asks[key.report](key.question))
+        task = asyncio.create_task(self._answering(key.report, key.question))
         task.add_done_callback(lambda done: self._drop_failed(key, done))
         kept = self._kept[key] = _Kept(clock.now(), task)
         return kept
+
+    def _answering(self, report: str, question: Question) -> Coroutine[Any, Any, Answer]:
+        if report in TABLES:
+            return self._reports.table(report, question)
+        return self._reports.bridge(question) if report == "bridge" else self._reports.figures(question)
 
     def _drop_failed(self, key: _Key, done: asyncio.Task[Answer]) -> None:
         """An error is told to those who waited, and forgotten."""
@@ -97,9 +104,13 @@ def answering(served: Served) -> list[HTTPRouteHandler]:
 
     @get("/v1/reports/{name:str}")
     async def report(request: Request[Any, Any, Any], name: FromPath[str]) -> Response[bytes]:
-        if name != "bridge":
-            raise Problem("not_found", f"there is no report {name!r}, but /v1/reports/bridge and .../replay")
-        return json_response(await answers.answer("bridge", question_asked("bridge", request)))
+        if name != "bridge" and name not in TABLES:
+            known = ("bridge", "replay", *TABLES)
+            raise Problem("not_found", f"there is no report {name!r}{nearest(name, known)}")
+        question = question_asked(name, request)
+        if name in TABLES and "limit" not in request.query_params:
+            question = replace(question, limit=ROWS_MAX)
+        return json_response(await answers.answer(name, question))
 
     @get("/v1/figures")
     async def figures(request: Request[Any, Any, Any]) -> Response[bytes]:

@@ -11,6 +11,7 @@ from projections.conversion import Convert
 from projections.figures import FIGURES
 from projections.parts import EXPLAINED, PARTS
 from projections.periods import Every
+from projections.tables import TABLES
 from services.gateway.answering import PARAMETERS_OF
 from services.gateway.problems import CODES, MEDIA_TYPE, STATUS_OF_REFUSAL
 from services.gateway.receiving import EVENTS_MAX
@@ -69,8 +70,10 @@ def openapi_document(body_bytes_max: int) -> Json:
 
 
 def _paths(body_bytes_max: int) -> Json:
-    bridge = _get("The MRR bridge of each period.", "Bridge", (400, 503), _parameters("bridge"))
-    bridge["parameters"].insert(0, {"name": "name", "in": "path", "required": True, "schema": {"enum": ["bridge"]}})
+    asked = [*_parameters("bridge"), *[_parameter(name) for name in ("at", "on", "limit")]]
+    bridge = _get("The MRR bridge of each period, or a table as a day begins.", "Report", (400, 503), asked)
+    names = {"enum": ["bridge", *TABLES]}
+    bridge["parameters"].insert(0, {"name": "name", "in": "path", "required": True, "schema": names})
     bridge["responses"]["404"] = _PROBLEM
     return {
         "/v1/events": {"post": _post_events(body_bytes_max)},
@@ -241,6 +244,8 @@ def _answers() -> Json:
     figures = _object({"figures": _object({}, values)}, {"at": _DAY, "from": _DAY, "until": _DAY, "group": group})
     names = {"type": "array", "items": _STRING}
     return {
+        "Report": {"anyOf": [_ref("Bridge"), _ref("Table")]},
+        "Table": _table(),
         "Bridge": _report("bridge", _object(row, exact)),
         "Figures": _report("figures", figures),
         "Replay": _report("replay", {"anyOf": [_object(_without_accounts(row), exact), figures]}),
@@ -350,6 +355,17 @@ def _report(name: str, row: Json) -> Json:
     rate = _object({"on": _DAY, "base": _STRING, "quote": _STRING, "rate": _STRING, "since": _DAY})
     converted = {"convert": _CONVERT, "rates": {"type": "array", "items": rate}}
     return _object(required, {"recorded_policy": _STRING, **converted} if name == "replay" else converted)
+
+
+def _table() -> Json:
+    """A table: the columns of all, each in those that have it."""
+    kinds = {"minor": _INTEGER, "count": _or_null(_INTEGER), "list": {"type": "array", "items": _STRING}}
+    columns = [column for table in TABLES.values() for column in table.columns]
+    row = _object({}, {column.name: kinds.get(column.unit, _or_null(_STRING)) for column in columns})
+    said: Json = {"report": {"enum": [*TABLES]}, "currency": _STRING, "policy": _STRING, "as_of": _ref("AsOf")}
+    return _object(
+        {**said, "at": _DAY, "rows": {"type": "array", "items": row}, "more": _INTEGER}, {"warning": _STRING}
+    )
 
 
 def _object(required: Json, optional: Json | None = None) -> Json:

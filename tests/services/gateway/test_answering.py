@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
 from events.money import MINOR_DIGITS
+from projections.tables import TABLES
 from services.gateway.answering import KEPT_MAX, Answers, names_in_use
 from services.questions import Question, QuestionError, question_of
 from services.reports import Answer
@@ -41,6 +43,8 @@ def without_age(answer: Answer) -> Answer:
         ("/v1/reports/bridge", "from=2024-01-01&until=2024-03-01&currency=USD"),
         ("/v1/reports/bridge", "currency=USD&by=plan&every=quarter"),
         ("/v1/reports/bridge", "currency=EUR&where=plan%3Dpro&where=currency%3DEUR"),
+        ("/v1/reports/concentration", "currency=USD&limit=100"),
+        ("/v1/reports/cohorts", "currency=USD&at=2024-03-01&limit=100&where=plan%3Dpro"),
         ("/v1/figures", "currency=USD"),
         ("/v1/figures", "currency=USD&at=2024-02-01&figures=mrr_minor,accounts&figures=arpa_minor"),
         ("/v1/figures", "currency=USD&on=2024-01-31&by=plan"),
@@ -56,7 +60,8 @@ def test_answers_are_those_of_the_reports(service: Service, path: str, query: st
     for name, value in httpx.QueryParams(query).multi_items():
         parameters.setdefault(name, []).append(value)
     reports = service.books.reports
-    asked = reports.bridge if "bridge" in path else reports.figures
+    name = path.rpartition("/")[2]
+    asked = partial(reports.table, name) if name in TABLES else reports.bridge if "bridge" in path else reports.figures
     expected = asyncio.run_coroutine_threadsafe(asked(question_of(parameters)), service.loop).result(10)
     assert without_age(answer.json()) == without_age(json.loads(json.dumps(expected)))
     assert answer.json()["rows"]
@@ -92,7 +97,7 @@ def test_what_cannot_be_answered_names_its_parameter(service: Service, path: str
 def test_an_unknown_report_is_not_found(service: Service) -> None:
     answer = ask(service, "/v1/reports/brigde")
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
-    assert "/v1/reports/bridge" in answer.json()["detail"]
+    assert answer.json()["detail"].endswith("did you mean bridge?")
 
 
 def test_names_in_use(service: Service) -> None:

@@ -95,6 +95,8 @@ def test_its_schemas_hold_for_answers(client: httpx.Client) -> None:
     assert conforms("Problem", refused.json())
     for schema, path in {
         "Bridge": "/v1/reports/bridge?by=plan&currency=USD",
+        "Table": "/v1/reports/concentration?currency=USD&limit=1",
+        "Report": "/v1/reports/cohorts?currency=USD",
         "Figures": "/v1/figures?from=2024-01-01&until=2025-01-01&currency=USD&known_at=0:1&by=plan",
         "Replay": "/v1/reports/replay?by=plan&currency=USD&accounts=no&policy=churn%3D%27notice%27",
         "Converted": "/v1/reports/bridge?currency=USD&convert=closing",

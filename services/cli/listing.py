@@ -1,0 +1,108 @@
+"""The tables of `revledger report`: accounts and contracts as a day begins, one command each."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from services.cli.options import Data, Form, examples, settings_of
+from services.cli.report import At, Currency, KnownAt, On, PolicyFile, Where, question_from, report
+from services.cli.running import run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from services.questions import Question
+    from services.reports import Answer
+    from services.settings import Settings
+
+COMMANDS: Final = {
+    "concentration": "The largest accounts, and how much of the revenue hangs on them.",
+    "renewals": "Contracts whose term ends within 7, 30 and 90 days, with what a seller asks before the call.",
+    "accounts": "Every account against a year before: growing, flat or shrinking.",
+    "risk": "Revenue at risk: the accounts whose last answer was that of a detractor.",
+    "cohorts": "By month of first revenue: accounts and MRR that are still there after so many months.",
+}
+"""Command -> its help: the definitions of `projections.tables`, which would take time to import here."""
+
+
+def _command(name: str) -> Callable[..., None]:
+    def table(
+        at: At = None,
+        on: On = None,
+        currency: Currency = None,
+        where: Where = None,
+        known_at: KnownAt = None,
+        policy: PolicyFile = None,
+        limit: Annotated[int, typer.Option("--limit", metavar="N", help="How many rows; the rest is counted.")] = 100,
+        data: Data = None,
+        form: Form = "table",
+    ) -> None:
+        question = question_from(
+            at=at, on=on, currency=currency, where=where, known_at=known_at, limit=str(limit)
+        )
+        show_table(run(_answered(settings_of(data), name, question, policy)), form)
+
+    table.__doc__ = f"{COMMANDS[name]}\n\n    Without --at or --on: as the day of the newest event ends.\n    "
+    return table
+
+
+for _name in COMMANDS:
+    _shown = (f"revledger report {_name} --on 2024-12-31", f"revledger report {_name} --where segment=smb --format csv")
+    report.command(_name, epilog=examples(*_shown))(_command(_name))
+
+
+async def _answered(settings: "Settings", name: str, question: "Question", policy: "Path | None") -> "Answer":
+    from services.audit.opening import require_ledger
+    from services.cli.running import waiting
+    from services.compose import reports_of
+
+    if policy is not None:
+        return await _replayed(settings, name, question, policy)
+    if settings.is_distributed:
+        from services.distributed import readers
+
+        with waiting("reading the books"):
+            async with readers(settings) as found:
+                return await found.reports.table(name, question)
+    require_ledger(settings.data)
+    with waiting("reading the books"):
+        async with reports_of(settings) as reports:
+            return await reports.table(name, question)
+
+
+async def _replayed(settings: "Settings", name: str, question: "Question", policy: "Path") -> "Answer":
+    from services.audit.opening import ledger_read
+    from services.audit.replaying import replayed_table
+    from services.cli.report import entries_in, reading
+    from services.policies import policy_of_file
+
+    chosen = policy_of_file(policy)
+    async with ledger_read(settings) as (ledger, genesis):
+        with reading(await entries_in(ledger, genesis)) as told:
+            return await replayed_table(ledger, genesis, name, question, settings, chosen, told)
+
+
+def show_table(answer: "Answer", form: str) -> None:
+    """Prints a table in one of the three forms."""
+    import sys
+
+    if form == "json":
+        import msgspec
+
+        sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
+    elif form == "csv":
+        from projections.tables import TABLES
+        from services.cli.separated import text_of
+
+        columns = [column.name for column in TABLES[answer["report"]].columns]
+        rows = [[_flat(row[name]) for name in columns] for row in answer["rows"]]
+        sys.stdout.write(text_of(columns, rows))
+    else:
+        from services.cli.tables import print_table
+
+        print_table(answer)
+
+
+def _flat(value: object) -> object:
+    return ";".join(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,47 @@
+"""Listing: tables of accounts and contracts in the JSON shape of the interfaces, live or replayed alike."""
+
+from collections.abc import Iterable, Sequence
+
+from events.days import text_of_day
+from events.notes import AnyNote
+from projections.groups import selected_groups
+from projections.satisfaction import Item
+from projections.tables import TABLES, Asked, Told
+from services.questions import Question
+from services.rows import Answer
+
+ROWS_MAX = 100
+"""How many rows are told where nobody says how many."""
+
+
+def listed(
+    name: str,
+    accounts: Iterable[tuple[str, Iterable[Item], Sequence[AnyNote]]],
+    question: Question,
+    currency: str,
+    day: int,
+) -> Answer:
+    """The part of an answer that a table is: its day, its first rows, how many more there are, and a warning."""
+    table = TABLES[name]
+    rows = table.rows(_fitting(accounts, question, currency), Asked(currency, day))
+    warning = table.warned(rows)
+    told = rows if table.is_whole else rows[: question.limit]
+    return {
+        "at": text_of_day(day),
+        **({} if warning is None else {"warning": warning}),
+        "rows": told,
+        "more": len(rows) - len(told),
+    }
+
+
+def _fitting(
+    accounts: Iterable[tuple[str, Iterable[Item], Sequence[AnyNote]]], question: Question, currency: str
+) -> Iterable[Told]:
+    """The accounts with the postings that fit a question; those without any are left out."""
+    groups = selected_groups(None, dict(question.where))
+    for account, items, notes in accounts:
+        own = [item for item in items if item[1] and item[0][2].currency == currency]
+        if question.where:
+            own = [item for item in own if groups(account, item[0][2])]
+        if own:
+            yield account, own, notes
