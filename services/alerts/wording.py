@@ -44,11 +44,11 @@ def _crossed(alert: Alert) -> str:
     assert crossing is not None, "an alert on a figure has one"
     unit = CATALOGUE[crossing.figure].unit
     value = shown.figure(CATALOGUE[crossing.figure], crossing.value, alert.currency)
-    money = f" {alert.currency}" if unit == "minor" else ""
+    money, among = (f" {alert.currency}", "") if unit == "minor" else ("", f" in {alert.currency}")
     line, side = (crossing.above, "above") if crossing.above is not None else (crossing.below, "below")
     where = "".join(f" of {name} {value or 'none'}" for name, value in crossing.group.items())
     window = f", from {crossing.from_} until {crossing.until}" if crossing.from_ else ""
-    return f"{crossing.figure}{where} is {value}{money}, {side} {_line(unit, str(line))}{window}"
+    return f"{crossing.figure}{where}{among} is {value}{money}, {side} {_line(unit, str(line))}{window}"
 
 
 def _line(unit: Unit, line: str) -> str:

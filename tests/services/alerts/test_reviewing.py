@@ -36,7 +36,7 @@ async def test_a_figure_of_a_window_that_ends_today() -> None:
     """The 30 days up to today, today among them."""
     books = await books_of([*two_accounts(), fact("cancelled", "b1", "2024-05-03")])
     high = rule("churn", "figure", figure='"gross_mrr_churn_rate"', above='"9%"', window='"30d"')
-    told = {"churn|USD": "gross_mrr_churn_rate is 10.00%, above 9.00%, from 2024-05-03 until 2024-06-02"}
+    told = {"churn|USD": "gross_mrr_churn_rate in USD is 10.00%, above 9.00%, from 2024-05-03 until 2024-06-02"}
     assert await looked(books, high) == told
     assert await looked(books, high.replace("30d", "29d")) == {}
 
