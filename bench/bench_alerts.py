@@ -151,7 +151,7 @@ async def _load(url: str) -> dict[str, float]:
         task.cancel()
     seconds = time.perf_counter() - began
     if seconds > SECONDS * 1.1:
-        print(f"{RATE * SECONDS:,} events took {seconds:.1f} s instead of {SECONDS}: the machine is too busy for the rate")
+        print(f"{RATE * SECONDS:,} events took {seconds:.1f} s instead of {SECONDS}: too busy a machine for the rate")
     return acknowledged
 
 
