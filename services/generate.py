@@ -10,18 +10,20 @@ import msgspec
 
 from events.asyncapi import DOCUMENT, asyncapi_document
 from events.catalogue import schema_documents
+from projections.reference import markdown
 from services.settings import settings_markdown
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 SCHEMAS: Final = "events/schemas"
 SETTINGS: Final = "deploy/settings.md"
+FIGURES: Final = "docs/figures.md"
 
 
 def generated_files() -> dict[str, bytes]:
     """Path from the root of the repository, with forward slashes -> what the file is to hold."""
     schemas = {f"{SCHEMAS}/{name}": _json(document) for name, document in schema_documents().items()}
     kafka = {f"{SCHEMAS}/{DOCUMENT}": _json(asyncapi_document())}
-    return {**schemas, **kafka, SETTINGS: settings_markdown().encode()}
+    return {**schemas, **kafka, SETTINGS: settings_markdown().encode(), FIGURES: markdown().encode()}
 
 
 def out_of_date(root: Path, files: Mapping[str, bytes]) -> list[str]:
