@@ -21,6 +21,9 @@ COMMANDS: Final = {
     "renewals": "Contracts whose term ends within 7, 30 and 90 days, with what a seller asks before the call.",
     "accounts": "Every account against a year before: growing, flat or shrinking.",
     "risk": "Revenue at risk: the accounts whose last answer was that of a detractor.",
+    "upsell": "Promoters that are worth less a year than the average account of their segment.",
+    "bands": "By the last answer of 90 days ago: accounts with revenue then, and how many have left since.",
+    "tags": "What answers mentioned in the last twelve months, with the revenue of the accounts that did.",
     "cohorts": "By month of first revenue: accounts and MRR that are still there after so many months.",
 }
 """Command -> its help: the definitions of `projections.tables`, which would take time to import here."""
