@@ -238,7 +238,7 @@ def _tags_by_month(told: Iterable[Told], asked: Asked) -> list[Row]:
                 for tag in note.tags:
                     count, accounts = said.get((month_of_day(note.day), tag), (0, {}))
                     said[month_of_day(note.day), tag] = (count + 1, {**accounts, account: level})
-    rows = [
+    rows: list[Row] = [
         {
             "month": text_of_day(first_day_of_month(month))[:7],
             "tag": tag,
