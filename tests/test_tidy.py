@@ -49,6 +49,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/alerts/sinks.py": "tests/services/alerts/test_rulebook.py",
     "services/alerts/station.py": "tests/services/alerts/test_embedded.py",
     "services/alerts/telling.py": "tests/services/cli/test_alerts.py",
+    "services/alerts/told.py": "tests/services/alerts/test_alerter.py",
     "services/alerts/wording.py": "tests/services/alerts/test_finding.py",
     "services/archive/contents.py": "tests/services/archive/test_checking.py",
     "services/archive/resealing.py": "tests/services/archive/test_archiver.py",

@@ -11,7 +11,6 @@ import msgspec
 
 from events import block as blocks
 from events.block import Block
-from events.days import moment_of_text
 from events.facts import key_of
 from projections.alerts import RESOLVED, Alert, Message, message_of
 from projections.happenings import Score
@@ -22,6 +21,7 @@ from services.alerts.finding import Finder, Found, bytes_of_scores, scores_of_by
 from services.alerts.outbox import DEAD, HELD, OUTBOX, Outbox, outgoing, written
 from services.alerts.rulebook import Rulebook
 from services.alerts.silences import silent_until
+from services.alerts.told import told_of
 from services.following import Follower
 from services.ledgers.port import Ledger, StoredBlock
 from services.metrics import Metrics
@@ -67,7 +67,8 @@ class Alerter(Follower):
 
     `projected` are the views of the projector. What fires and the position are one commit; what is sent is taken out
     by another. So a crash before the commit finds the same again, under the same ids, and one after it sends.
-    `stale` says why alerts are held back now, if they are; `input_at` when the last event was recorded.
+    `stale` says why alerts are held back now, if they are; `input_at` when the last event was recorded; `is_reviewed`
+    whether the figures were ever looked at.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Alerter(Follower):
         self.outbox: Final = Outbox()
         self.stale = ""
         self.input_at = 0
+        self.is_reviewed = False
 
     @property
     def high(self) -> int:
@@ -119,6 +121,20 @@ class Alerter(Follower):
             writes = self.outbox.writes()
             if writes and not self._doubtful:
                 await self._beside(writes)
+
+    async def note(self, lasting: Mapping[str, Alert]) -> None:
+        """Takes states for granted that are there at the first look at the figures; raises as `save`.
+
+        Whoever begins with alerts is told what changes from now on, not all that is so already.
+        """
+        async with self._lock:
+            if not self._doubtful:
+                self.is_reviewed = True
+                states: dict[Field, Value | None] = {name: alert.id for name, alert in lasting.items()}
+                if await self._beside({OPEN: states}):
+                    self._open.update({name: alert.id for name, alert in lasting.items()})
+                else:
+                    self.is_reviewed = False
 
     async def tell(self, fired: Mapping[str, Alert], resolved: Collection[str] = (), *, is_first: bool = False) -> None:
         """Fires alerts on states that begin, by name, and tells of those that are over; raises as `save`.
@@ -240,7 +256,7 @@ class Alerter(Follower):
         kept.update(bodies)
         fired = self._fired + len(bodies)
         book: dict[Field, Value | None] = {"format": FORMAT, "floor": self._floor, "input_at": self.input_at}
-        book["fired"] = fired
+        book |= {"fired": fired, "reviewed": int(self.is_reviewed)}
         whole = _merged([*parts, {ALERTS: kept, BOOK: book}])
         await self._views.commit(self._partition, self._epoch, self._position.next_height, position, whole)
         self._is_lost, self._fired = False, fired
@@ -288,7 +304,7 @@ class Alerter(Follower):
     def _note(self, alert_id: str, body: bytes) -> None:
         """Keeps an alert in memory, with what later ones are held against."""
         self._alerts[alert_id] = body
-        event = _TOLD.decode(body).data.event
+        event = told_of(body).data.event
         if event is not None:
             self._events.setdefault(key_of(event.source, event.id), []).append(alert_id)
 
@@ -334,13 +350,14 @@ class Alerter(Follower):
         self._floor = int(book.get(b"floor", floor))
         self.input_at = int(book.get(b"input_at", 0))
         self._fired = int(book.get(b"fired", 0))
+        self.is_reviewed = bool(int(book.get(b"reviewed", 0)))
         self.outbox.load(waiting.values(), dead.values())
         self._open = {name.decode(): alert_id.decode() for name, alert_id in states.items()}
         self._alerts, self._cooling, self._events = OrderedDict(), Cooling(), {}
-        told = sorted(((_TOLD.decode(body), body) for body in alerts.values()), key=lambda one: one[0].order)
+        told = sorted(((told_of(body), body) for body in alerts.values()), key=lambda one: (one[0].moment, one[0].id))
         for one, body in told:
             self._note(one.id, body)
-            self._cooling.spoke(one.data.rule, one.subject, one.order[0])
+            self._cooling.spoke(one.data.rule, one.subject, one.moment)
 
 
 def _key_behind(alert: Alert) -> str:
@@ -358,30 +375,3 @@ def _merged(parts: Iterable[Mapping[str, Mapping[Field, Value | None]]]) -> Writ
 def _position_after(last: Block) -> Position:
     header = last.header
     return Position(header.height + 1, last.hash, last.next_seq - 1, header.recorded_at, 0)
-
-
-class _Event(msgspec.Struct, frozen=True):
-    source: str
-    id: str
-
-
-class _Data(msgspec.Struct, frozen=True):
-    rule: str
-    event: _Event | None = None
-
-
-class _Told(msgspec.Struct, frozen=True):
-    """As much of a message as is looked at."""
-
-    time: str
-    id: str
-    subject: str
-    data: _Data
-
-    @property
-    def order(self) -> tuple[int, str]:
-        """The older first."""
-        return moment_of_text(self.time), self.id
-
-
-_TOLD: Final = msgspec.json.Decoder(_Told)

@@ -4,6 +4,7 @@ import logging
 from typing import Final, Protocol
 
 from projections.alerts import Message
+from services.alerts.told import told_of
 
 _log: Final = logging.getLogger("revledger.alerts")
 
@@ -49,8 +50,10 @@ class LogSender:
     """Writes messages to the log of the process."""
 
     async def send(self, message: Message, now_seconds: int) -> None:  # noqa: ARG002 - a log has its own clock
-        """Logs a message."""
-        _log.warning("alert %s", message.body.decode())
+        """Logs what a message says, in a line."""
+        told = told_of(message.body)
+        over = "over: " if told.is_over else ""
+        _log.warning("alert %s: %s%s (%s)", told.data.rule, over, told.data.summary, message.id)
 
     async def close(self) -> None:
         """Holds nothing open."""

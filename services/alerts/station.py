@@ -27,6 +27,7 @@ LOOK_SECONDS: Final = 1.0
 REVIEW_SECONDS: Final = 5.0
 REVIEW_SHARE: Final = 20
 """How often figures are reviewed at most; where a review takes long, that many times as long is between two."""
+CLAIM_SECONDS: Final = 0.05
 RETRY_SECONDS: Final = 0.5
 _log: Final = logging.getLogger("revledger")
 
@@ -105,13 +106,19 @@ class Station:
         """Looks at the figures, unless they are stale."""
         assert self._reports is not None, "only then there is a task"
         started = asyncio.get_running_loop().time()
-        if self._alerter.is_claimed and not self._alerter.stale:
+        if not self._alerter.is_claimed:
+            await asyncio.sleep(CLAIM_SECONDS)
+            return
+        if not self._alerter.stale and await self._watch.is_level():
             now = clock.now()
             rules = self._rules.state.rulebook.rules
             found = await reviewed(self._reports, rules, day_of_moment(now, self._zone), now)
             lasting = [name for name in self._alerter.open if not name.startswith(STATE)]
             over = self._settling.over(lasting, found.beyond, by_state(lasting, rules), now)
-            await self._alerter.tell(found.beyond, over)
+            if self._alerter.is_reviewed:
+                await self._alerter.tell(found.beyond, over)
+            else:
+                await self._alerter.note(found.beyond)
             for rule, problem in found.wrong.items():
                 if self._told.get(rule) != problem:
                     _log.warning("the rule %s finds nothing: %s", rule, problem)

@@ -18,6 +18,10 @@ STATE: Final = "~"
 """What the names of the states begin with that tell of operation."""
 
 
+LEVEL_MICROS: Final = 2_000_000
+"""How old the oldest block may be that the projections lack when figures are looked at."""
+
+
 class Behind(Struct, frozen=True):
     """How far something is behind: for so many microseconds, and in words."""
 
@@ -50,6 +54,11 @@ class Watch:
         await self._alerter.tell(fired, over, is_first=True)
         if not self._alerter.stale:
             self._alerter.outbox.release(clock.now())
+
+    async def is_level(self) -> bool:
+        """Whether the projections are as good as at the head of the ledger."""
+        position = await self._projected.position(self._partition) or START
+        return await self._age(position.next_height, clock.now()) <= LEVEL_MICROS
 
     async def _behind(self) -> Mapping[str, Behind]:
         now = clock.now()

@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 
+from projections.alerts import RESOLVED, message_of
 from services.alerts.outbox import HELD
+from services.alerts.sending import LogSender
 from services.views.memory import memory_views
 from services.views.port import Fenced, ViewsUnavailable
 from tests.model.notation import fact, line, retracted
 from tests.services.alerts.desk import ONLY, Desk, desk_of, rule, stopped_clock, survey, two_accounts
 from tests.services.running import asynchronous
+from tests.wire.alerted import FIGURE
 
 CHURN = ONLY + rule("gone", "churn")
 LEAVES = fact("cancelled", "a1", "2024-06-01")
@@ -215,3 +218,30 @@ async def test_blocks_of_a_backlog_are_held_until_its_end() -> None:
         await desk.alerter.catch_up()
         await desk.watch.look()
         assert [one.due for one in desk.alerter.outbox.of_sink("log")] == [clock.now()]
+
+
+@asynchronous
+async def test_what_is_so_when_alerts_begin_is_taken_for_granted_and_told_when_it_is_over() -> None:
+    with stopped_clock() as clock:
+        desk = await desk_of(clock, CHURN, *two_accounts())
+        assert not desk.alerter.is_reviewed
+        await desk.alerter.note({"low|USD": FIGURE})
+        assert (desk.waiting(), desk.alerter.is_reviewed) == ([], True)
+        after = desk.another()
+        await after.start()
+        assert (after.is_reviewed, [*after.open]) == (True, ["low|USD"])
+        await after.tell({"low|USD": FIGURE})
+        assert desk.waiting(after) == []
+        await after.tell({}, ["low|USD"])
+        await after.tell({"low|USD": FIGURE})
+        assert [one["type"].split(".")[2] for one in desk.waiting(after)] == ["fired"]
+
+
+@asynchronous
+async def test_a_line_of_the_log_says_what_happened(caplog: pytest.LogCaptureFixture) -> None:
+    await LogSender().send(message_of(FIGURE), 0)
+    await LogSender().send(message_of(FIGURE, RESOLVED), 0)
+    assert caplog.messages == [
+        f"alert {FIGURE.rule}: {FIGURE.summary} ({FIGURE.id})",
+        f"alert {FIGURE.rule}: over: {FIGURE.summary} ({FIGURE.id}.resolved)",
+    ]

@@ -61,6 +61,7 @@ def test_from_an_event_to_a_webhook_and_what_is_over_too(data: Path) -> None:
     with receiver() as hook:
         (data / "alerts.toml").write_text(RULES + to(hook))
         with serving(data) as (running, url, _):
+            time.sleep(1)  # for the first look at the figures, which takes what is so already for granted
             sent(url, account("acme"))
             sent(url, leaves("acme"))
             hook.until(2)
