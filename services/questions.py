@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from msgspec import Struct
 
@@ -15,7 +15,7 @@ from projections.periods import Every, PeriodError, bounds_of
 
 PARAMETERS: Final = (
     *("from", "until", "at", "on", "every", "currency", "by", "where", "known_at", "figures"),
-    *("between", "limit", "accounts", "policy", "convert"),
+    *("between", "limit", "accounts", "policy", "convert", "compare"),
 )
 REPEATED: Final = ("where", "figures", "between")
 """Parameters that may be given several times."""
@@ -48,6 +48,10 @@ class Moment(Struct, frozen=True):
         return self.time is None and not self.heights
 
 
+Compare = Literal["previous", "year"]
+"""With what figures are compared: the period before, or the same a year before."""
+
+
 class Question(Struct, frozen=True):
     """What is asked: days as numbers, None where the books shall choose; `policy` is another one, in TOML."""
 
@@ -65,6 +69,7 @@ class Question(Struct, frozen=True):
     accounts: bool = True
     policy: str = ""
     convert: Convert | None = None
+    compare: Compare | None = None
 
 
 def question_of(parameters: Mapping[str, Sequence[str]]) -> Question:
@@ -100,6 +105,7 @@ def question_of(parameters: Mapping[str, Sequence[str]]) -> Question:
         _yes(one, "accounts"),
         one.get("policy", ""),
         None if "convert" not in one else _convert(one["convert"]),
+        None if "compare" not in one else _compare(one["compare"]),
     )
 
 
@@ -172,6 +178,13 @@ def _convert(text: str) -> Convert:
         if text == convert:
             return convert  # type: ignore[no-any-return]
     raise QuestionError("convert", f"convert {text!r} is not a way to convert{nearest(text, get_args(Convert))}")
+
+
+def _compare(text: str) -> Compare:
+    for compare in get_args(Compare):
+        if text == compare:
+            return compare  # type: ignore[no-any-return]
+    raise QuestionError("compare", f"compare {text!r} is no period{nearest(text, get_args(Compare))}")
 
 
 def _figure(name: str) -> str:

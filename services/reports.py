@@ -18,6 +18,7 @@ from projections.pages import ACCOUNTS, BOOK, NOTES
 from projections.periods import PeriodError
 from projections.tally import EVERY
 from services import clock
+from services.comparing import bounds_before, rows_compared
 from services.converting import (
     bridge_converted,
     currency_or_refusal,
@@ -92,13 +93,21 @@ class Reports:
         currency = currency_or_refusal(question, _currencies(book))
         bounds = bounds_of_figures(question, newest_day(book.as_of, self._zone))
         chosen = chosen_figures(question)
+        before = bounds_before(question, bounds)
         if question.convert is not None:
             return await self._converted("figures", question, views, known, _currencies(book), bounds)
         sources = sources_of(chosen)
         noted = not sources.isdisjoint(NOTED)
-        keys = keys_for(question, currency, bounds, accounts=bool(sources), notes=noted)
-        evidence = await evidence_of(views, self._partitions, keys)
+        keys = {
+            key: None
+            for some in (bounds, *([] if before is None else [before]))
+            for key in keys_for(question, currency, some, accounts=bool(sources), notes=noted)
+        }
+        evidence = await evidence_of(views, self._partitions, [*keys])
         rows = await asyncio.to_thread(_figure_rows, evidence, question, currency, bounds, chosen, self._margin)
+        if before is not None:
+            then = await asyncio.to_thread(_figure_rows, evidence, question, currency, before, chosen, self._margin)
+            rows = rows_compared((bounds, rows), (before, then), chosen)
         return self._answer("figures", currency, evidence.as_of, known, rows)
 
     async def table(self, name: str, question: Question) -> Answer:

@@ -34,6 +34,7 @@ from services.audit.alternatives import asking_under
 from services.audit.asking import NAMES, Asked, asking, known_or_now
 from services.audit.noting import items_of, notes_of
 from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql, rates_in
+from services.comparing import bounds_before, rows_compared
 from services.converting import bridge_converted, details_converted, figures_converted, rates_required, told_of
 from services.details import NOTED, costs_asked, months_of, window_of_answers
 from services.evidence import AsOf, groups_asked, parts_of
@@ -209,7 +210,7 @@ async def replay(asked: Asked, known: Known, question: Question, *, is_bridge: b
         else:
             settled = await _settled(asked, question, bounds_of_figures(question, newest))
         with rates_required(question):
-            rows = await (_bridge(asked, settled) if is_bridge else _figures(asked, settled, chosen_figures(question)))
+            rows = await (_bridge(asked, settled) if is_bridge else _figures_compared(asked, settled))
     except PeriodError as error:
         raise QuestionError("every", str(error)) from error
     converted = {} if settled.converter is None else told_of(settled.converter)
@@ -244,6 +245,16 @@ async def _bridge(asked: Asked, settled: _Settled) -> list[Answer]:
     if question.accounts:
         return rows
     return [{name: part for name, part in row.items() if name != "accounts"} for row in rows]
+
+
+async def _figures_compared(asked: Asked, settled: _Settled) -> list[Answer]:
+    chosen = chosen_figures(settled.question)
+    before = bounds_before(settled.question, settled.bounds)
+    rows = await _figures(asked, settled, chosen)
+    if before is None:
+        return rows
+    then = await _figures(asked, replace(settled, bounds=before), chosen)
+    return rows_compared((settled.bounds, rows), (before, then), chosen)
 
 
 async def _figures(asked: Asked, settled: _Settled, chosen: Sequence[Figure]) -> list[Answer]:

@@ -104,6 +104,7 @@ def bridge(
         "revledger report figures --on 2024-12-31 --currency USD",
         "revledger report figures nrr grr --from 2024-01-01 --until 2025-01-01 --by segment",
         "revledger report figures mrr_minor --at 2024-12-01 --where plan=team --format json",
+        "revledger report figures --from 2024-10-01 --until 2025-01-01 --compare year",
     )
 )
 def figures(
@@ -119,6 +120,10 @@ def figures(
     convert: Convert = None,
     by: By = None,
     where: Where = None,
+    compare: Annotated[
+        str | None,
+        typer.Option("--compare", metavar="WITH", help="previous (the period before) or year (a year before)."),
+    ] = None,
     known_at: KnownAt = None,
     policy: PolicyFile = None,
     data: Data = None,
@@ -141,6 +146,7 @@ def figures(
         where=where,
         known_at=known_at,
         figures=names,
+        compare=compare,
     )
     answer = run(_answered(settings_of(data), "figures", question, policy))
     show(answer, question, form)

@@ -33,4 +33,5 @@ def _row(answer: "Answer", row: Mapping[str, Any], by: str | None) -> dict[str, 
     cells["currency"] = answer["currency"]
     for part in _PARTS:
         cells |= {f"{part}.{name}": value for name, value in row.get(part, {}).items()}
-    return {**cells, **row.get("figures", {})}
+    before = {f"before.{name}": value for name, value in row.get("before", {}).get("figures", {}).items()}
+    return {**cells, **row.get("figures", {}), **before}

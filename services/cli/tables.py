@@ -197,13 +197,15 @@ def _figure_columns(answer: "Answer", cut_digits: int, *, lean: bool) -> list[Co
     names = [*answer["rows"][0]["figures"]] if answer["rows"] else []
     return [
         Column(
-            HEADERS.get(name, _name(name)),
+            HEADERS.get(name, _name(name)) if side is None else "before",
             [
-                shown.figure(CATALOGUE[name], row["figures"][name], answer["currency"], cut_digits)
+                shown.figure(CATALOGUE[name], figures[name], answer["currency"], cut_digits)
                 for row in answer["rows"]
+                for figures in [(row[side] if side else row)["figures"]]
             ],
         )
         for name in names
+        for side in ([None, "before"] if any("before" in row for row in answer["rows"]) else [None])
     ]
 
 
@@ -214,11 +216,14 @@ def _name(figure: str) -> str:
 
 def _one_by_one(answer: "Answer") -> Table:
     """Figures of the whole: one a line, with its name in the JSON."""
-    table = new_table(["figure"], [answer["currency"]])
+    is_compared = any("before" in row for row in answer["rows"])
+    table = new_table(["figure"], [answer["currency"], *(["before"] if is_compared else [])])
     table.add_column(Text("name"), no_wrap=True, overflow="ellipsis", style="dim")
     for row in answer["rows"]:
         for name, value in row["figures"].items():
-            table.add_row(_name(name), shown.figure(CATALOGUE[name], value, answer["currency"]), name)
+            before = [row["before"]["figures"][name]] if is_compared else []
+            cells = [shown.figure(CATALOGUE[name], one, answer["currency"]) for one in (value, *before)]
+            table.add_row(_name(name), *cells, name)
     return table
 
 

@@ -25,7 +25,7 @@ KEPT_MAX: Final = 64
 COMMON: Final = ("from", "until", "currency", "by", "where", "known_at")
 PARAMETERS_OF: Final = {
     "bridge": (*COMMON, "every", "convert"),
-    "figures": (*COMMON, "at", "on", "figures", "convert"),
+    "figures": (*COMMON, "at", "on", "figures", "compare", "convert"),
     "replay": (*COMMON, "every", "at", "on", "figures", "accounts", "policy", "convert"),
     "explain": (*COMMON, "at", "on", "limit"),
     **dict.fromkeys(TABLES, ("at", "on", "currency", "where", "known_at", "limit")),

@@ -42,6 +42,7 @@ _PARAMETERS: Final[dict[str, tuple[str, Json]]] = {
         "Names of figures; by default all that the day or the window can answer.",
         {"enum": [figure.name for figure in FIGURES]},
     ),
+    "compare": ("With the period before, or a year before: `before` of each row.", {"enum": ["previous", "year"]}),
     "between": ("Two moments, the earlier first: times, positions such as 0:41, or now as the later.", _STRING),
     "limit": ("How much is told one by one, the largest first; the rest is told in sum.", _LIMIT),
     "accounts": ("Whether accounts are counted too; without, large ledgers answer much sooner.", _YES),
@@ -241,7 +242,9 @@ def _answers() -> Json:
         }
         for figure in FIGURES
     }
-    figures = _object({"figures": _object({}, values)}, {"at": _DAY, "from": _DAY, "until": _DAY, "group": group})
+    span: Json = {"at": _DAY, "from": _DAY, "until": _DAY}
+    before = _object({"figures": _object({}, values)}, span)
+    figures = _object({"figures": _object({}, values)}, {**span, "group": group, "before": before})
     names = {"type": "array", "items": _STRING}
     return {
         "Report": {"anyOf": [_ref("Bridge"), _ref("Table")]},

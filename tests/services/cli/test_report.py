@@ -20,6 +20,8 @@ QUESTIONS = [
     ("figures", "--currency", "USD"),
     ("figures", "--currency", "JPY", *YEAR),
     ("figures", "--currency", "USD", *YEAR, "--by", "industry"),
+    ("figures", "--currency", "USD", "--from", "2024-10-01", "--until", "2025-01-01", "--compare", "year"),
+    ("figures", "mrr_minor", "nps", "--currency", "USD", *YEAR, "--by", "segment", "--compare", "previous"),
     ("figures", "nrr", "grr", "--currency", "USD", *YEAR, "--where", "segment=smb", "--where", "plan=team"),
 ]
 
