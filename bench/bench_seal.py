@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 import msgspec
 from msgspec import Struct
 
-from bench.commands import popen, scratch
+from bench.commands import most_rss_mib, popen, scratch
 from bench.results import record
 from events.account import Account, Booking, book
 from events.block import Block, Entry, Genesis, entry_of, seal
@@ -35,7 +36,7 @@ _ENCODE: Final = msgspec.msgpack.Encoder()
 
 
 class Sealed(Struct, frozen=True):
-    """One run of the command."""
+    """One run of the command, with the processes that it begins."""
 
     seconds: float
     cpu_seconds: float
@@ -110,12 +111,14 @@ def sealed(data: Path, place: Path) -> Sealed:
     began = time.perf_counter()
     process = popen("archive", "--data", str(data), "--to", str(place), stdout=subprocess.PIPE)
     assert process.stdout is not None
-    answer = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
+    with ThreadPoolExecutor(1) as looking:
+        most = looking.submit(most_rss_mib, process.pid)
+        answer = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, answer
     cpu = usage.ru_utime + usage.ru_stime
-    return Sealed(time.perf_counter() - began, cpu, usage.ru_maxrss / 1024)
+    return Sealed(time.perf_counter() - began, cpu, most.result())
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def load(events: Path, data: Path) -> Load:
     process = popen("load", str(events), "--data", str(data), stdout=subprocess.PIPE)
     assert process.stdout is not None
     with ThreadPoolExecutor(1) as looking:
-        most = looking.submit(_most_rss_mib, process.pid)
+        most = looking.submit(most_rss_mib, process.pid)
         answer = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -51,7 +51,7 @@ def load(events: Path, data: Path) -> Load:
     return Load(seconds, usage.ru_maxrss / 1024, most.result(), json.loads(answer))
 
 
-def _most_rss_mib(pid: int) -> float:
+def most_rss_mib(pid: int) -> float:
     """The most memory that a process and its children held together, looked at a few times a second (Linux)."""
     most = 0.0
     children = Path(f"/proc/{pid}/task/{pid}/children")

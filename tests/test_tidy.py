@@ -54,6 +54,8 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/archive/contents.py": "tests/services/archive/test_checking.py",
     "services/archive/resealing.py": "tests/services/archive/test_archiver.py",
     "services/archive/chunks.py": "tests/services/archive/test_sealing.py",
+    "services/archive/preparing.py": "tests/services/archive/test_sealing.py",
+    "services/archive/preparing_worker.py": "tests/services/archive/test_preparing_processes.py",
     "services/archive/segments.py": "tests/services/archive/test_reading.py",
     "services/audit/asking.py": "tests/services/audit/test_restating.py",
     "services/archive/redacting.py": "tests/services/cli/test_redact.py",

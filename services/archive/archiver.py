@@ -10,6 +10,7 @@ from events.block import Genesis
 from services.archive.catalogue import Catalogue, catalogue_of
 from services.archive.manifests import Manifest
 from services.archive.planning import unsealed_ranges
+from services.archive.preparing import ALONE, Workers
 from services.archive.reading import check_ends, check_reach
 from services.archive.sealing import Range, Told, sealed
 from services.archive.stores import Store
@@ -29,11 +30,14 @@ class Reach(Struct, frozen=True):
 class Archiver:
     """Seals a ledger into a store, in segments of so many entries."""
 
-    def __init__(self, ledger: Ledger, genesis: Genesis, store: Store, segment_entries: int) -> None:
+    def __init__(
+        self, ledger: Ledger, genesis: Genesis, store: Store, segment_entries: int, workers: Workers = ALONE
+    ) -> None:
         self._ledger = ledger
         self._genesis = genesis
         self._store = store
         self._segment_entries = segment_entries
+        self._workers = workers
         self._known: dict[str, Manifest] = {}
 
     @property
@@ -71,9 +75,8 @@ class Archiver:
             first = {one.partition: one for one in reversed(ranges)}  # in order: nothing may be missing before it
             wanted = first[_chance.choice([*first])]
             before = done
-            yield await sealed(
-                self._ledger, self._store, self._genesis, wanted, lambda entries: told(before + entries)  # noqa: B023
-            )
+            counted = lambda entries: told(before + entries)  # noqa: B023, E731
+            yield await sealed(self._ledger, self._store, self._genesis, wanted, counted, self._workers)
             done += wanted.entries
 
     async def reaches(self) -> list[Reach]:

@@ -1,25 +1,22 @@
 """Blocks of a ledger in chunks that fit into memory, each checked against the one before and turned into columns."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from typing import Final
 
-import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from events import block as blocks
-from events.block import Block, BlockDamaged, Entry
-from services.archive.columns import Columns, columns_of
+from events.block import Block
+from services.archive.columns import Columns
 from services.archive.manifests import TABLES, Table
+from services.archive.preparing import ALONE, Job, Workers
 from services.ledgers.port import Ledger, LedgerUnavailable, StoredBlock
 
 CHUNK_ENTRIES: Final = 50_000
 """Entries that are turned into columns at once; memory grows with it."""
 CHUNK_BYTES: Final = 64 * 1024 * 1024
-
-
-_ENCODER: Final = msgspec.msgpack.Encoder()
-_HEADED: Final = msgspec.msgpack.Decoder(tuple[bytes, Raw])
 
 
 class Chunk(Struct, frozen=True):
@@ -43,65 +40,64 @@ async def chunks(
     *,
     exactly: bool = False,
     names: Collection[Table] = TABLES,
-) -> AsyncIterator[Chunk]:
+    workers: Workers = ALONE,
+) -> AsyncGenerator[Chunk, None]:
     """The blocks `from_height` to `until_height - 1` of a partition, checked, and the tables named of them.
 
     `exactly`: also that the bytes of each are the ones that its header and entries make.
-    Raises BlockDamaged, LedgerUnavailable if the ledger has not all of them, and other LedgerErrors.
+    Raises BlockDamaged, LedgerUnavailable if the ledger has not all of them, other LedgerErrors, and what the workers
+    raise. Whoever does not take all of them closes it.
     """
-    before = await block_at(ledger, partition, from_height - 1) if from_height else None
-    some: list[StoredBlock] = []
-    entries = size = 0
+    before = await _stored_at(ledger, partition, from_height - 1) if from_height else None
     height = from_height
-    async for stored in ledger.read(partition, from_height, until_height):
-        some.append(stored)
-        entries += stored.entries
-        size += len(stored.data)
-        height = stored.height + 1
-        if entries >= CHUNK_ENTRIES or size >= CHUNK_BYTES:
-            chunk = await asyncio.to_thread(_checked, some, before, names, exactly=exactly)
-            yield chunk
-            before, some, entries, size = chunk.last, [], 0, 0
-    if some:
-        yield await asyncio.to_thread(_checked, some, before, names, exactly=exactly)
+    begun: deque[asyncio.Task[Chunk]] = deque()
+    try:
+        async for some in _groups(ledger, partition, from_height, until_height):
+            if len(begun) == workers.ahead:
+                yield await begun.popleft()
+            begun.append(asyncio.create_task(_chunk(Job(some, before, [*names], exactly), workers)))
+            before, height = some[-1], some[-1].height + 1
+        while begun:
+            yield await begun.popleft()
+    finally:
+        for one in begun:
+            one.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)  # the first that failed was raised
     if height < until_height:
         problem = f"The ledger has no block {height} of partition {partition}, and had it before."
         raise LedgerUnavailable(problem, "Restore the ledger from a copy.")
 
 
+async def _groups(
+    ledger: Ledger, partition: int, from_height: int, until_height: int
+) -> AsyncIterator[list[StoredBlock]]:
+    """The blocks as they are kept, so many at once as make a chunk."""
+    some: list[StoredBlock] = []
+    entries = size = 0
+    async for stored in ledger.read(partition, from_height, until_height):
+        some.append(stored)
+        entries += stored.entries
+        size += len(stored.data)
+        if entries >= CHUNK_ENTRIES or size >= CHUNK_BYTES:
+            yield some
+            some, entries, size = [], 0, 0
+    if some:
+        yield some
+
+
+async def _chunk(job: Job, workers: Workers) -> Chunk:
+    columns = await workers.prepare(job)
+    first, last = (blocks.block_of(job.blocks[at].data) for at in (0, -1))
+    return Chunk(first, last, columns)
+
+
 async def block_at(ledger: Ledger, partition: int, height: int) -> Block:
     """One block; raises BlockDamaged, LedgerError."""
+    return blocks.block_of((await _stored_at(ledger, partition, height)).data)
+
+
+async def _stored_at(ledger: Ledger, partition: int, height: int) -> StoredBlock:
     async for stored in ledger.read(partition, height, height + 1):
-        return blocks.block_of(stored.data)
+        return stored
     problem = f"The ledger has no block {height} of partition {partition}."
     raise LedgerUnavailable(problem, "It is not the one that was asked for, or it has lost blocks: restore it.")
-
-
-def header_bytes(data: bytes) -> bytes:
-    """The bytes of a block's header, whose SHA-256 is its hash."""
-    return _HEADED.decode(data)[0]
-
-
-def data_of(head: bytes, entries: Sequence[Entry]) -> bytes:
-    """The bytes of a block, from those of its header and its entries."""
-    return _ENCODER.encode((head, entries))
-
-
-def _checked(
-    some: Sequence[StoredBlock], before: Block | None, names: Collection[Table], *, exactly: bool
-) -> Chunk:
-    """Raises BlockDamaged."""
-    read: list[Block] = []
-    for stored in some:
-        block = blocks.block_of(stored.data)
-        header = block.header
-        if (header.partition, header.height) != (stored.partition, stored.height):
-            told = f"block {header.height} of partition {header.partition}"
-            raise BlockDamaged(f"{told} is kept as block {stored.height} of partition {stored.partition}")
-        blocks.check_next(before, block)
-        blocks.check_entries(block)
-        if exactly and data_of(header_bytes(block.data), block.entries) != block.data:
-            raise BlockDamaged(f"block {header.height} is not spelt as it was sealed")
-        read.append(block)
-        before = block
-    return Chunk(read[0], read[-1], columns_of(read, names))

@@ -8,6 +8,7 @@ from services.archive.catalogue import OtherLedger
 from services.archive.checking import Checked
 from services.archive.manifests import Manifest
 from services.archive.planning import missing_range
+from services.archive.preparing import ALONE, Workers
 from services.archive.sealing import Told, sealed
 from services.archive.stores import Store
 from services.ledgers.port import Ledger
@@ -16,7 +17,12 @@ _OTHER = "it stays as it is: name the archive of this ledger, or restore the led
 
 
 async def resealed(
-    ledger: Ledger, store: Store, genesis: Genesis, checked: Checked, told: Told = lambda _: None
+    ledger: Ledger,
+    store: Store,
+    genesis: Genesis,
+    checked: Checked,
+    told: Told = lambda _: None,
+    workers: Workers = ALONE,
 ) -> AsyncIterator[Manifest]:
     """Removes the segments that something is wrong with, and seals again what is missing then.
 
@@ -35,7 +41,7 @@ async def resealed(
         await store.remove(name)
     kept: set[str] = set()
     for wanted in missing:
-        manifest = await sealed(ledger, store, genesis, wanted, told)
+        manifest = await sealed(ledger, store, genesis, wanted, told, workers)
         kept.update(file.name for file in manifest.files.values())
         yield manifest
     for one in checked.manifests:

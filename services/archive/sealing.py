@@ -3,7 +3,9 @@
 import asyncio
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
+from typing import Final
 
 import msgspec
 import pyarrow as pa
@@ -25,12 +27,15 @@ from services.archive.manifests import (
     manifest_of,
     software,
 )
+from services.archive.preparing import ALONE, Workers
 from services.archive.segments import Writing, file_of, paths_in
 from services.archive.stores import Store
 from services.ledgers.port import Ledger
 
 Told = Callable[[int], None]
 """Is told how many entries were read so far."""
+WORTH_ENTRIES: Final = 200_000
+"""From how many entries on workers are asked: processes take a while to begin."""
 
 
 class Range(Struct, frozen=True):
@@ -43,17 +48,22 @@ class Range(Struct, frozen=True):
 
 
 async def sealed(
-    ledger: Ledger, store: Store, genesis: Genesis, wanted: Range, told: Told = lambda _: None
+    ledger: Ledger,
+    store: Store,
+    genesis: Genesis,
+    wanted: Range,
+    told: Told = lambda _: None,
+    workers: Workers = ALONE,
 ) -> Manifest:
     """Seals a range of blocks of the ledger; doing so twice, or twice at once, changes nothing.
 
-    Raises BlockDamaged for a ledger that is not what it was, LedgerError, ArchiveUnavailable.
+    Raises BlockDamaged for a ledger that is not what it was, LedgerError, ArchiveUnavailable, and what workers raise.
     """
     ledgers = await ledgers_of(ledger, genesis, wanted.partition)
     with tempfile.TemporaryDirectory(prefix="revledger-sealing-", ignore_cleanup_errors=True) as scratch:
         paths = paths_in(Path(scratch), "segment")
         with Writing(paths) as writing:
-            segment, rows = await _written(ledger, ledgers, wanted, writing, told)
+            segment, rows = await _written(ledger, ledgers, wanted, writing, told, workers)
             writing.tell(segment)
         manifest = await asyncio.to_thread(_manifest, segment, rows, paths)
         for table, path in paths.items():
@@ -69,18 +79,21 @@ async def ledgers_of(ledger: Ledger, genesis: Genesis, partition: int) -> Ledger
 
 
 async def _written(
-    ledger: Ledger, ledgers: Ledgers, wanted: Range, writing: Writing, told: Told
+    ledger: Ledger, ledgers: Ledgers, wanted: Range, writing: Writing, told: Told, workers: Workers
 ) -> tuple[Segment, dict[Table, int]]:
     """Reads, checks and writes the blocks; a chunk is written while the next is worked out."""
     summary = Summary()
     pending: asyncio.Future[None] | None = None
+    span = (wanted.partition, wanted.from_height, wanted.until_height)
+    by = workers if wanted.entries >= WORTH_ENTRIES else ALONE
     try:
-        async for chunk in chunks(ledger, wanted.partition, wanted.from_height, wanted.until_height, exactly=True):
-            if pending is not None:
-                await pending
-            pending = asyncio.ensure_future(asyncio.to_thread(writing.write, chunk.columns))
-            summary.add(chunk)
-            told(summary.rows["entries"])
+        async with aclosing(chunks(ledger, *span, exactly=True, workers=by)) as found:
+            async for chunk in found:
+                if pending is not None:
+                    await pending
+                pending = asyncio.ensure_future(asyncio.to_thread(writing.write, chunk.columns))
+                summary.add(chunk)
+                told(summary.rows["entries"])
     finally:
         if pending is not None:
             await asyncio.wait([pending])  # nobody closes the files under it

@@ -8,7 +8,7 @@ Nothing else can be reached through the connection, whatever it is asked: no oth
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -174,10 +174,11 @@ async def _tail(
     if start >= until:
         return
     done = 0
-    async for chunk in chunks(ledger, partition, start, until, names=names):
-        yield await asyncio.to_thread(_written, chunk, scratch, names)
-        done += chunk.entries
-        told(done)
+    async with aclosing(chunks(ledger, partition, start, until, names=names)) as found:
+        async for chunk in found:
+            yield await asyncio.to_thread(_written, chunk, scratch, names)
+            done += chunk.entries
+            told(done)
 
 
 def _written(chunk: Chunk, scratch: Path, names: Sequence[Table]) -> Files:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from services.archive.archiver import Archiver, Reach
     from services.archive.checking import Checked
     from services.archive.manifests import Manifest
+    from services.archive.preparing import Workers
     from services.archive.stores import Store
     from services.ledgers.port import Ledger
     from services.settings import Settings
@@ -61,6 +62,10 @@ def archive(
     reseal: Annotated[
         bool, typer.Option("--reseal", help="Check it, and seal again what is damaged or missing, then the rest.")
     ] = False,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", metavar="N", min=1, help="Processes for long segments; by default as many as cores."),
+    ] = None,
     form: Form = "table",
 ) -> None:
     """Seal what is not sealed yet of the ledger.
@@ -80,7 +85,9 @@ def archive(
         _show_checked(*run(_checked(settings)), form)
         return
     sealing = not listed
-    place, rows, reaches = run(_listed(settings) if listed else _sealed(settings, is_due=due, is_resealing=reseal))
+    count = workers or (1 if due else None)  # what is due is sealed beside a service
+    working = _listed(settings) if listed else _sealed(settings, count, is_due=due, is_resealing=reseal)
+    place, rows, reaches = run(working)
     if form == "csv":
         from services.cli.separated import text_of
 
@@ -103,20 +110,21 @@ async def _listed(settings: "Settings") -> "_Told":
 
 
 async def _sealed(
-    settings: "Settings", *, is_due: bool, is_resealing: bool
+    settings: "Settings", workers: int | None, *, is_due: bool, is_resealing: bool
 ) -> "_Told":
     """The place, the segments that were sealed, and how many entries of each partition are not."""
     from services import clock
     from services.archive.manifests import REST_MICROSECONDS
+    from services.archive.preparing_processes import working
     from services.audit.opening import ledger_read
     from services.cli.progress import Bar
     from services.tuning import garbage_spared
 
     rows: list[dict[str, Any]] = []
-    async with ledger_read(settings) as (ledger, genesis):
-        archiver, store = _opened(settings, ledger, genesis)
+    async with working(workers) as by, ledger_read(settings) as (ledger, genesis):
+        archiver, store = _opened(settings, ledger, genesis, by)
         if is_resealing:
-            rows += await _resealed(store, ledger, genesis)
+            rows += await _resealed(store, ledger, genesis, by)
         rest_before = clock.now() - REST_MICROSECONDS if is_due else clock.now() + 1
         with waiting("reading the archive"):
             total = sum(one.entries for one in await archiver.due(rest_before))
@@ -126,7 +134,9 @@ async def _sealed(
         return store.place, rows, await archiver.reaches()
 
 
-async def _resealed(store: "Store", ledger: "Ledger", genesis: "Genesis") -> list[dict[str, Any]]:
+async def _resealed(
+    store: "Store", ledger: "Ledger", genesis: "Genesis", workers: "Workers"
+) -> list[dict[str, Any]]:
     from services.archive.checking import checked_archive
     from services.archive.resealing import resealed
     from services.cli.progress import Bar
@@ -135,7 +145,7 @@ async def _resealed(store: "Store", ledger: "Ledger", genesis: "Genesis") -> lis
         checked = await checked_archive(store, ledger, lambda done: bar.at(done, shown.size(done)))
     with Bar("sealing again", None) as bar:
         told = lambda done: bar.at(done, f"{done:,} entries")  # noqa: E731
-        return [_row(one) async for one in resealed(ledger, store, genesis, checked, told)]
+        return [_row(one) async for one in resealed(ledger, store, genesis, checked, told, workers)]
 
 
 async def _checked(settings: "Settings") -> "tuple[str, Checked]":
@@ -151,12 +161,15 @@ async def _checked(settings: "Settings") -> "tuple[str, Checked]":
             return store.place, await checked_archive(store, ledger, lambda done: bar.at(done, shown.size(done)))
 
 
-def _opened(settings: "Settings", ledger: "Ledger", genesis: "Genesis") -> "tuple[Archiver, Store]":
+def _opened(
+    settings: "Settings", ledger: "Ledger", genesis: "Genesis", workers: "Workers | None" = None
+) -> "tuple[Archiver, Store]":
     from services.archive.archiver import Archiver
+    from services.archive.preparing import ALONE
     from services.archive.stores import store_of
 
     store = store_of(settings.archive_location)
-    return Archiver(ledger, genesis, store, settings.segment_entries), store
+    return Archiver(ledger, genesis, store, settings.segment_entries, workers or ALONE), store
 
 
 def _row(manifest: "Manifest") -> dict[str, Any]:

@@ -97,12 +97,13 @@ def _services_error(error: BaseException) -> Ending | None:
         return Ending(NOT_DONE, text)
     if "services.archive.stores" in sys.modules:  # likewise: what it needs is an extra of its own
         from services.archive.manifests import ArchiveDamaged
+        from services.archive.preparing_processes import PreparingFailed
         from services.archive.statements import QueryFailed
         from services.archive.stores import ArchiveUnavailable
 
         if isinstance(error, QueryFailed):
             return Ending(NOT_DONE, str(error))
-        if isinstance(error, ArchiveDamaged | ArchiveUnavailable):
+        if isinstance(error, ArchiveDamaged | ArchiveUnavailable | PreparingFailed):
             return Ending(NOT_DONE, _sentence(str(error)))
     if "services.kafka.booking" in sys.modules:  # else its errors cannot have come, and it may not be installed
         from services.kafka.booking import InputMadeAnew, LedgersDiffer
