@@ -61,9 +61,12 @@ def _form_findings(path: Path, file: sqlite3.Connection) -> Iterator[Finding]:
 def _strays(path: Path, file: sqlite3.Connection, partitions: int | None) -> Iterator[Finding]:
     for (partition,) in file.execute("SELECT DISTINCT partition FROM blocks ORDER BY partition"):
         if partitions is not None and not (isinstance(partition, int) and 0 <= partition < partitions):
-            count = file.execute("SELECT count(*) FROM blocks WHERE partition IS ?", (partition,)).fetchone()[0]
-            sentence = f"{path} holds {count:,} blocks of partition {partition!r}, which the ledger does not have."
-            yield _finding("partition", f"0 to {partitions - 1}", repr(partition), sentence)
+            heights = "SELECT count(*), min(height) FROM blocks WHERE partition IS ?"
+            count, height = file.execute(heights, (partition,)).fetchone()
+            more = f" and {count - 1:,} more" if count > 1 else ""
+            where = f"in partition {partition!r}, which the ledger does not have"
+            sentence = f"{path} holds block {height}{more} {where}."
+            yield Finding(0, height, None, "partition", f"0 to {partitions - 1}", repr(partition), sentence)
 
 
 def accounts_findings(accounts: Path, ledger: Path) -> list[Finding]:

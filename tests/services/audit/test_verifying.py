@@ -118,10 +118,10 @@ async def test_any_byte_of_any_row_is_found_and_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.crash
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(10))
 @asynchronous
 async def test_a_thousand_bytes_of_rows_are_found_and_named(tmp_path: Path, seed: int) -> None:
-    await flip_rows(tmp_path, 250, 100 + seed)
+    await flip_rows(tmp_path, 100, 100 + seed)
 
 
 async def flip_rows(place: Path, times: int, seed: int = 7) -> None:
@@ -143,10 +143,15 @@ async def flip_rows(place: Path, times: int, seed: int = 7) -> None:
         found = (await report_of(place)).findings
         where = (seed, partition, height, name, good, bad, found)
         assert found, where
-        named = [one for one in found if (one.partition, one.height) == (partition, height)]
+        # A last block that went to another partition leaves no gap: it is named where it is now.
+        strays = [one for one in found if one.check == "partition" and one.height == height]
+        named = [one for one in found if (one.partition, one.height) == (partition, height) and one not in strays]
+        there = partition
+        if not named and name == "partition":  # a last block that went elsewhere leaves no gap: it is named there
+            named, there = strays, bad
         assert named, where
         assert f"{height}" in named[0].sentence, where
-        assert f"partition {partition}" in named[0].sentence, where
+        assert f"partition {there}" in named[0].sentence, where
         if name not in ("partition", "height"):
             assert not [one for one in found if one.height is not None and one not in named], where
         with rows(place) as file:

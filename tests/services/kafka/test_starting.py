@@ -84,7 +84,7 @@ async def test_kafka_goes_away_while_a_projector_starts(
         async with projector_service(settings, Metrics()) as service:
             cluster.kill()
             running = asyncio.create_task(service.run())
-            await until(lambda: is_true("the projector waits: Kafka does not answer" in caplog.text))
+            await until(lambda: is_true("this service waits: Kafka does not answer" in caplog.text))
             await asyncio.to_thread(cluster.start)
             await books.check()
             running.cancel()
