@@ -3,6 +3,7 @@
 import asyncio
 import os
 import pty
+import select
 import subprocess
 import time
 from pathlib import Path
@@ -55,10 +56,11 @@ def test_a_terminal_sees_a_bar_for_what_takes_longer_than_a_second(tmp_path: Pat
     with subprocess.Popen(arguments, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=inner) as running:
         os.close(inner)
         assert running.stdin is not None
-        for _ in range(4):
+        for _ in range(100):  # it takes its time to start
             running.stdin.write(b"garbage\n" * 10)
             running.stdin.flush()
-            time.sleep(0.6)
+            if select.select([outer], [], [], 0.3)[0]:
+                break
         running.stdin.close()
         seen = _all_of(outer)
         assert running.wait(30) == 1
