@@ -128,7 +128,7 @@ class Books:
         answers = {} if start is None else asides.told(self.events, asked, start, until)
         costs = {} if start is None else asides.costs(self.events, asked, start, until)
         contracts = terms.values(self.events, asked, until)
-        groups = {*closing, *answers, *(costs or {}), *opening, *moved, *ahead, *committed}
+        groups = {*closing, *answers, *(costs or {}), *opening, *moved, *ahead, *committed, *contracts}
         groups |= {""} if asked.by is None else set()
         found: dict[str, dict[str, Value]] = {}
         for group in groups:
