@@ -81,7 +81,8 @@ def test_rows_that_were_changed_are_named(books: Path, tmp_path: Path, change: s
 
 def test_blocks_of_a_partition_that_is_none_are_named(books: Path, tmp_path: Path) -> None:
     found = report_of(altered(books, tmp_path, "UPDATE blocks SET partition = 3 WHERE height = 7")).findings
-    assert "holds 1 blocks of partition 3" in found[0].sentence
+    assert (found[0].check, found[0].height) == ("partition", 7)
+    assert "holds block 7 in partition 3" in found[0].sentence
 
 
 @pytest.mark.parametrize(
