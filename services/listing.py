@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 
 from events.days import text_of_day
 from events.notes import AnyNote
+from projections.columns import Asked, Told
 from projections.groups import selected_groups
 from projections.satisfaction import Item
-from projections.tables import TABLES, Asked, Told
+from projections.tables import TABLES
 from services.questions import Question
 from services.rows import Answer
 

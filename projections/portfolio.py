@@ -1,0 +1,125 @@
+"""Portfolio: which accounts and contracts the revenue consists of, how it moves, and what is up for renewal."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from events.days import day_months_later, text_of_day
+from events.money import mrr_minor, ratio_text
+from projections.columns import (
+    Asked,
+    Row,
+    Table,
+    Told,
+    columns,
+    contracts_held,
+    last_score,
+    level_before,
+    tags_said,
+    yearly_minor,
+)
+from projections.satisfaction import Item
+
+RENEWAL_DAYS: Final = (7, 30, 90)
+"""How far ahead terms that end are told, nearest first."""
+PATTERN_MONTHS: Final = 12
+"""How far back an account is looked at to tell how it grows."""
+
+
+def _concentration(told: Iterable[Told], asked: Asked) -> list[Row]:
+    levels = [(level_before(items, asked, asked.day), account) for account, items, _ in told]
+    largest = sorted((-level, account) for level, account in levels if level > 0)
+    total, so_far = -sum(level for level, _ in largest), 0
+    rows: list[Row] = []
+    for place, (level, account) in enumerate(largest, 1):
+        so_far -= level
+        rows.append(
+            {
+                "account": account,
+                "rank": place,
+                "mrr_minor": mrr_minor(-level),
+                "share": ratio_text(-level, total),
+                "share_so_far": ratio_text(so_far, total),
+            }
+        )
+    return rows
+
+
+def _top_heavy(rows: Sequence[Row]) -> str | None:
+    """Three accounts that make more than half, of more than three."""
+    if len(rows) > 3 and rows[2]["share_so_far"] > "0.50000000":
+        return "three accounts make more than half of the revenue"
+    return None
+
+
+def _last_movement(items: Iterable[Item], day: int) -> tuple[str | None, str | None]:
+    """The latest movement before a day that is no transfer, and its day."""
+    moved = [(at, movement) for (at, movement, _), _ in items if at < day and movement not in ("ahead", "transfer")]
+    if not moved:
+        return None, None
+    at, movement = max(moved)
+    return movement, text_of_day(at)
+
+
+def _renewals(told: Iterable[Told], asked: Asked) -> list[Row]:
+    rows: list[Row] = []
+    for held, (_, items, notes) in contracts_held(told, asked):
+        days = held.term.end - asked.day
+        if held.term.is_open or days >= RENEWAL_DAYS[-1]:
+            continue
+        movement, moved = _last_movement(items, asked.day)
+        rows.append(
+            {
+                "ends": text_of_day(held.term.end),
+                "account": held.account,
+                "contract": held.contract,
+                "within_days": next(limit for limit in RENEWAL_DAYS if days < limit),
+                "renews": "yes" if held.term.renews else "no",
+                "mrr_minor": mrr_minor(held.level),
+                "acv_minor": yearly_minor(held),
+                "nps": last_score(notes, "nps", asked.day),
+                "csat": last_score(notes, "csat", asked.day),
+                "last_movement": movement,
+                "moved": moved,
+                "tags": tags_said(notes, asked.day),
+            }
+        )
+    return sorted(rows, key=lambda row: (row["ends"], -row["mrr_minor"], row["account"], row["contract"]))
+
+
+def _accounts(told: Iterable[Told], asked: Asked) -> list[Row]:
+    then = day_months_later(asked.day, -PATTERN_MONTHS)
+    rows: list[Row] = []
+    for account, items, _ in told:
+        before, now = level_before(items, asked, then), level_before(items, asked, asked.day)
+        if before > 0 or now > 0:
+            pattern = "growing" if now > before else "shrinking" if now < before else "flat"
+            amounts = {"then_minor": mrr_minor(before), "mrr_minor": mrr_minor(now)}
+            rows.append({"account": account, "pattern": pattern, **amounts, "change_minor": mrr_minor(now - before)})
+    return sorted(rows, key=lambda row: (-row["mrr_minor"], -row["then_minor"], row["account"]))
+
+
+CONCENTRATION: Final = Table(
+    "concentration",
+    "The largest accounts, and how much of the revenue hangs on them.",
+    columns(account="text", rank="count", mrr_minor="minor", share="ratio", share_so_far="ratio"),
+    _concentration,
+    _top_heavy,
+)
+
+RENEWALS: Final = Table(
+    "renewals",
+    "Contracts whose term ends within 7, 30 and 90 days, with what a seller asks before the call.",
+    columns(
+        ends="day", account="text", contract="text", within_days="count", renews="text",
+        mrr_minor="minor", acv_minor="minor", nps="count", csat="count",
+        last_movement="text", moved="day", tags="list",
+    ),
+    _renewals,
+)
+
+ACCOUNTS: Final = Table(
+    "accounts",
+    "Every account against a year before: growing, flat or shrinking.",
+    columns(account="text", pattern="text", then_minor="minor", mrr_minor="minor", change_minor="minor"),
+    _accounts,
+)

@@ -1,0 +1,18 @@
+"""Cohorts: what is left of them, worked out by hand."""
+
+from tests.projections.tabled import columns, table
+
+
+def test_cohorts_tell_who_is_left() -> None:
+    rows = columns(table("cohorts", "2024-05-01"), "cohort", "month", "size", "accounts", "mrr_minor", "mrr_kept")
+    assert [row for row in rows if row[1] in (0, 12, 14, 15) and row[0] != "2024-03"] == [
+        ("2023-01", 0, 1, 1, 500, "1.00000000"),
+        ("2023-01", 12, 1, 1, 500, "1.00000000"),
+        ("2023-01", 14, 1, 1, 500, "1.00000000"),
+        ("2023-01", 15, 1, 0, 0, "0.00000000"),
+        ("2023-02", 0, 2, 2, 400, "1.00000000"),
+        ("2023-02", 12, 2, 2, 500, "1.25000000"),
+        ("2023-02", 14, 2, 2, 500, "1.25000000"),
+    ]
+    last = {cohort: mrr for cohort, _, _, _, mrr, _ in rows}
+    assert sum(last.values()) == 600  # the level of 1 May

@@ -1,0 +1,45 @@
+"""Portfolio: what its tables list, worked out by hand."""
+
+from projections.tables import TABLES
+from tests.projections.tabled import columns, table
+
+
+def test_concentration_adds_up_and_warns_of_three_that_make_most() -> None:
+    rows = table("concentration", "2024-04-01")
+    assert columns(rows, "rank", "account", "mrr_minor", "share") == [
+        (1, "a", 500, "0.45454545"),
+        (2, "b", 400, "0.36363636"),
+        (3, "c", 100, "0.09090909"),
+        (4, "d", 100, "0.09090909"),
+    ]
+    assert [row["share_so_far"] for row in rows][1:] == ["0.81818182", "0.90909091", "1.00000000"]
+    warned = TABLES["concentration"].warned
+    assert warned(rows) == "three accounts make more than half of the revenue"
+    assert warned(rows[:3]) is None
+    assert warned([{"share_so_far": f"0.{n}0000000"} for n in (1, 3, 5, 7)]) is None
+
+
+def test_renewals_are_terms_that_end_soon_with_what_was_last_heard() -> None:
+    """A renewed itself until 2025, b has no end; c ends on 1 June, d on 5 July."""
+    rows = table("renewals", "2024-05-01")
+    assert columns(rows, "ends", "within_days", "account", "renews", "mrr_minor", "acv_minor") == [
+        ("2024-06-01", 90, "c", "no", 100, 1200),
+        ("2024-07-05", 90, "d", "yes", 100, 1200),
+    ]
+    assert columns(rows, "nps", "csat", "last_movement", "moved") == [
+        (9, 4, "new", "2023-02-20"),
+        (None, None, "new", "2024-03-05"),
+    ]
+    nearer = table("renewals", "2024-05-26")
+    assert columns(nearer, "account", "within_days") == [("c", 7), ("d", 90)]
+    assert columns(table("renewals", "2023-12-20"), "account", "within_days") == [("a", 30)]
+
+
+def test_accounts_grow_shrink_or_stay() -> None:
+    rows = table("accounts", "2024-05-01")
+    assert columns(rows, "account", "pattern", "then_minor", "mrr_minor", "change_minor") == [
+        ("b", "growing", 300, 400, 100),
+        ("c", "flat", 100, 100, 0),
+        ("d", "growing", 0, 100, 100),
+        ("a", "shrinking", 500, 0, -500),
+    ]
