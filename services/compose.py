@@ -18,7 +18,7 @@ from events.policy import Policy
 from services.accounts import Accounts
 from services.deadletters import DeadLetters
 from services.intake import Intake
-from services.ledgers.port import Ledger, LedgerUnavailable
+from services.ledgers.port import Chains, Ledger, LedgerUnavailable
 from services.ledgers.sqlite import sqlite_ledger
 from services.ledgers.sqlite_file import make_directory
 from services.policies import policy_in_force, zone_of
@@ -202,7 +202,7 @@ def _lock(file: TextIO) -> bool:
     return True
 
 
-async def genesis_of(ledger: Ledger) -> Genesis | None:
+async def genesis_of(ledger: Chains) -> Genesis | None:
     """What the first block of partition 0 fixed; None for an empty ledger."""
     async for stored in ledger.read(0, 0, 1):
         return blocks.block_of(stored.data).header.genesis

@@ -8,7 +8,7 @@ from typing import Final
 
 from events import block as blocks
 from events.block import Block, BlockDamaged
-from services.ledgers.port import Ledger, StoredBlock
+from services.ledgers.port import Chains, StoredBlock
 from services.views.port import START, Gap, Position, Views
 
 BATCH_ENTRIES_MAX: Final = 50_000
@@ -24,7 +24,7 @@ class Follower(ABC):
     What it holds in memory is a copy of the views; on any doubt it drops it and reads them again.
     """
 
-    def __init__(self, ledger: Ledger, views: Views, partition: int = 0) -> None:
+    def __init__(self, ledger: Chains, views: Views, partition: int = 0) -> None:
         self._ledger = ledger
         self._views = views
         self._partition = partition

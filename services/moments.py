@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.questions import Moment, QuestionError
 
 
@@ -15,12 +15,12 @@ class Known(Struct, frozen=True):
     final: bool = True
 
 
-async def known_now(ledger: Ledger, partitions: Sequence[int]) -> Known:
+async def known_now(ledger: Chains, partitions: Sequence[int]) -> Known:
     """All that is in the ledger."""
     return Known({partition: await _head(ledger, partition) for partition in partitions})
 
 
-async def known_at(ledger: Ledger, partitions: Sequence[int], moment: Moment, parameter: str = "known_at") -> Known:
+async def known_at(ledger: Chains, partitions: Sequence[int], moment: Moment, parameter: str = "known_at") -> Known:
     """All that had been recorded by a moment; raises QuestionError, about `parameter`, for a position not reached."""
     if moment.is_now:
         return await known_now(ledger, partitions)
@@ -31,7 +31,7 @@ async def known_at(ledger: Ledger, partitions: Sequence[int], moment: Moment, pa
 
 
 async def _known_at_position(
-    ledger: Ledger, partitions: Sequence[int], heights: dict[int, int], parameter: str
+    ledger: Chains, partitions: Sequence[int], heights: dict[int, int], parameter: str
 ) -> Known:
     if set(heights) != set(partitions):
         raise QuestionError(parameter, f"a position names every partition: {list(partitions)}")
@@ -41,7 +41,7 @@ async def _known_at_position(
     return Known({partition: heights[partition] for partition in partitions})
 
 
-async def _known_at_time(ledger: Ledger, partition: int, time: int) -> tuple[int, bool]:
+async def _known_at_time(ledger: Chains, partition: int, time: int) -> tuple[int, bool]:
     """The last block of a partition that was recorded by then, and whether no other can come."""
     tail = await ledger.tail(partition)
     if tail is None or tail.recorded_at <= time:
@@ -54,6 +54,6 @@ async def _known_at_time(ledger: Ledger, partition: int, time: int) -> tuple[int
     return low - 1, True
 
 
-async def _head(ledger: Ledger, partition: int) -> int:
+async def _head(ledger: Chains, partition: int) -> int:
     tail = await ledger.tail(partition)
     return -1 if tail is None else tail.height

@@ -14,7 +14,7 @@ from projections.pages import ACCOUNTS, BOOK, BOOK_COUNTS, FORMAT, NOTES, PageNa
 from projections.records import Record, bytes_of_record, record_of_bytes
 from projections.tally import EVERY
 from services.following import Follower
-from services.ledgers.port import Ledger, StoredBlock
+from services.ledgers.port import Chains, StoredBlock
 from services.policies import zone_of
 from services.views.port import START, Field, Position, Value, Views
 
@@ -32,7 +32,7 @@ PAGES_MAX: Final = 50_000
 class Projector(Follower):
     """Keeps the sums, records and notes of one partition at the head of its ledger."""
 
-    def __init__(self, ledger: Ledger, views: Views, partition: int = 0) -> None:
+    def __init__(self, ledger: Chains, views: Views, partition: int = 0) -> None:
         super().__init__(ledger, views, partition)
         self._records: OrderedDict[str, bytes | None] = OrderedDict()
         self._notes: OrderedDict[str, bytes | None] = OrderedDict()

@@ -32,7 +32,7 @@ from services.converting import (
 )
 from services.details import NOTED, details_noted, months_of
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, keys_for, parts_for
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.listing import listed
 from services.moments import Known, known_at
 from services.projector import Projector
@@ -52,7 +52,7 @@ class Reports:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: Chains,
         views: Views,
         policy: str,
         zone: tzinfo | None = None,

@@ -17,7 +17,7 @@ from services.alerts.cooling import Cooling, Settling
 from services.alerts.finding import Finder
 from services.alerts.reviewing import BOOK, by_state, reviewed
 from services.alerts.rulebook import Rulebook
-from services.ledgers.port import Ledger, StoredBlock
+from services.ledgers.port import Chains, StoredBlock
 from services.policies import zone_of
 from services.projector import Projector
 from services.reports import Reports
@@ -45,7 +45,7 @@ class Span(Struct, frozen=True):
 class Replay:
     """One pass over a ledger, into views of its own in memory; nothing is sent and nothing is written."""
 
-    def __init__(self, ledger: Ledger, genesis: Genesis, rulebook: Rulebook, span: tuple[int, int]) -> None:
+    def __init__(self, ledger: Chains, genesis: Genesis, rulebook: Rulebook, span: tuple[int, int]) -> None:
         self._ledger = ledger
         self._rulebook = rulebook
         self._start, self._until = span

@@ -14,7 +14,7 @@ from services.archive.preparing import ALONE, Workers
 from services.archive.reading import check_ends, check_reach
 from services.archive.sealing import Range, Told, sealed
 from services.archive.stores import Store
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 
 _chance: Final = random.Random()  # noqa: S311 - only so that archivers do not all begin with the same
 
@@ -31,7 +31,7 @@ class Archiver:
     """Seals a ledger into a store, in segments of so many entries."""
 
     def __init__(
-        self, ledger: Ledger, genesis: Genesis, store: Store, segment_entries: int, workers: Workers = ALONE
+        self, ledger: Chains, genesis: Genesis, store: Store, segment_entries: int, workers: Workers = ALONE
     ) -> None:
         self._ledger = ledger
         self._genesis = genesis

@@ -14,7 +14,7 @@ from services.archive.manifests import FOLDER, TABLES, ArchiveDamaged, Manifest,
 from services.archive.reading import check_ends, check_reach
 from services.archive.segments import check_file
 from services.archive.stores import Store
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 
 Told = Callable[[int], None]
 """Is told how many bytes of files were checked so far."""
@@ -41,7 +41,7 @@ class Checked(Struct, frozen=True):
         return sum(file.bytes for one in self.manifests for file in one.files.values())
 
 
-async def checked_archive(store: Store, ledger: Ledger, told: Told = lambda _: None) -> Checked:
+async def checked_archive(store: Store, ledger: Chains, told: Told = lambda _: None) -> Checked:
     """All there is to be found wrong with an archive of a ledger; raises ArchiveUnavailable, LedgerError."""
     manifests, findings = await _manifests(store)
     if not findings:
@@ -68,7 +68,7 @@ async def _manifests(store: Store) -> tuple[list[Manifest], list[Finding]]:
     return manifests, findings
 
 
-async def _of_segment(store: Store, ledger: Ledger, manifest: Manifest) -> list[Finding]:
+async def _of_segment(store: Store, ledger: Chains, manifest: Manifest) -> list[Finding]:
     """What is wrong with a segment; its rows are looked at only if every file is the one that was sealed."""
     findings: list[Finding] = []
     async with AsyncExitStack() as stack:

@@ -12,7 +12,7 @@ from events.block import Block
 from services.archive.columns import Columns
 from services.archive.manifests import TABLES, Table
 from services.archive.preparing import ALONE, Job, Workers
-from services.ledgers.port import Ledger, LedgerUnavailable, StoredBlock
+from services.ledgers.port import Chains, LedgerUnavailable, StoredBlock
 
 CHUNK_ENTRIES: Final = 50_000
 """Entries that are turned into columns at once; memory grows with it."""
@@ -33,7 +33,7 @@ class Chunk(Struct, frozen=True):
 
 
 async def chunks(
-    ledger: Ledger,
+    ledger: Chains,
     partition: int,
     from_height: int,
     until_height: int,
@@ -69,7 +69,7 @@ async def chunks(
 
 
 async def _groups(
-    ledger: Ledger, partition: int, from_height: int, until_height: int
+    ledger: Chains, partition: int, from_height: int, until_height: int
 ) -> AsyncIterator[list[StoredBlock]]:
     """The blocks as they are kept, so many at once as make a chunk."""
     some: list[StoredBlock] = []
@@ -91,12 +91,12 @@ async def _chunk(job: Job, workers: Workers) -> Chunk:
     return Chunk(first, last, columns)
 
 
-async def block_at(ledger: Ledger, partition: int, height: int) -> Block:
+async def block_at(ledger: Chains, partition: int, height: int) -> Block:
     """One block; raises BlockDamaged, LedgerError."""
     return blocks.block_of((await _stored_at(ledger, partition, height)).data)
 
 
-async def _stored_at(ledger: Ledger, partition: int, height: int) -> StoredBlock:
+async def _stored_at(ledger: Chains, partition: int, height: int) -> StoredBlock:
     async for stored in ledger.read(partition, height, height + 1):
         return stored
     problem = f"The ledger has no block {height} of partition {partition}."

@@ -14,7 +14,7 @@ import msgspec
 
 from services import clock
 from services.archive.manifests import REST_MICROSECONDS
-from services.ledgers.port import Ledger, LedgerUnavailable
+from services.ledgers.port import Chains, LedgerUnavailable
 from services.metrics import Metrics
 from services.settings import Settings
 from services.tasks import cancelled
@@ -37,7 +37,7 @@ class SealingFailed(Exception):
 
 @asynccontextmanager
 async def archiving(
-    ledger: Ledger, settings: Settings, metrics: Metrics, first_seconds: float = FIRST_SECONDS
+    ledger: Chains, settings: Settings, metrics: Metrics, first_seconds: float = FIRST_SECONDS
 ) -> AsyncIterator[None]:
     """Seals what is due of the ledger of a data directory meanwhile, unless the settings say not to."""
     missing = [name for name in NEEDED if find_spec(name) is None]
@@ -54,7 +54,7 @@ async def archiving(
 
 
 class _Sealing:
-    def __init__(self, ledger: Ledger, settings: Settings, metrics: Metrics) -> None:
+    def __init__(self, ledger: Chains, settings: Settings, metrics: Metrics) -> None:
         self._ledger = ledger
         self._settings = settings
         self._metrics = metrics

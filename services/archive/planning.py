@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from services.archive.catalogue import Catalogue
 from services.archive.chunks import block_at
 from services.archive.sealing import Range
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 
 
 async def unsealed_ranges(
-    ledger: Ledger, found: Catalogue, partitions: Iterable[int], segment_entries: int, *, rest_before: int | None = None
+    ledger: Chains, found: Catalogue, partitions: Iterable[int], segment_entries: int, *, rest_before: int | None = None
 ) -> list[Range]:
     """Ranges of `segment_entries` entries, or a block more; and what is left over where it is old enough.
 
@@ -23,7 +23,7 @@ async def unsealed_ranges(
 
 
 async def _of_partition(
-    ledger: Ledger, found: Catalogue, partition: int, segment_entries: int, rest_before: int | None
+    ledger: Chains, found: Catalogue, partition: int, segment_entries: int, rest_before: int | None
 ) -> list[Range]:
     height, seq = found.until(partition), found.end_seq(partition)
     tail = await ledger.tail(partition)
@@ -43,7 +43,7 @@ async def _of_partition(
     return ranges
 
 
-async def missing_range(ledger: Ledger, partition: int, from_height: int, until_height: int) -> Range:
+async def missing_range(ledger: Chains, partition: int, from_height: int, until_height: int) -> Range:
     """A range of blocks that were sealed once; raises LedgerError if the ledger has them no more."""
     first = await block_at(ledger, partition, from_height)
     last = await block_at(ledger, partition, until_height - 1)

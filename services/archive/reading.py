@@ -15,7 +15,7 @@ from services.archive.manifests import TABLES, ArchiveDamaged, Manifest, Table
 from services.archive.remembering import check_once
 from services.archive.stores import Store, store_of
 from services.archive.tables import Files, Heights, Tables, Told, ledger_tables
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.settings import Settings
 
 FETCHES_MAX: Final = 4
@@ -71,7 +71,7 @@ class Archive:
             await asyncio.to_thread(check_once, path, manifest, table, self.place)
         return path
 
-    async def check_ledger(self, ledger: Ledger) -> None:
+    async def check_ledger(self, ledger: Chains) -> None:
         """Raises ArchiveDamaged unless the segments end with blocks that the ledger has at their heights.
 
         OtherLedger: they are those of another ledger, or the ledger has lost blocks. Raises LedgerError.
@@ -107,7 +107,7 @@ _OTHER: Final = "name the archive of this ledger with REVLEDGER_ARCHIVE or --to"
 _SHORTER: Final = "this is another ledger, or it has lost blocks: restore it from a copy, or name its own archive"
 
 
-async def check_reach(place: str, ledger: Ledger, chains: Mapping[int, Sequence[Manifest]]) -> None:
+async def check_reach(place: str, ledger: Chains, chains: Mapping[int, Sequence[Manifest]]) -> None:
     """Raises OtherLedger if segments reach further than the ledger; LedgerError."""
     for partition, chain in chains.items():
         tail = await ledger.tail(partition)
@@ -118,7 +118,7 @@ async def check_reach(place: str, ledger: Ledger, chains: Mapping[int, Sequence[
             raise OtherLedger(place, chain[-1].name, problem, _SHORTER)
 
 
-async def check_ends(place: str, ledger: Ledger, manifest: Manifest) -> None:
+async def check_ends(place: str, ledger: Chains, manifest: Manifest) -> None:
     """Raises ArchiveDamaged unless a segment begins and ends with blocks that the ledger has; LedgerError."""
     segment = manifest.segment
     own = await block_at(ledger, segment.partition, 0)
@@ -152,7 +152,7 @@ async def opened_archive(location: str, data: Path) -> Archive:
 @asynccontextmanager
 async def archived_tables(
     settings: Settings,
-    ledger: Ledger,
+    ledger: Chains,
     heights: Heights,
     names: Sequence[Table] = ("postings",),
     told: Told = lambda _: None,

@@ -14,11 +14,11 @@ from services.archive.manifests import Manifest
 from services.archive.planning import missing_range
 from services.archive.sealing import sealed
 from services.archive.stores import Store
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 
 
 async def redact_archive(
-    ledger: Ledger, store: Store, genesis: Genesis, noted: Mapping[int, Sequence[int]]
+    ledger: Chains, store: Store, genesis: Genesis, noted: Mapping[int, Sequence[int]]
 ) -> list[Manifest]:
     """Seals again what holds the text of redacted entries, and removes what was there; the segments concerned.
 

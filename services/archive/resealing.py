@@ -11,13 +11,13 @@ from services.archive.planning import missing_range
 from services.archive.preparing import ALONE, Workers
 from services.archive.sealing import Told, sealed
 from services.archive.stores import Store
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 
 _OTHER = "it stays as it is: name the archive of this ledger, or restore the ledger"
 
 
 async def resealed(
-    ledger: Ledger,
+    ledger: Chains,
     store: Store,
     genesis: Genesis,
     checked: Checked,

@@ -30,7 +30,7 @@ from services.archive.manifests import (
 from services.archive.preparing import ALONE, Workers
 from services.archive.segments import Writing, file_of, paths_in
 from services.archive.stores import Store
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 
 Told = Callable[[int], None]
 """Is told how many entries were read so far."""
@@ -48,7 +48,7 @@ class Range(Struct, frozen=True):
 
 
 async def sealed(
-    ledger: Ledger,
+    ledger: Chains,
     store: Store,
     genesis: Genesis,
     wanted: Range,
@@ -72,14 +72,14 @@ async def sealed(
     return manifest
 
 
-async def ledgers_of(ledger: Ledger, genesis: Genesis, partition: int) -> Ledgers:
+async def ledgers_of(ledger: Chains, genesis: Genesis, partition: int) -> Ledgers:
     """Which ledger a partition belongs to; raises BlockDamaged, LedgerError."""
     first, own = await block_at(ledger, 0, 0), await block_at(ledger, partition, 0)
     return Ledgers(genesis.partitions, first.hash.hex(), own.hash.hex())
 
 
 async def _written(
-    ledger: Ledger, ledgers: Ledgers, wanted: Range, writing: Writing, told: Told, workers: Workers
+    ledger: Chains, ledgers: Ledgers, wanted: Range, writing: Writing, told: Told, workers: Workers
 ) -> tuple[Segment, dict[Table, int]]:
     """Reads, checks and writes the blocks; a chunk is written while the next is worked out."""
     summary = Summary()

@@ -20,7 +20,7 @@ from services.archive.chunks import Chunk, chunks
 from services.archive.manifests import Table
 from services.archive.segments import SCHEMAS, paths_in, write_columns
 from services.archive.statements import QueryFailed, lock
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 
 MEMORY_LIMIT: Final = "1GB"
 """What DuckDB may hold in memory; beyond it uses the scratch directory."""
@@ -130,7 +130,7 @@ class Tables:
 
 @asynccontextmanager
 async def ledger_tables(
-    ledger: Ledger,
+    ledger: Chains,
     heights: Heights,
     sealed: Sequence[Files] = (),
     told: Told = lambda _: None,
@@ -167,7 +167,7 @@ def _needed(sealed: Sequence[Files], heights: Heights) -> list[Files]:
 
 
 async def _tail(
-    ledger: Ledger, partition: int, span: tuple[int, int], scratch: Path, told: Told, names: Sequence[Table]
+    ledger: Chains, partition: int, span: tuple[int, int], scratch: Path, told: Told, names: Sequence[Table]
 ) -> AsyncIterator[Files]:
     """Files of the blocks of a partition that are not sealed, a chunk each; only of the tables named."""
     start, until = span

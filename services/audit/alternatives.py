@@ -17,13 +17,13 @@ from services.archive.segments import paths_in, write_columns
 from services.archive.tables import Files, Told, ledger_tables
 from services.audit.asking import NAMES, Asked
 from services.audit.rebooking import rebooked
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.moments import Known
 
 
 @asynccontextmanager
 async def asking_under(
-    policy: Policy, ledger: Ledger, genesis: Genesis, known: Known, told: Told = lambda _: None
+    policy: Policy, ledger: Chains, genesis: Genesis, known: Known, told: Told = lambda _: None
 ) -> AsyncIterator[Asked]:
     """The tables of all that was known, every event booked again under a policy; the ledger is only read.
 
@@ -42,7 +42,7 @@ async def asking_under(
 
 
 async def _files(
-    policy: Policy, ledger: Ledger, partition: int, until: int, scratch: Path
+    policy: Policy, ledger: Chains, partition: int, until: int, scratch: Path
 ) -> AsyncIterator[tuple[Files, int]]:
     """Files of the blocks of a partition, a chunk each, and how many entries each has."""
     if not until:

@@ -13,7 +13,7 @@ from services.archive.manifests import Table
 from services.archive.reading import archived_tables
 from services.archive.tables import Tables, Told, ledger_tables
 from services.evidence import AsOf
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.moments import Known, known_at, known_now
 from services.policies import zone_of
 from services.questions import Moment, QuestionError
@@ -25,7 +25,7 @@ NAMES: Final[tuple[Table, ...]] = ("postings", "entries")
 class Asked(Struct, frozen=True):
     """A ledger with the tables of all that was known at the latest moment of a question."""
 
-    ledger: Ledger
+    ledger: Chains
     genesis: Genesis
     tables: Tables
 
@@ -49,7 +49,7 @@ class Asked(Struct, frozen=True):
 
 @asynccontextmanager
 async def asking(
-    ledger: Ledger,
+    ledger: Chains,
     genesis: Genesis,
     known: Known,
     settings: Settings | None = None,
@@ -68,7 +68,7 @@ async def asking(
         yield Asked(ledger, genesis, await stack.enter_async_context(reading))
 
 
-async def known_or_now(ledger: Ledger, genesis: Genesis, moment: Moment | None) -> Known:
+async def known_or_now(ledger: Chains, genesis: Genesis, moment: Moment | None) -> Known:
     """What was known at a moment, or all there is; raises QuestionError."""
     partitions = range(genesis.partitions)
     if moment is None:
@@ -76,7 +76,7 @@ async def known_or_now(ledger: Ledger, genesis: Genesis, moment: Moment | None) 
     return await _begun(ledger, partitions, moment, "known_at")
 
 
-async def known_between(ledger: Ledger, genesis: Genesis, between: tuple[Moment, Moment]) -> tuple[Known, Known]:
+async def known_between(ledger: Chains, genesis: Genesis, between: tuple[Moment, Moment]) -> tuple[Known, Known]:
     """What was known at two moments, the earlier first; raises QuestionError."""
     partitions = range(genesis.partitions)
     first, second = [await _begun(ledger, partitions, moment, "between") for moment in between]
@@ -86,7 +86,7 @@ async def known_between(ledger: Ledger, genesis: Genesis, between: tuple[Moment,
     return first, second
 
 
-async def _begun(ledger: Ledger, partitions: Sequence[int], moment: Moment, parameter: str) -> Known:
+async def _begun(ledger: Chains, partitions: Sequence[int], moment: Moment, parameter: str) -> Known:
     known = await known_at(ledger, partitions, moment, parameter)
     if max(known.heights.values()) < 0:
         first = [block.recorded_at for one in partitions async for block in ledger.read(one, 0, 1)]

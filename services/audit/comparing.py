@@ -21,7 +21,7 @@ from services.audit.comparing_records import kept_records, records_compared
 from services.audit.differing import Difference, as_text, differing
 from services.audit.holding import Held, held_views
 from services.audit.noting import notes_compared
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.moments import Known
 from services.questions import Question
 from services.settings import Settings
@@ -54,7 +54,7 @@ class Hearing(Struct, frozen=True):
 
 
 async def comparison(
-    ledger: Ledger,
+    ledger: Chains,
     genesis: Genesis,
     views: Views,
     question: Question,
@@ -102,7 +102,7 @@ async def _compared(
     return Comparison(held.heights, counts, found + more)
 
 
-async def _astray(ledger: Ledger, partition: int, at: Position) -> list[Difference]:
+async def _astray(ledger: Chains, partition: int, at: Position) -> list[Difference]:
     """Whether the views of a partition stand where the ledger has no such block: then nothing else can be compared."""
     if not at.next_height:
         return []

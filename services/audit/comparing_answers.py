@@ -15,7 +15,7 @@ from services.audit.differing import Difference, as_text, differing, flattened, 
 from services.audit.holding import Held
 from services.audit.replaying import replay
 from services.audit.selecting import check_names
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.moments import Known
 from services.policies import zone_of
 from services.questions import Question, QuestionError
@@ -38,7 +38,7 @@ _DAMAGED: Final = (msgspec.MsgspecError, BlockDamaged, QuestionError, ValueError
 """What becomes of a question when the views hold something that nobody wrote."""
 
 
-async def live_answers(ledger: Ledger, genesis: Genesis, held: Held, question: Question) -> Answers:
+async def live_answers(ledger: Chains, genesis: Genesis, held: Held, question: Question) -> Answers:
     """What the views say, in each currency of the books unless the question names one."""
     policy = genesis.policy
     views = cast("Views", held)  # reports only ever ask views for what they hold at one instant

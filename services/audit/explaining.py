@@ -15,7 +15,7 @@ from services.archive.tables import Told
 from services.audit.asking import Asked, asking, known_or_now
 from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql
 from services.audit.telling import EventTold, Place, told_of
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.questions import Question, QuestionError, nearest
 from services.reports import Answer, bounds_of_figures, newest_day
 from services.settings import Settings
@@ -73,7 +73,7 @@ _Totals = Mapping[str, tuple[int, int]]
 
 
 async def explanation(
-    ledger: Ledger,
+    ledger: Chains,
     genesis: Genesis,
     name: str,
     question: Question,

@@ -10,7 +10,7 @@ from msgspec import Struct
 from events.block import Genesis
 from services.audit.opening import ledger_read, require_ledger
 from services.compose import genesis_of, projection_of
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.settings import Settings
 from services.views.port import START, Position, Views, ViewsUnavailable
 
@@ -47,7 +47,7 @@ class Held(Struct, frozen=True):
 
 
 @asynccontextmanager
-async def projection_read(settings: Settings) -> AsyncIterator[tuple[Ledger, Genesis, Views]]:
+async def projection_read(settings: Settings) -> AsyncIterator[tuple[Chains, Genesis, Views]]:
     """Ledger and live projection of the settings; raises what `ledger_read` and `projection_of` raise."""
     if settings.is_distributed:
         from services.distributed import readers  # noqa: PLC0415 - Kafka and HTTP, for those who have them

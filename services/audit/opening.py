@@ -6,8 +6,8 @@ from pathlib import Path
 
 from events.block import Genesis
 from services.compose import LEDGER_FILE, genesis_of
-from services.ledgers.port import Chains, Ledger
-from services.ledgers.sqlite import sqlite_ledger, sqlite_reader
+from services.ledgers.port import Chains
+from services.ledgers.sqlite import sqlite_reader
 from services.settings import Settings
 
 
@@ -23,7 +23,7 @@ class NoLedger(Exception):
 
 
 @asynccontextmanager
-async def ledger_read(settings: Settings) -> AsyncIterator[tuple[Ledger, Genesis]]:
+async def ledger_read(settings: Settings) -> AsyncIterator[tuple[Chains, Genesis]]:
     """The ledger of the settings, and what its first block fixed; a service may go on writing to it meanwhile.
 
     Nothing is made, nothing is locked. Raises NoLedger, LedgerError, and with Kafka what `distributed.kafka_read`
@@ -36,7 +36,7 @@ async def ledger_read(settings: Settings) -> AsyncIterator[tuple[Ledger, Genesis
             yield found
         return
     require_ledger(settings.data)
-    ledger = await sqlite_ledger(settings.data / LEDGER_FILE)
+    ledger = await sqlite_reader(settings.data / LEDGER_FILE)
     try:
         genesis = await genesis_of(ledger)
         if genesis is None:

@@ -13,7 +13,7 @@ from events.envelope import event_of
 from events.policy import Policy, Rules
 from events.refusals import Refused
 from services.accounts import Accounts, Reached
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.policies import rules_of
 
 HOT_ACCOUNTS: Final = 50_000
@@ -34,7 +34,7 @@ class NotBookable(Exception):
 
 
 async def rebooked(
-    ledger: Ledger,
+    ledger: Chains,
     partition: int,
     policy: Policy,
     until_height: int | None = None,

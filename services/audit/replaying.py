@@ -38,7 +38,7 @@ from services.comparing import bounds_before, rows_compared
 from services.converting import bridge_converted, details_converted, figures_converted, rates_required, told_of
 from services.details import NOTED, costs_asked, months_of, window_of_answers
 from services.evidence import AsOf, groups_asked, parts_of
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.listing import listed
 from services.moments import Known, known_now
 from services.questions import Question, QuestionError, bounds_for, window_of
@@ -130,7 +130,7 @@ class _Settled(Struct, frozen=True):
 
 
 async def replayed(
-    ledger: Ledger,
+    ledger: Chains,
     genesis: Genesis,
     question: Question,
     *,
@@ -162,7 +162,7 @@ def _tables_of(question: Question, *, is_bridge: bool) -> Sequence[Table]:
 
 
 async def replayed_table(
-    ledger: Ledger,
+    ledger: Chains,
     genesis: Genesis,
     name: str,
     question: Question,

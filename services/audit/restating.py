@@ -23,7 +23,7 @@ from services.audit.selecting import check_names, chosen_sql, currency_in, day_s
 from services.audit.telling import EventTold, Place, told_of
 from services.audit.wording import effects_words
 from services.evidence import AsOf
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.moments import Known
 from services.questions import Question, QuestionError, bounds_for, window_of
 from services.reports import Answer, newest_day
@@ -69,7 +69,7 @@ class _Effects(Struct, frozen=True):
 
 
 async def restatement(
-    ledger: Ledger,
+    ledger: Chains,
     genesis: Genesis,
     question: Question,
     settings: Settings | None = None,

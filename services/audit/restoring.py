@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from projections.pages import BOOK, FORMAT
 from services.archive.chunks import block_at
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.projector import Projector
 from services.settings import Settings
 from services.variables import redis_url
@@ -66,7 +66,7 @@ class Restored(Struct, frozen=True):
     projected: int
 
 
-async def restored(ledger: Ledger, views: Views, heights: Mapping[int, int], told: Told = lambda _: None) -> Restored:
+async def restored(ledger: Chains, views: Views, heights: Mapping[int, int], told: Told = lambda _: None) -> Restored:
     """Projects the blocks up to some heights into views that are empty, or hold the beginning of the very same.
 
     All partitions are looked at before the first is claimed. A second call goes on where one was cut off, and changes
@@ -90,7 +90,7 @@ async def restored(ledger: Ledger, views: Views, heights: Mapping[int, int], tol
     return Restored(dict(heights), sum(done.values()), sum(done.values()) - sum(before.values()))
 
 
-async def _checked(ledger: Ledger, views: Views, partition: int, height: int) -> Position:
+async def _checked(ledger: Chains, views: Views, partition: int, height: int) -> Position:
     """Where the views of a partition stand, if projecting up to a height destroys nothing; raises NotEmpty."""
     at = await views.position(partition)
     if at is None or not at.next_height:

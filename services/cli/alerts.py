@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from services.alerts.replaying import Replayed, Span
     from services.alerts.rulebook import Problem, Rulebook
-    from services.ledgers.port import Ledger
+    from services.ledgers.port import Chains
     from services.settings import Settings
 
 alerts = typer.Typer(
@@ -135,7 +135,7 @@ async def _replayed(
         return sorted(found, key=lambda one: one.alert.recorded_at), replay.late
 
 
-async def _first(ledger: "Ledger", partitions: int) -> int:
+async def _first(ledger: "Chains", partitions: int) -> int:
     """When the first block of any partition was recorded."""
     firsts = [block.recorded_at for p in range(partitions) async for block in ledger.read(p, 0, 1)]
     return min(firsts)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from services.archive.manifests import Manifest
     from services.archive.preparing import Workers
     from services.archive.stores import Store
-    from services.ledgers.port import Ledger
+    from services.ledgers.port import Chains
     from services.settings import Settings
 
     _Told = tuple[str, list[dict[str, Any]], list[Reach]]
@@ -135,7 +135,7 @@ async def _sealed(
 
 
 async def _resealed(
-    store: "Store", ledger: "Ledger", genesis: "Genesis", workers: "Workers"
+    store: "Store", ledger: "Chains", genesis: "Genesis", workers: "Workers"
 ) -> list[dict[str, Any]]:
     from services.archive.checking import checked_archive
     from services.archive.resealing import resealed
@@ -162,7 +162,7 @@ async def _checked(settings: "Settings") -> "tuple[str, Checked]":
 
 
 def _opened(
-    settings: "Settings", ledger: "Ledger", genesis: "Genesis", workers: "Workers | None" = None
+    settings: "Settings", ledger: "Chains", genesis: "Genesis", workers: "Workers | None" = None
 ) -> "tuple[Archiver, Store]":
     from services.archive.archiver import Archiver
     from services.archive.preparing import ALONE

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from events.block import Genesis
-    from services.ledgers.port import Ledger
+    from services.ledgers.port import Chains
     from services.questions import Question
     from services.reports import Answer
     from services.settings import Settings
@@ -200,7 +200,7 @@ async def replayed_answer(
             )
 
 
-async def entries_in(ledger: "Ledger", genesis: "Genesis") -> int:
+async def entries_in(ledger: "Chains", genesis: "Genesis") -> int:
     """How many entries a ledger has."""
     tails = [await ledger.tail(partition) for partition in range(genesis.partitions)]
     return sum(tail.end_seq for tail in tails if tail is not None)

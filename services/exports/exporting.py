@@ -17,7 +17,7 @@ from services.exports.files import whole_file
 from services.exports.forms import About, Form, Writing
 from services.exports.journal import Journal, Window
 from services.exports.parquet_form import ParquetWriting
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.moments import Known
 from services.questions import Question
 from services.settings import Settings
@@ -49,7 +49,7 @@ class Exported(Struct, frozen=True):
 
 
 async def exported(
-    ledger: Ledger,
+    ledger: Chains,
     genesis: Genesis,
     question: Question,
     target: Target,

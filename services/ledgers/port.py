@@ -114,6 +114,14 @@ class Chains(Protocol):
         """
         ...
 
+    def follow(self, partition: int, from_height: int) -> AsyncIterator[StoredBlock]:
+        """The blocks from `from_height` on, and then each as it is appended; never ends.
+
+        It wakes at once on an append made through this object, and within about 100 ms on another's.
+        Raises `LedgerUnavailable` once the ledger is closed.
+        """
+        ...
+
     async def block_of(self, partition: int, seq: int) -> StoredBlock | None:
         """The block that holds entry `seq` of the partition; None if there is no such entry yet."""
         ...
@@ -139,14 +147,6 @@ class Ledger(Chains, Protocol):
             HeightTaken: a block's height is already in the ledger.
             NotNext: a block does not follow its partition's tail.
             LedgerUnavailable: the blocks cannot be stored now.
-        """
-        ...
-
-    def follow(self, partition: int, from_height: int) -> AsyncIterator[StoredBlock]:
-        """The blocks from `from_height` on, and then each as it is appended; never ends.
-
-        It wakes at once on an append made through this object, and within about 100 ms on another's.
-        Raises `LedgerUnavailable` once the ledger is closed.
         """
         ...
 

@@ -89,6 +89,7 @@ class SqliteReader:
         self._path = path
         self._reader = reader
         self._reading = reading
+        self._appended = asyncio.Event()
         self._closed = False
 
     async def tail(self, partition: int) -> StoredBlock | None:
@@ -105,6 +106,16 @@ class SqliteReader:
                 raise _no_block(partition, height)
             height = batch[-1].height + 1
 
+    async def follow(self, partition: int, from_height: int) -> AsyncIterator[StoredBlock]:
+        height = from_height
+        while True:
+            # Taken before reading: an append that comes while reading then ends the wait after it.
+            appended, version = self._appended, await self._ask(_data_version)
+            async for block in self.read(partition, height):
+                yield block
+                height = block.height + 1
+            await self._await_append(appended, version)
+
     async def block_of(self, partition: int, seq: int) -> StoredBlock | None:
         block = await self._ask(_one, _HOLDER, partition, seq)
         return block if block is not None and seq < block.end_seq else None
@@ -117,10 +128,25 @@ class SqliteReader:
         if self._closed:
             return
         self._closed = True
+        self._wake()
         try:
             await asyncio.get_running_loop().run_in_executor(self._reading, self._reader.close)
         finally:
             self._reading.shutdown(wait=False)
+
+    async def _await_append(self, appended: asyncio.Event, version: int) -> None:
+        """Returns after an append of this object, or after any change of the file since `version`."""
+        while not appended.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await appended.wait()
+            if await self._ask(_data_version) != version:
+                return
+
+    def _wake(self) -> None:
+        """Wakes whoever follows; each wait has its own event, so that none is missed."""
+        appended, self._appended = self._appended, asyncio.Event()
+        appended.set()
 
     async def _ask(self, question: Callable[[sqlite3.Connection, *Ts], T], *details: *Ts) -> T:
         """The answer of the reading connection, from its own thread."""
@@ -150,7 +176,6 @@ class _SqliteLedger(SqliteReader):
         super().__init__(file.path, reader, reading)
         self._file = file
         self._writing = writing
-        self._appended = asyncio.Event()
 
     async def append(self, blocks: Sequence[StoredBlock]) -> None:
         self._require_open()
@@ -160,40 +185,15 @@ class _SqliteLedger(SqliteReader):
         finally:
             self._wake()
 
-    async def follow(self, partition: int, from_height: int) -> AsyncIterator[StoredBlock]:
-        height = from_height
-        while True:
-            # Taken before reading: an append that comes while reading then ends the wait after it.
-            appended, version = self._appended, await self._ask(_data_version)
-            async for block in self.read(partition, height):
-                yield block
-                height = block.height + 1
-            await self._await_append(appended, version)
-
     async def close(self) -> None:
         if self._closed:
             return
-        self._wake()
         try:
             # The writer last: the last connection to close moves the write-ahead log into the file.
             await super().close()
             await asyncio.get_running_loop().run_in_executor(self._writing, close_file, self._file)
         finally:
             self._writing.shutdown(wait=False)
-
-    async def _await_append(self, appended: asyncio.Event, version: int) -> None:
-        """Returns after an append of this object, or after any change of the file since `version`."""
-        while not appended.is_set():
-            with suppress(TimeoutError):
-                async with asyncio.timeout(POLL_SECONDS):
-                    await appended.wait()
-            if await self._ask(_data_version) != version:
-                return
-
-    def _wake(self) -> None:
-        """Wakes whoever follows; each wait has its own event, so that none is missed."""
-        appended, self._appended = self._appended, asyncio.Event()
-        appended.set()
 
 
 def _append(file: LedgerFile, blocks: Sequence[StoredBlock]) -> None:

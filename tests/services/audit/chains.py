@@ -41,6 +41,10 @@ class Kept:
             if from_height <= one.height and (until_height is None or one.height < until_height):
                 yield one
 
+    async def follow(self, partition: int, from_height: int) -> AsyncIterator[StoredBlock]:
+        async for one in self.read(partition, from_height):
+            yield one
+
     async def block_of(self, partition: int, seq: int) -> StoredBlock | None:
         del partition
         place = bisect_right(self.chain, seq, key=lambda one: one.first_seq) - 1
