@@ -17,12 +17,16 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 class Got(Struct, frozen=True):
-    """One request: its headers in lower case, and its body; `at` in seconds of the monotonic clock."""
+    """One request: its headers in lower case, and its body; `at` in seconds of the monotonic clock.
+
+    `status` is what it was answered; 0 where no answer came.
+    """
 
     headers: dict[str, str]
     body: bytes
     path: str
     at: float
+    status: int = 0
 
     @property
     def id(self) -> str:
@@ -50,6 +54,10 @@ class Receiver:
         """The ids of all that came, in order."""
         return [one.id for one in self.got]
 
+    def taken(self) -> list[Got]:
+        """Those that were told that it has them."""
+        return [one for one in self.got if 200 <= one.status < 300]
+
     def until(self, count: int, seconds: float = 20.0) -> None:
         """Waits for so many requests."""
         end = time.monotonic() + seconds
@@ -67,8 +75,8 @@ def receiver(then: int = 204, tls: tuple[Path, Path] | None = None) -> Iterator[
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            held.got.append(Got(headers, body, self.path, time.monotonic()))
             status = held.answers.pop(0) if held.answers else held.then
+            held.got.append(Got(headers, body, self.path, time.monotonic(), status))
             if not status:
                 held.released.wait(30)
                 return
