@@ -68,7 +68,8 @@ class Crossing(Struct, frozen=True, omit_defaults=True):
 class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an alert says. Money in minor units, what is lost below zero; `recorded_at` in microseconds.
 
-    `share` is of the MRR of the whole book; `account_mrr_minor` what the account pays now.
+    `share` is of the MRR of the whole book; `account_mrr_minor` what the account pays now. Of a term that ends,
+    `mrr_minor` is what the contract pays, and `renews` whether it goes on by itself.
     """
 
     id: str
@@ -90,6 +91,7 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     share: str | None = None
     account_mrr_minor: int | None = None
     effective: str = ""
+    renews: bool | None = None
     reason: str = ""
     initiative: str = ""
     attempt: int = 0
@@ -166,7 +168,7 @@ def alert_of_happening(
         currency=currency,
         mrr_minor=mrr_minor(-stake.annual) if is_loss else None,
         arr_minor=arr_minor(-stake.annual) if is_loss else None,
-        share=_share(stake.share),
+        share=share_text(stake.share),
         account_mrr_minor=mrr_minor(holding.levels.get(currency, 0)) if currency else None,
         effective=text_of_day(happening.day),
         reason=happening.reason,
@@ -180,7 +182,8 @@ def alert_of_happening(
     )
 
 
-def _share(share: Fraction | None) -> str | None:
+def share_text(share: Fraction | None) -> str | None:
+    """A share as it is told: decimal; None where there is none."""
     return None if share is None else ratio_text(share.numerator, share.denominator)
 
 
@@ -195,7 +198,7 @@ def scores_told(*scores: Score | None) -> list[Answer]:
 
 def explanation(happening: Happening, currency: str) -> str:
     """The command that shows what is behind an alert."""
-    where = f" --where {_quoted(f'account={happening.account}')}"
+    where = f" --where {quoted(f'account={happening.account}')}"
     money = f" --currency {currency}" if currency else ""
     if happening.kind in ("churn", "contraction", "notice"):
         window = f"--from {text_of_day(happening.day)} --until {text_of_day(happening.day + 1)}"
@@ -206,6 +209,6 @@ def explanation(happening: Happening, currency: str) -> str:
 _PLAIN: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_=:,./-@%+")
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
     """A word as a shell takes it."""
     return text if set(text) <= _PLAIN else "'" + text.replace("'", "'\\''") + "'"

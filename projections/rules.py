@@ -13,11 +13,22 @@ from projections.happenings import Happening, Score
 from projections.holdings import NOTHING, Holding
 
 On = Literal[
-    "churn", "contraction", "notice", "score", "payment_failed", "figure", "input_stalled", "lag", "projection_behind"
+    "churn",
+    "contraction",
+    "notice",
+    "score",
+    "payment_failed",
+    "renewal",
+    "figure",
+    "input_stalled",
+    "lag",
+    "projection_behind",
 ]
 Severity = Literal["info", "warning", "critical"]
 OF_ENTRIES: Final = ("churn", "contraction", "notice", "score", "payment_failed")
 """What a rule finds in the entries of the ledger, one by one."""
+OF_DATES: Final = ("renewal",)
+"""What it finds by looking at the books now and then, once for each date that they tell of."""
 OF_OPERATION: Final = ("input_stalled", "lag", "projection_behind")
 """What tells that the data is stale: such an alert comes first, and others wait until it is over."""
 
@@ -44,6 +55,8 @@ class Rule(Struct, frozen=True, kw_only=True):
     survey: str = "nps"
     score_at_most: int | None = None
     fall_at_least: int | None = None
+    score_at_least: int | None = None
+    within_days: int = 0
     attempt_at_least: int = 1
     figure: str = ""
     above: Fraction | None = None
@@ -106,7 +119,7 @@ def stake_in(rule: Rule, happening: Happening, context: Context) -> Stake | None
     stakes = [one for one in stakes_of(happening, context) if rule.currency in (None, one.currency)]
     if rule.mrr_at_least is None and rule.share_at_least is None:
         return stakes[0] if stakes else Stake("", 0, 0) if rule.currency is None else None
-    return next((one for one in stakes if _is_large(rule, one)), None)
+    return next((one for one in stakes if is_large(rule, one)), None)
 
 
 def says(rule: Rule, happening: Happening) -> bool:
@@ -140,8 +153,11 @@ def _has_fallen(rule: Rule, happening: Happening, context: Context) -> bool:
     return now is not None and before is not None and before.score - now.score >= rule.fall_at_least
 
 
-def _is_large(rule: Rule, stake: Stake) -> bool:
+def is_large(rule: Rule, stake: Stake) -> bool:
+    """Whether an amount is as large as a rule asks for; it is, if the rule asks for nothing."""
     share = rule.share_at_least
+    if share is None and rule.mrr_at_least is None:
+        return True
     if share is not None and 0 < stake.whole * share.numerator <= stake.annual * share.denominator:
         return True
     least = least_annual(rule, stake.currency)

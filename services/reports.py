@@ -147,6 +147,10 @@ class Reports:
         """What is counted over the whole book, now."""
         return await evidence_of(self._views, self._partitions, [BOOK])
 
+    async def told(self) -> Evidence:
+        """What is known of each account, now; for whoever looks at all of them."""
+        return await evidence_of(self._views, self._partitions, [ACCOUNTS, NOTES])
+
     def _answer(self, report: str, currency: str, as_of: AsOf, known: AsOf | None, rows: list[Answer]) -> Answer:
         shown = as_of if known is None else known
         return {

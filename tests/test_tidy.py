@@ -48,6 +48,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/alerts/senders.py": "tests/services/alerts/test_embedded.py",
     "services/alerts/sending.py": "tests/services/alerts/test_embedded.py",
     "services/alerts/sinks.py": "tests/services/alerts/test_rulebook.py",
+    "services/alerts/reviewer.py": "tests/services/alerts/test_embedded.py",
     "services/alerts/station.py": "tests/services/alerts/test_embedded.py",
     "services/alerts/telling.py": "tests/services/cli/test_alerts.py",
     "services/alerts/told.py": "tests/services/alerts/test_alerter.py",

@@ -36,6 +36,10 @@ OPEN: Final = "open"
 """Keys of the views: what holds for the partition, answers by account, alerts by id, states that last by name."""
 ALERTS_MAX: Final = 5_000
 """How many alerts are kept to be shown; the oldest go first."""
+FIGURES: Final = "reviewed"
+DATES: Final = "foreseen"
+LOOKS: Final = (FIGURES, DATES)
+"""Fields of the book that say what was ever looked at: figures, and dates that come."""
 SCORES_MAX: Final = 50_000
 """How many accounts' answers are kept in memory."""
 _log: Final = logging.getLogger("revledger")
@@ -67,8 +71,8 @@ class Alerter(Follower):
 
     `projected` are the views of the projector. What fires and the position are one commit; what is sent is taken out
     by another. So a crash before the commit finds the same again, under the same ids, and one after it sends.
-    `stale` says why alerts are held back now, if they are; `input_at` when the last event was recorded; `is_reviewed`
-    whether the figures were ever looked at.
+    `stale` says why alerts are held back now, if they are; `input_at` when the last event was recorded; `reviewed`
+    what of `LOOKS` was ever looked at.
     """
 
     def __init__(
@@ -103,7 +107,7 @@ class Alerter(Follower):
         self.outbox: Final = Outbox()
         self.stale = ""
         self.input_at = 0
-        self.is_reviewed = False
+        self.reviewed: set[str] = set()
 
     @property
     def high(self) -> int:
@@ -122,40 +126,49 @@ class Alerter(Follower):
             if writes and not self._doubtful:
                 await self._beside(writes)
 
-    async def note(self, lasting: Mapping[str, Alert]) -> None:
-        """Takes states for granted that are there at the first look at the figures; raises as `save`.
+    async def note(self, lasting: Mapping[str, Alert], look: str = FIGURES) -> None:
+        """Takes states for granted that are there at the first look of a kind; raises as `save`.
 
         Whoever begins with alerts is told what changes from now on, not all that is so already.
         """
         async with self._lock:
             if not self._doubtful:
-                self.is_reviewed = True
+                self.reviewed.add(look)
                 states: dict[Field, Value | None] = {name: alert.id for name, alert in lasting.items()}
                 if await self._beside({OPEN: states}):
                     self._open.update({name: alert.id for name, alert in lasting.items()})
                 else:
-                    self.is_reviewed = False
+                    self.reviewed.discard(look)
 
-    async def tell(self, fired: Mapping[str, Alert], resolved: Collection[str] = (), *, is_first: bool = False) -> None:
+    async def tell(
+        self,
+        fired: Mapping[str, Alert],
+        resolved: Collection[str] = (),
+        past: Collection[str] = (),
+        *,
+        is_first: bool = False,
+    ) -> None:
         """Fires alerts on states that begin, by name, and tells of those that are over; raises as `save`.
 
-        `is_first`: they go out also while others are held back, because they tell why.
+        Nothing is told of those that are `past`. `is_first`: they go out also while others are held back, because
+        they tell why.
         """
         async with self._lock:
             if self._doubtful:
                 return
             new = {name: alert for name, alert in fired.items() if name not in self._open}
             over = [name for name in resolved if name in self._open]
-            if not new and not over:
+            gone = [name for name in (*over, *past) if name in self._open]
+            if not new and not gone:
                 return
             messages = [(alert.rule, message_of(alert)) for alert in new.values()]
             messages += [one for name in over for one in self._resolution(self._open[name])]
             due = clock.now() if is_first or not self.stale else HELD
             states: dict[Field, Value | None] = {name: alert.id for name, alert in new.items()}
-            states.update(dict.fromkeys(over))
+            states.update(dict.fromkeys(gone))
             if await self._beside({OPEN: states}, new.values(), messages, due):
                 self._open.update({name: alert.id for name, alert in new.items()})
-                for name in over:
+                for name in gone:
                     del self._open[name]
 
     async def _project(self, batch: Sequence[StoredBlock]) -> None:
@@ -256,7 +269,8 @@ class Alerter(Follower):
         kept.update(bodies)
         fired = self._fired + len(bodies)
         book: dict[Field, Value | None] = {"format": FORMAT, "floor": self._floor, "input_at": self.input_at}
-        book |= {"fired": fired, "reviewed": int(self.is_reviewed)}
+        book |= {"fired": fired, "silent": self._silent_until}
+        book |= {look: int(look in self.reviewed) for look in LOOKS}
         whole = _merged([*parts, {ALERTS: kept, BOOK: book}])
         await self._views.commit(self._partition, self._epoch, self._position.next_height, position, whole)
         self._is_lost, self._fired = False, fired
@@ -350,7 +364,8 @@ class Alerter(Follower):
         self._floor = int(book.get(b"floor", floor))
         self.input_at = int(book.get(b"input_at", 0))
         self._fired = int(book.get(b"fired", 0))
-        self.is_reviewed = bool(int(book.get(b"reviewed", 0)))
+        self._silent_until = max(self._silent_until, int(book.get(b"silent", 0)))
+        self.reviewed = {look for look in LOOKS if int(book.get(look.encode(), 0))}
         self.outbox.load(waiting.values(), dead.values())
         self._open = {name.decode(): alert_id.decode() for name, alert_id in states.items()}
         self._alerts, self._cooling, self._events = OrderedDict(), Cooling(), {}

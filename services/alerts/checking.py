@@ -25,6 +25,8 @@ RULE_KEYS: Final[dict[str, tuple[str, reading.Reader]]] = {
     "survey": ("survey", reading.one_of("nps", "csat", "ces", "fcr", "feedback")),
     "score_at_most": ("score_at_most", reading.whole(0, 1_000)),
     "fall_at_least": ("fall_at_least", reading.whole(1, 1_000)),
+    "score_at_least": ("score_at_least", reading.whole(0, 1_000)),
+    "within": ("within_days", reading.window),
     "attempt_at_least": ("attempt_at_least", reading.whole(1, 100)),
     "figure": ("figure", reading.text),
     "above": ("above", reading.number),
@@ -43,6 +45,7 @@ _OWN_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "notice": (*_MONEY, "reasons", "cool_down"),
     "score": (*_MONEY, "survey", "score_at_most", "fall_at_least", "cool_down"),
     "payment_failed": (*_MONEY, "attempt_at_least", "cool_down"),
+    "renewal": (*_MONEY, "within", "survey", "score_at_least"),
     "figure": ("where", "currency", "figure", "above", "below", "window", "by", "cool_down"),
     **dict.fromkeys(OF_OPERATION, ("after",)),
 }
@@ -114,6 +117,15 @@ def _of_score(rule: Rule) -> Iterator[Wrong]:
         yield "fall_at_least", f"it can never fire: {rule.survey} goes from 0 to {scale}"
 
 
+def _of_renewal(rule: Rule) -> Iterator[Wrong]:
+    yield from _of_loss(rule)
+    if not rule.within_days:
+        yield "on", 'it does not say how long before the end of a term: write within = a time, such as "30d"'
+    scale = _SCALES.get(rule.survey)
+    if scale is not None and rule.score_at_least is not None and rule.score_at_least > scale:
+        yield "score_at_least", f"no answer is ever as good: {rule.survey} goes to {scale}"
+
+
 def _of_figure(rule: Rule) -> Iterator[Wrong]:
     if rule.figure not in CATALOGUE:
         yield "figure", f"there is no figure {rule.figure!r}{nearest(rule.figure, CATALOGUE)}"
@@ -150,6 +162,7 @@ def _of_operation(rule: Rule) -> Iterator[Wrong]:
 _OF_KIND: Final[dict[str, Callable[[Rule], Iterator[Wrong]]]] = {
     **dict.fromkeys(("churn", "contraction", "notice", "payment_failed"), _of_loss),
     "score": _of_score,
+    "renewal": _of_renewal,
     "figure": _of_figure,
     **dict.fromkeys(OF_OPERATION, _of_operation),
 }

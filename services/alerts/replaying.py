@@ -15,6 +15,7 @@ from projections.rules import Rule
 from services import shown
 from services.alerts.cooling import Cooling, Settling
 from services.alerts.finding import Finder
+from services.alerts.foreseeing import foreseen, is_dated, past_dates
 from services.alerts.reviewing import BOOK, by_state, reviewed
 from services.alerts.rulebook import Rulebook
 from services.ledgers.port import Chains, StoredBlock
@@ -126,14 +127,17 @@ class Replay:
                 yield Replayed(alert)
 
     async def _reviewed(self, day: int) -> AsyncIterator[Replayed]:
-        """What figures cross as a day ends, and which come back."""
+        """What figures cross as a day ends, which come back, and what dates that come are told of."""
         await self._catch_up()
         end = (day + 1) * DAY_MICROSECONDS
         found = await reviewed(self._reports, self._rulebook.rules, day, end)
-        rules = by_state(self._open, self._rulebook.rules)
-        for name in self._settling.over(list(self._open), found.beyond, rules, end):
+        dates = await foreseen(self._reports, self._rulebook.rules, day, end)
+        for name in past_dates(self._open, day):
+            del self._open[name]
+        lasting = [name for name in self._open if not is_dated(name)]
+        for name in self._settling.over(lasting, found.beyond, by_state(lasting, self._rulebook.rules), end):
             yield Replayed(replace(self._open.pop(name), recorded_at=end), is_over=True)
-        for name, alert in found.beyond.items():
+        for name, alert in {**found.beyond, **dates.beyond}.items():
             if name not in self._open:
                 self._open[name] = alert
                 yield Replayed(alert)

@@ -44,7 +44,7 @@ async def reviewed(reports: Reports, rules: Iterable[Rule], today: int, moment: 
     """
     asked: dict[_Asked, list[Rule]] = {}
     figures = [rule for rule in rules if rule.on == "figure"]
-    currencies = await _currencies(reports) if figures else []
+    currencies = await currencies_in(reports) if figures else []
     for rule in figures:
         for currency in currencies if rule.currency is None else (rule.currency,):
             question = _Asked(currency, rule.window_days, rule.by, rule.where)
@@ -68,7 +68,8 @@ def by_state(names: Iterable[str], rules: Iterable[Rule]) -> dict[str, Rule]:
     return {name: known[rule] for name in names if (rule := name.partition("|")[0]) in known}
 
 
-async def _currencies(reports: Reports) -> list[str]:
+async def currencies_in(reports: Reports) -> list[str]:
+    """The currencies in use."""
     fields = (field.split("|") for field in (await reports.book()).counts() if field.startswith("names|"))
     return sorted({currency for _, currency, *_ in fields})
 

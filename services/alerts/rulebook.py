@@ -20,6 +20,8 @@ from services.questions import nearest
 FILE: Final = "alerts.toml"
 """What the file is called in a data directory."""
 DEFAULTS: Final = files("services.alerts").joinpath("defaults.toml").read_text("utf-8")
+EXAMPLE_RULES: Final = files("services.alerts").joinpath("examples.toml").read_text("utf-8")
+"""Rules to choose from."""
 EXAMPLE_SINK: Final = """
 # Where alerts go. Without any sink they go to the log. Secrets are in the environment or in files, never here; two of
 # them, the newest first, while one is replaced.

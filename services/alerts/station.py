@@ -3,19 +3,16 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import tzinfo
 from typing import Final
 
-from events.days import day_of_moment
-from services import clock
 from services.alerts.alerter import Alerter
-from services.alerts.cooling import Settling
 from services.alerts.delivering import Line, MakeSender
-from services.alerts.reviewing import by_state, reviewed
+from services.alerts.reviewer import LOOKS, Reviewer
 from services.alerts.rulefile import RuleFile
 from services.alerts.sinks import Sink
-from services.alerts.watching import STATE, Watch
+from services.alerts.watching import Watch
 from services.ledgers.port import LedgerUnavailable
 from services.metrics import Metrics
 from services.reports import Reports
@@ -24,10 +21,6 @@ from services.views.port import ViewsUnavailable
 
 LOOK_SECONDS: Final = 1.0
 """How often it is looked whether anything is stale, or the rules have changed."""
-REVIEW_SECONDS: Final = 5.0
-REVIEW_SHARE: Final = 20
-"""How often figures are reviewed at most; where a review takes long, that many times as long is between two."""
-CLAIM_SECONDS: Final = 0.05
 RETRY_SECONDS: Final = 0.5
 _log: Final = logging.getLogger("revledger")
 
@@ -53,16 +46,15 @@ class Station:
         self._rules = rules
         self._make_sender = make_sender
         self._metrics = metrics
-        self._reports = reports
-        self._zone = zone
+        self._reviewers = [
+            Reviewer(look, alerter, watch, rules, reports, zone) for look in LOOKS if reports is not None
+        ]
         self._lines: dict[Sink, asyncio.Task[None]] = {}
-        self._told: Mapping[str, str] = {}
-        self._settling = Settling()
         self._outage = ""
 
     async def run(self) -> None:
         """Works for ever; stores that are away are waited for. Raises Fenced: another has the partition."""
-        works = [self._save, self._look, *([self._review] if self._reports is not None else [])]
+        works = [self._save, self._look, *(one.review for one in self._reviewers)]
         tasks = [asyncio.create_task(self._keep(work), name=f"alerts {work.__name__}") for work in works]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -101,30 +93,6 @@ class Station:
         if self._alerter.is_claimed:
             await self._watch.look()
         await asyncio.sleep(LOOK_SECONDS)
-
-    async def _review(self) -> None:
-        """Looks at the figures, unless they are stale."""
-        assert self._reports is not None, "only then there is a task"
-        started = asyncio.get_running_loop().time()
-        if not self._alerter.is_claimed:
-            await asyncio.sleep(CLAIM_SECONDS)
-            return
-        if not self._alerter.stale and await self._watch.is_level():
-            now = clock.now()
-            rules = self._rules.state.rulebook.rules
-            found = await reviewed(self._reports, rules, day_of_moment(now, self._zone), now)
-            lasting = [name for name in self._alerter.open if not name.startswith(STATE)]
-            over = self._settling.over(lasting, found.beyond, by_state(lasting, rules), now)
-            if self._alerter.is_reviewed:
-                await self._alerter.tell(found.beyond, over)
-            else:
-                await self._alerter.note(found.beyond)
-            for rule, problem in found.wrong.items():
-                if self._told.get(rule) != problem:
-                    _log.warning("the rule %s finds nothing: %s", rule, problem)
-            self._told = found.wrong
-        took = asyncio.get_running_loop().time() - started
-        await asyncio.sleep(max(REVIEW_SECONDS, REVIEW_SHARE * took))
 
     def _attend(self) -> None:
         """Lets a line run for every sink of the rules, and for no other."""

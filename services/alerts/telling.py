@@ -35,6 +35,11 @@ def _text_of_score(rule: Rule) -> str:
     return f"a score{most}{fall} ({rule.survey})"
 
 
+def _text_of_renewal(rule: Rule) -> str:
+    good = "" if rule.score_at_least is None else f" without a last {rule.survey} of {rule.score_at_least} or more"
+    return f"a term that ends within {rule.within_days} days{good}"
+
+
 def _text_of_amount(rule: Rule) -> str:
     least = rule.mrr_at_least
     amounts: list[str] = []
@@ -71,6 +76,7 @@ _SUBJECTS: Final[dict[str, Callable[[Rule], str]]] = {
     "notice": _text_of_losses("notice given"),
     "score": _text_of_score,
     "payment_failed": lambda rule: f"a failed payment, attempt {rule.attempt_at_least} or later,",
+    "renewal": _text_of_renewal,
     "figure": _text_of_figure,
     "input_stalled": _text_of_after("no event"),
     "lag": _text_of_after("alerts behind the ledger"),

@@ -39,6 +39,14 @@ def _unpaid(alert: Alert) -> str:
     return f"a payment of {alert.account} failed{attempt}{_why(alert)}{_pays(alert)}"
 
 
+def _ending(alert: Alert) -> str:
+    ends = "renews itself" if alert.renews else "ends"
+    said = [f"{one.score}{f' of {one.scale_max}' if one.scale_max else ''} ({one.survey})" for one in alert.scores[:1]]
+    last = f"the last score is {said[0]}" if said else "there is no score"
+    amount = f"{_amount(alert.mrr_minor or 0, alert)} of MRR{_of_all(alert)}"
+    return f"{alert.contracts[0]} of {alert.account} {ends} on {alert.effective}: {amount}; {last}"
+
+
 def _crossed(alert: Alert) -> str:
     crossing = alert.figure
     assert crossing is not None, "an alert on a figure has one"
@@ -61,16 +69,21 @@ def _stale(alert: Alert) -> str:
 
 
 def _lost(alert: Alert) -> str:
-    share = f", {shown.percent(alert.share)} of all" if alert.share is not None else ""
-    lost = shown.money(-(alert.mrr_minor or 0), alert.currency)
-    return f"{lost} {alert.currency} of MRR{share}"
+    return f"{_amount(-(alert.mrr_minor or 0), alert)} of MRR{_of_all(alert)}"
 
 
 def _pays(alert: Alert) -> str:
     if not alert.currency or alert.account_mrr_minor is None:
         return ""
-    share = f", {shown.percent(alert.share)} of all" if alert.share is not None else ""
-    return f"; it pays {shown.money(alert.account_mrr_minor, alert.currency)} {alert.currency} a month{share}"
+    return f"; it pays {_amount(alert.account_mrr_minor, alert)} a month{_of_all(alert)}"
+
+
+def _amount(minor: int, alert: Alert) -> str:
+    return f"{shown.money(minor, alert.currency)} {alert.currency}"
+
+
+def _of_all(alert: Alert) -> str:
+    return "" if alert.share is None else f", {shown.percent(alert.share)} of all"
 
 
 def _why(alert: Alert) -> str:
@@ -83,6 +96,7 @@ _WORDS: Final[dict[str, Callable[[Alert], str]]] = {
     "notice": _noticed,
     "score": _scored,
     "payment_failed": _unpaid,
+    "renewal": _ending,
     "figure": _crossed,
     **dict.fromkeys(("input_stalled", "lag", "projection_behind"), _stale),
 }

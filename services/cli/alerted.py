@@ -65,7 +65,7 @@ def _print(rows: Sequence[Row], late: int) -> None:
 
     console = console_for_output()
     fired = sum(row.state == "fired" for row in rows)
-    console.print(Text(f"{fired:,} alerts would have fired", style="bold"))
+    console.print(Text(f"{fired:,} {'alert' if fired == 1 else 'alerts'} would have fired", style="bold"))
     for row in rows:
         console.print(line_of(row), soft_wrap=True)
     if late:

@@ -68,10 +68,11 @@ def check(file: File = None, data: Data = None, form: StatusForm = "table") -> i
 
 @alerts.command(epilog=examples("revledger alerts example > revledger-data/alerts.toml"))
 def example() -> None:
-    """Print a file of rules to begin with: the ones that are on by default, and a webhook to fill in."""
-    from services.alerts.rulebook import DEFAULTS, EXAMPLE_SINK
+    """Print a file of rules to begin with: the ones that are on by default, others to choose from, and a webhook."""
+    from services.alerts.rulebook import DEFAULTS, EXAMPLE_RULES, EXAMPLE_SINK
 
-    sys.stdout.write(DEFAULTS + EXAMPLE_SINK)
+    more = "".join(f"# {line}".rstrip() + "\n" for line in EXAMPLE_RULES.splitlines())
+    sys.stdout.write(f"{DEFAULTS}\n# Rules that are off as long as they stand behind a #.\n{more}{EXAMPLE_SINK}")
 
 
 @alerts.command(
@@ -199,6 +200,7 @@ def _print(path: Path | None, rulebook: "Rulebook") -> None:
     where = "the defaults, for there is no file" if path is None else str(path)
     console.print(Text(f"{len(rulebook.rules)} rules from {where}", style="bold"))
     table = new_table(["rule", "severity", "fires on"], [])
+    table.columns[-1].no_wrap = False
     for rule in _shown(rulebook)["rules"]:
         table.add_row(rule["name"], rule["severity"], Text(rule["fires"]))
     console.print(table)

@@ -1,12 +1,16 @@
 """The alerter: what fires is in the outbox with the position, once, whatever is lost and whoever comes after."""
 
+import json
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from projections.alerts import RESOLVED, message_of
+from services.alerts.alerter import FIGURES
 from services.alerts.outbox import HELD
 from services.alerts.sending import LogSender
+from services.logs import JsonLines
 from services.views.memory import memory_views
 from services.views.port import Fenced, ViewsUnavailable
 from tests.model.notation import fact, line, retracted
@@ -91,6 +95,23 @@ async def test_views_that_lose_everything_meanwhile_send_nothing_again_and_lose_
         await after.start()
         await after.catch_up()
         assert desk.waiting(after) == unsent
+
+
+@asynchronous
+async def test_a_process_that_dies_before_lost_views_are_complete_leaves_word_of_what_was_dealt_with() -> None:
+    with stopped_clock() as clock, patch("services.alerts.alerter.ALERTS_MAX", 1):
+        desk = await desk_with_churn(clock)
+        await desk.book(fact("cancelled", "b1", "2024-06-01T01:00:00Z"))
+        for one in desk.alerter.outbox.of_sink("log"):
+            desk.alerter.outbox.sent(one)
+        await desk.alerter.save()
+        await desk.views.clear(0)
+        await desk.alerter.look()
+        await desk.alerter.catch_up(2)
+        after = desk.another()
+        await after.start()
+        await after.catch_up()
+        assert desk.waiting(after) == []
 
 
 @asynchronous
@@ -224,12 +245,12 @@ async def test_blocks_of_a_backlog_are_held_until_its_end() -> None:
 async def test_what_is_so_when_alerts_begin_is_taken_for_granted_and_told_when_it_is_over() -> None:
     with stopped_clock() as clock:
         desk = await desk_of(clock, CHURN, *two_accounts())
-        assert not desk.alerter.is_reviewed
+        assert not desk.alerter.reviewed
         await desk.alerter.note({"low|USD": FIGURE})
-        assert (desk.waiting(), desk.alerter.is_reviewed) == ([], True)
+        assert (desk.waiting(), desk.alerter.reviewed) == ([], {FIGURES})
         after = desk.another()
         await after.start()
-        assert (after.is_reviewed, [*after.open]) == (True, ["low|USD"])
+        assert (after.reviewed, [*after.open]) == ({FIGURES}, ["low|USD"])
         await after.tell({"low|USD": FIGURE})
         assert desk.waiting(after) == []
         await after.tell({}, ["low|USD"])
@@ -245,3 +266,7 @@ async def test_a_line_of_the_log_says_what_happened(caplog: pytest.LogCaptureFix
         f"alert {FIGURE.rule}: {FIGURE.summary} ({FIGURE.id})",
         f"alert {FIGURE.rule}: over: {FIGURE.summary} ({FIGURE.id}.resolved)",
     ]
+    line = json.loads(JsonLines().format(caplog.records[1]))
+    assert (line["level"], line["message"]) == ("WARNING", caplog.messages[1])
+    assert (line["alert"]["type"], line["alert"]["subject"]) == (RESOLVED, "~book")
+    assert line["alert"]["figure"]["figure"] == "nrr"

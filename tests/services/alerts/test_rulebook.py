@@ -106,6 +106,11 @@ WRONG = {
     "every score": (HEAD + 'on = "score"\nscore_at_most = 10', "line 5: .* fires on every answer"),
     "no score": (HEAD + 'on = "score"', "line 4: .* neither score_at_most nor fall_at_least"),
     "too deep a fall": (HEAD + 'on = "score"\nfall_at_least = 11', "line 5: .* can never fire"),
+    "no end of a term": (HEAD + 'on = "renewal"\nscore_at_least = 7', "line 4: .* how long before the end of a term"),
+    "too good a score": (
+        HEAD + 'on = "renewal"\nwithin = "30d"\nscore_at_least = 11',
+        "line 6: .* no answer is ever as good",
+    ),
     "an amount of nothing": (HEAD + 'on = "churn"\nmrr_at_least = 0', "line 5: .* mrr_at_least = 0 cannot be"),
     "a share of too much": (HEAD + 'on = "churn"\nshare_at_least = "150%"', "line 5: .* cannot be: write a share"),
     "an amount in no currency": (HEAD + 'on = "churn"\nmrr_at_least = { USDD = 5 }', "line 5: .* did you mean USD"),

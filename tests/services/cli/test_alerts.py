@@ -1,8 +1,10 @@
 """`revledger alerts`: what is wrong in a file is told with its line, and an example is a file that is right."""
 
+import re
 from pathlib import Path
 
-from services.alerts.rulebook import rulebook_of_toml
+from services.alerts.rulebook import EXAMPLE_RULES, rulebook_of_toml
+from tests.services.alerts.desk import ONLY
 from tests.services.cli.calling import called
 
 
@@ -40,7 +42,11 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_the_example_is_a_file_of_rules() -> None:
-    assert rulebook_of_toml(called("alerts", "example").out).rules
+    text = called("alerts", "example").out
+    assert rulebook_of_toml(text).rules == rulebook_of_toml("").rules
+    chosen = text.replace("\n# [[rule]]", "\n[[rule]]").partition("# Where alerts go")[0]
+    more = re.sub(r"^# (?=\w+ = )", "", chosen, flags=re.MULTILINE)
+    assert rulebook_of_toml(more).rules == (*rulebook_of_toml("").rules, *rulebook_of_toml(ONLY + EXAMPLE_RULES).rules)
 
 
 def test_replay_tells_what_would_have_fired(demo_books: Path, tmp_path: Path) -> None:
