@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PYTHONS := $(or $(PYTHON),python3.13 python3.12 python3.11 python3)
 ARGS ?=
+TEST_EFFORT ?= 40
 
 # Run by every candidate: silent success, or one sentence about what is missing.
 define SUITS
@@ -23,7 +24,7 @@ export SUITS
 
 .PHONY: help
 help: ## list these words
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: install
 install: $(STAMP) ## make .venv from constraints.txt and install revledger into it
@@ -57,7 +58,11 @@ run: $(STAMP) ## start the service with a made-up company (ARGS="--port 9000")
 test: $(STAMP) ## everything that is to be tested: ruff, mypy, pytest (ARGS="-k bridge")
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not crash" $(ARGS)
+	TEST_EFFORT=$(TEST_EFFORT) $(BIN)/python -m pytest -n 2 --dist loadgroup -m "not crash" $(ARGS)
+
+.PHONY: thorough
+thorough: $(STAMP) ## the same with all examples of every property, and new ones each time
+	$(MAKE) test TEST_EFFORT=100
 
 .PHONY: check
 check: $(STAMP) ## the quick part: ruff, mypy and the tidy rules

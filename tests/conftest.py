@@ -1,18 +1,20 @@
 """Options and fixtures that all tests share."""
 
-import os
-
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.effort import examples
+
 pytest_plugins = ["tests.servers.fixtures"]
 
-# Here new examples every run, in CI the same ones every time: what turns red there is what the change did.
+# By default new examples every run; with --hypothesis-profile=ci, as .ci/run has it, the same ones every time.
 # Examples are judged by their answers, never by the clock of a machine that does other things meanwhile.
 # Nor by how long it takes to draw them: on a busy machine that alone has failed a test that was right.
-settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "here", deadline=None, max_examples=examples(100), suppress_health_check=[HealthCheck.too_slow]
+)
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
-settings.load_profile("ci" if os.environ.get("CI") else "here")
+settings.load_profile("here")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

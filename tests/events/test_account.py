@@ -15,13 +15,14 @@ from events.facts import fact_of
 from events.money import VALUE_MAX
 from events.policy import DEFAULT_RULES
 from events.refusals import Refused
+from tests.effort import examples
 from tests.events.booked import Booked, event_from, posted_sums
 from tests.model.books import facts_in_force
 from tests.model.days import Event
 from tests.model.histories import arrival_orders, histories
 from tests.model.notation import changed, fact, line, retracted
 
-SHORTER = settings(max_examples=60, deadline=None)
+SHORTER = settings(max_examples=examples(60), deadline=None)
 ENCODER = msgspec.msgpack.Encoder()
 DECODER = msgspec.msgpack.Decoder(AccountState)
 

@@ -14,6 +14,7 @@ from events.days import day_of_moment, moment_of
 from events.facts import Fact, fact_of
 from events.movements import BRIDGE_MOVEMENTS, Posting
 from events.policy import DEFAULT_RULES, Rules
+from tests.effort import examples
 from tests.events.booked import (
     Booked,
     committed_by_cell,
@@ -27,8 +28,8 @@ from tests.model.days import EPOCH, Event, day_of
 from tests.model.histories import FIRST_DAY, SPANS_DAYS, arrival_orders, histories
 from tests.model.notation import fact, line
 
-LONGER = settings(max_examples=150, deadline=None)
-SHORTER = settings(max_examples=60, deadline=None)
+LONGER = settings(max_examples=examples(150), deadline=None)
+SHORTER = settings(max_examples=examples(60), deadline=None)
 RISES = ("new", "reactivation", "expansion")
 FALLS = ("contraction", "churn")
 

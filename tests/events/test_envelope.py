@@ -22,11 +22,12 @@ from events.facts import fact_of
 from events.policy import DEFAULT_RULES
 from events.refusals import REASONS, Refused
 from events.vocabulary import Event
+from tests.effort import examples
 from tests.events.refused import GOOD, REFUSED, nested, priced, raw_of, signing, without
 from tests.model.days import Event as ModelEvent
 from tests.model.histories import histories
 
-FUZZ = settings(max_examples=120, deadline=None)
+FUZZ = settings(max_examples=examples(120), deadline=None)
 
 
 def accepted(raw: bytes) -> Event | Refused:
@@ -281,7 +282,7 @@ def test_binary_mode_of_a_bad_event_is_refused() -> None:
 
 
 @given(histories())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 def test_every_event_reads_back_as_it_was_written(history: list[ModelEvent]) -> None:
     for said in history:
         event = event_of(json.dumps(said).encode())

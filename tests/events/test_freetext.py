@@ -14,6 +14,7 @@ from events.freetext import FREE_FIELDS, MARK, has_nonce, is_mark, mark_of, text
 from events.policy import Policy, Rules
 from events.refusals import Refused
 from events.vocabulary import ContractCancelled, SurveyAnswered
+from tests.effort import examples
 
 NONCE = "ab" * 16
 OWN_NONCE = "o" * 32
@@ -36,7 +37,7 @@ def test_free_text_is_what_the_vocabulary_types_as_such() -> None:
     assert {ContractCancelled: ("reason_text",), SurveyAnswered: ("comment",)} == FREE_FIELDS
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(TEXTS, st.booleans(), st.sampled_from([{}, *OWN, {"x": 1.50}]))
 def test_what_is_taken_out_is_the_text_and_nothing_else(text: str, is_ascii: bool, more: dict[str, Any]) -> None:
     document = survey(text, **more)

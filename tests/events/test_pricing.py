@@ -14,6 +14,7 @@ from events.days import FIRST_DAY, LAST_DAY, day_of_text
 from events.policy import DEFAULT_RULES, Rules
 from events.pricing import PricedLine, day_named, day_or_none, period_named, priced_lines, value_on
 from events.refusals import Refused
+from tests.effort import examples
 from tests.model.contracts import line_annual_e4
 from tests.model.histories import FIRST_DAY as STORY_DAY
 from tests.model.histories import priced_lines as lines_of_model
@@ -28,7 +29,7 @@ def steps_of(**said: Any) -> tuple[tuple[int, int], ...]:
     return tuple((day, value // 120_000) for day, value in found.steps)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.data())
 def test_a_line_is_worth_what_the_model_says_on_every_day(data: st.DataObject) -> None:
     said = data.draw(lines_of_model("l1", DAYS))

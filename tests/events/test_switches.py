@@ -10,6 +10,7 @@ from events.account import Booking
 from events.bookkeeping import book_difference, frontier_of
 from events.days import text_of_day
 from events.policy import Policy
+from tests.effort import examples
 from tests.events.booked import Booked, committed_by_cell, level_before, model_sums, posted_sums
 from tests.model.books import BOOK
 from tests.model.choices import Choices
@@ -18,7 +19,7 @@ from tests.model.histories import FIRST_DAY, SPANS_DAYS, arrival_orders, histori
 from tests.model.notation import fact, line
 
 E4_A_YEAR = 120_000
-SOME = settings(max_examples=120, deadline=None)
+SOME = settings(max_examples=examples(120), deadline=None)
 
 CHOICES = st.builds(
     Choices,

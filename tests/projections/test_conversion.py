@@ -12,6 +12,7 @@ from projections.buckets import Buckets
 from projections.conversion import ConvertedRow, Converter, NoRates, Sums, converted_bridge, converted_record
 from projections.groups import selected_groups
 from projections.rates import Rates, rates_key
+from tests.effort import examples
 from tests.projections.booked import cell, posting, record
 
 MONTH = 120_000
@@ -27,7 +28,7 @@ def converter(how: str = "closing") -> Converter:
     return Converter(Rates(kept), "USD", "constant" if how == "constant" else "closing", [10, 20, 30])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(AMOUNTS, st.dictionaries(st.sampled_from(BRIDGE_MOVEMENTS), AMOUNTS), AMOUNTS, st.booleans())
 def test_rows_add_up_as_they_are_shown(
     opening: Fraction, some: dict[str, Fraction], fx: Fraction, is_revalued: bool

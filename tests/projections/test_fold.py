@@ -13,12 +13,13 @@ from projections.groups import standing_groups
 from projections.pages import PageName, amounts_of_days
 from projections.records import NOTHING
 from projections.tally import tally_of
+from tests.effort import examples
 from tests.model.days import Event
 from tests.model.histories import arrival_orders, histories
 from tests.model.notation import fact, line, retracted
 from tests.projections.folding import Projected, batches, bookings_of, fold_all, projected
 
-SHORTER = settings(max_examples=60, deadline=None)
+SHORTER = settings(max_examples=examples(60), deadline=None)
 
 
 @st.composite

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from events.account import Booking
 from events.movements import Posting
 from projections.records import NOTHING, bytes_of_record, merged, record_of_bytes
+from tests.effort import examples
 from tests.projections.booked import bookings, cell, posted, posting, record
 
-SOME = settings(max_examples=40, deadline=None)
+SOME = settings(max_examples=examples(40), deadline=None)
 
 
 def test_what_cancels_out_is_gone() -> None:

@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 from events.account import Booking
 from projections.groups import selected_groups
 from projections.retention import NOBODY, Retention, retention_of
+from tests.effort import examples
 from tests.model.histories import FIRST_DAY
 from tests.projections.booked import bookings, cell, posting, record, records_of
 
 WHOLE = selected_groups(None, {})
-SOME = settings(max_examples=40, deadline=None)
+SOME = settings(max_examples=examples(40), deadline=None)
 
 
 def test_growth_of_one_account_does_not_make_up_for_the_loss_of_another() -> None:

@@ -10,9 +10,10 @@ from events.movements import Movement, Posting
 from events.timeline import Cell
 from projections.groups import Group, selected_groups, standing_groups
 from projections.tally import ACTIVE, COUNTED, COUNTS, EVERY, Count, Tally, tally_changes, tally_of
+from tests.effort import examples
 from tests.projections.booked import posted, record
 
-SHORTER = settings(max_examples=200, deadline=None)
+SHORTER = settings(max_examples=examples(200), deadline=None)
 ACCOUNT = "acme"
 MOVEMENTS: tuple[Movement, ...] = ("new", "reactivation", "expansion", "contraction", "churn", "transfer", "ahead")
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from events.partitions import partition_of
 from services.questions import QuestionError, question_of
 from services.rows import Answer
+from tests.effort import examples
 from tests.model.conversion import CURRENCIES, MissingError, Period, bridge, figures
 from tests.model.days import Event, date_of, day_of
 from tests.model.figures import MOVEMENTS, mrr_minor
@@ -22,7 +23,7 @@ from tests.services.books import MemoryBooks, asked_texts, books_of, group_in, p
 from tests.services.running import asynchronous
 from tests.services.test_reports import asked_books, questions, windows
 
-SOME = settings(max_examples=30, deadline=None, phases=(Phase.explicit, Phase.generate))
+SOME = settings(max_examples=examples(30), deadline=None, phases=(Phase.explicit, Phase.generate))
 SAID = ("currency", "policy", "convert", "rates", "rows")
 HOW = ("closing", "constant")
 RATES = ("1.1", "0.92", "1312.5", "0.0067", "3", "147.31", "1")

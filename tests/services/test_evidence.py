@@ -14,6 +14,7 @@ from services.evidence import AsOf, evidence_of
 from services.projector import Projector
 from services.reports import Answer
 from services.views.memory import memory_views
+from tests.effort import examples
 from tests.model.days import Event, moment
 from tests.model.histories import FIRST_DAY, arrival_orders, histories
 from tests.model.notation import fact, line
@@ -21,7 +22,7 @@ from tests.model.reports import Asked, Books
 from tests.services.books import POLICY, MemoryBooks, books_of, check_bridge, check_figures, text
 from tests.services.running import asynchronous
 
-SOME = settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.generate))
+SOME = settings(max_examples=examples(40), deadline=None, phases=(Phase.explicit, Phase.generate))
 START = moment("2024-06-01T00:00:00Z")
 MINUTE = 60_000_000
 WINDOW = (FIRST_DAY + 5, FIRST_DAY + 140)

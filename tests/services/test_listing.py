@@ -7,6 +7,7 @@ from projections.tables import TABLES
 from services.audit.replaying import replayed_table
 from services.compose import genesis_of
 from services.questions import question_of
+from tests.effort import examples
 from tests.model.days import Event
 from tests.model.histories import FIRST_DAY
 from tests.model.notation import fact, line
@@ -16,7 +17,7 @@ from tests.services.books import parameters, text
 from tests.services.running import asynchronous
 from tests.services.test_reports import arrived
 
-SOME = settings(max_examples=30, deadline=None, phases=(Phase.explicit, Phase.generate))
+SOME = settings(max_examples=examples(30), deadline=None, phases=(Phase.explicit, Phase.generate))
 
 
 @SOME

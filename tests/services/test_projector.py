@@ -16,6 +16,7 @@ from services.projector import Projector
 from services.views.memory import memory_views
 from services.views.port import Fenced, ViewsUnavailable
 from services.writer import Submitted
+from tests.effort import examples
 from tests.model.days import Event
 from tests.model.histories import arrival_orders, histories
 from tests.model.notation import changed, fact, line
@@ -23,7 +24,7 @@ from tests.services.books import MemoryBooks, raw_of
 from tests.services.running import asynchronous
 from tests.simulation.checks import check_views, content_of, folded
 
-SOME = settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.generate))
+SOME = settings(max_examples=examples(60), deadline=None, phases=(Phase.explicit, Phase.generate))
 EVENTS = [
     fact("signed", "a1", "2024-01-10", lines=[line(1000)], attributes={"segment": "smb"}),
     fact("signed", "b1", "2024-01-20", lines=[line(2000)]),

@@ -7,6 +7,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from services.questions import QuestionError
+from tests.effort import examples
 from tests.model.days import Event, day_of
 from tests.model.histories import FIRST_DAY, arrival_orders, histories
 from tests.model.notation import changed, fact, line, retracted
@@ -24,8 +25,8 @@ from tests.services.books import (
 from tests.services.running import asynchronous
 
 PHASES = (Phase.explicit, Phase.generate)
-MANY = settings(max_examples=120, deadline=None, phases=PHASES)
-SOME = settings(max_examples=40, deadline=None, phases=PHASES)
+MANY = settings(max_examples=examples(120), deadline=None, phases=PHASES)
+SOME = settings(max_examples=examples(40), deadline=None, phases=PHASES)
 NAMES = (
     *("segment", "region", "seats", "vip"),
     *("plan", "product", "owner", "campaign", "channel", "term_months"),

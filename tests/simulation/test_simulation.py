@@ -18,11 +18,12 @@ from services.ledgers.port import Ledger, LedgerUnavailable, StoredBlock
 from services.projector import Projector
 from services.views.port import START, ViewsUnavailable
 from services.writer import BooksDiffer, Writer
+from tests.effort import examples
 from tests.simulation.faults import UnreliableAccounts, UnreliableLedger
 from tests.simulation.play import play
 from tests.simulation.world import Parts
 
-SEEDS = 200
+SEEDS = examples(200)
 GROUP = 20
 SEEDS_LONG = 6_000
 GROUP_LONG = 500

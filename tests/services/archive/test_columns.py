@@ -8,6 +8,7 @@ from events import block as blocks
 from events.block import Block
 from services.archive.columns import BLOCKS, ENTRIES, POSTINGS, columns_of
 from services.ledgers.memory import memory_ledger
+from tests.effort import examples
 from tests.model.days import Event
 from tests.model.histories import histories
 from tests.services.books import MemoryBooks
@@ -22,7 +23,7 @@ async def blocks_of(events: list[Event]) -> list[Block]:
     return [blocks.block_of(one.data) async for one in ledger.read(0)]
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(histories())
 def test_every_posting_and_every_entry_is_a_row(history: list[Event]) -> None:
     found = asyncio.run(blocks_of(history))

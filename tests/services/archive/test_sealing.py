@@ -28,6 +28,7 @@ from services.archive.tables import ledger_tables
 from services.compose import genesis_of
 from services.ledgers.memory import memory_ledger
 from services.ledgers.port import Ledger, LedgerUnavailable
+from tests.effort import examples
 from tests.model.days import Event
 from tests.model.histories import histories
 from tests.services.archive.books import FOR_EVER, ledger_with, seal_all
@@ -53,7 +54,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(histories(), st.integers(1, 4), st.integers(1, 6), st.data())
 def test_archive_and_tail_are_the_ledger_at_every_height(
     history: list[Event], block_entries: int, segment_entries: int, data: st.DataObject

@@ -21,6 +21,7 @@ from services.questions import question_of
 from services.views.memory import memory_views
 from services.views.port import Position, ViewsUnavailable
 from services.views.redis import redis_views
+from tests.effort import examples
 from tests.model.days import Event
 from tests.model.notation import fact, line
 from tests.servers.redis import SharedRedis
@@ -29,7 +30,7 @@ from tests.services.books import books_of, parameters
 from tests.services.running import asynchronous
 from tests.services.test_reports import arrived, windows
 
-FEW = settings(max_examples=8, deadline=None, phases=(Phase.explicit, Phase.generate))
+FEW = settings(max_examples=examples(8), deadline=None, phases=(Phase.explicit, Phase.generate))
 EVENTS = [
     fact("signed", "a1", "2024-01-10", lines=[line(1000, plan="pro")], attributes={"segment": "smb"}),
     fact("signed", "b2", "2024-02-10", lines=[line(500, plan="team")], owner="kim"),
@@ -133,7 +134,7 @@ def altered(views: Any, dice: random.Random) -> tuple[str, bytes]:
     return key, field
 
 
-@settings(FEW, max_examples=20)
+@settings(FEW, max_examples=examples(20))
 @given(arrived(), st.integers(0, 2**32))
 @asynchronous
 async def test_whatever_is_changed_in_a_projection_is_found(events: list[Event], seed: int) -> None:

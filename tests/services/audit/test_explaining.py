@@ -14,13 +14,14 @@ from services.audit.explaining import _OF_ACCOUNT, _OF_POSTING, explanation
 from services.compose import genesis_of
 from services.questions import QuestionError, question_of
 from services.reports import Answer
+from tests.effort import examples
 from tests.model.days import Event
 from tests.model.histories import FIRST_DAY, arrival_orders, histories
 from tests.model.notation import fact, line, retracted
 from tests.services.books import MemoryBooks, parameters, text
 from tests.services.running import asynchronous
 
-SOME = settings(max_examples=25, deadline=None, phases=(Phase.explicit, Phase.generate))
+SOME = settings(max_examples=examples(25), deadline=None, phases=(Phase.explicit, Phase.generate))
 NAMES = (None, "plan", "owner", "account", "contract")
 COUNTS = {name for name, part in PARTS.items() if part.unit == "accounts"}
 NOT_POSTED = {*COUNTS, "kept"}

@@ -15,6 +15,7 @@ from services.ledgers.memory import memory_ledger
 from services.ledgers.port import Ledger, StoredBlock
 from services.policies import zone_of
 from services.writer import Submitted, Writer
+from tests.effort import examples
 from tests.events.booked import model_sums, posted_sums
 from tests.events.test_switches import CHOICES, policy_of
 from tests.model.books import BOOK
@@ -43,7 +44,7 @@ async def all_of(
     return [one async for one in rebooked(ledger, 0, policy, until, hot_accounts=1, directory=directory)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(histories(), CHOICES, CHOICES)
 @asynchronous
 async def test_another_policy_books_as_the_model_does(history: list[Event], then: Choices, now: Choices) -> None:

@@ -24,6 +24,7 @@ from services.questions import QuestionError, question_of
 from services.reports import Answer, Reports
 from services.views.memory import memory_views
 from services.writer import Submitted, Writer
+from tests.effort import examples
 from tests.events.test_switches import CHOICES, policy_of
 from tests.model.choices import Choices
 from tests.model.days import Event, day_of
@@ -42,7 +43,7 @@ from tests.services.books import (
 from tests.services.running import asynchronous
 from tests.services.test_reports import arrived, questions, windows
 
-SOME = settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.generate))
+SOME = settings(max_examples=examples(60), deadline=None, phases=(Phase.explicit, Phase.generate))
 START = moment_of_text("2024-01-01T00:00:00Z")
 MINUTE = 60_000_000
 EVERY_FIGURE = ",".join(CATALOGUE)

@@ -19,6 +19,7 @@ from services.ledgers.port import Ledger
 from services.questions import question_of
 from services.rows import Answer
 from services.settings import Settings, settings_from
+from tests.effort import examples
 from tests.model.days import Event
 from tests.model.notation import fact, line
 from tests.model.reports import Asked, Books
@@ -28,7 +29,7 @@ from tests.services.books import MemoryBooks, asked_texts, check_bridge, check_f
 from tests.services.running import asynchronous
 from tests.services.test_reports import arrived, windows
 
-FEW = settings(SOME, max_examples=8)
+FEW = settings(SOME, max_examples=examples(8))
 
 
 async def replay_from(

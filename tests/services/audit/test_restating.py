@@ -16,6 +16,7 @@ from services.compose import genesis_of
 from services.questions import QuestionError, question_of
 from services.reports import Answer
 from services.settings import settings_from
+from tests.effort import examples
 from tests.model.days import Event
 from tests.model.histories import FIRST_DAY, arrival_orders, histories
 from tests.model.notation import changed, fact, line, retracted
@@ -23,7 +24,7 @@ from tests.services.archive.books import seal_all
 from tests.services.books import MemoryBooks, parameters, text
 from tests.services.running import asynchronous
 
-SOME = settings(max_examples=40, deadline=None, phases=(Phase.explicit, Phase.generate))
+SOME = settings(max_examples=examples(40), deadline=None, phases=(Phase.explicit, Phase.generate))
 START = moment_of_text("2024-01-01T00:00:00Z")
 MINUTE = 60_000_000
 NAMES = (None, "plan", "segment", "owner", "account", "contract", "term_months")

@@ -13,6 +13,7 @@ from services.projector import Projector
 from services.settings import settings_from
 from services.views.memory import memory_views
 from services.views.port import Fenced
+from tests.effort import examples
 from tests.model.days import Event
 from tests.model.notation import fact, line
 from tests.servers.redis import SharedRedis
@@ -22,7 +23,7 @@ from tests.services.books import books_of
 from tests.services.running import asynchronous
 from tests.services.test_reports import arrived
 
-SOME = settings(max_examples=60, deadline=None, phases=(Phase.explicit, Phase.generate))
+SOME = settings(max_examples=examples(60), deadline=None, phases=(Phase.explicit, Phase.generate))
 EVENTS = [fact("signed", f"{name}1", "2024-01-10", lines=[line(1000)]) for name in "abc"]
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.archive.tables import ledger_tables
 from services.audit.unmatched import Unmatched, unmatched_of
+from tests.effort import examples
 from tests.model.days import Event
 from tests.model.histories import histories
 from tests.model.notation import fact, line, retracted
@@ -45,7 +46,7 @@ def test_each_says_what_it_waits_for() -> None:
     assert found[2].shown()["of_id"] == "never"
 
 
-@settings(max_examples=20)
+@settings(max_examples=examples(20))
 @given(histories(), st.randoms(use_true_random=False))
 def test_there_are_as_many_as_the_books_count(history: list[Event], dice: Any) -> None:
     dice.shuffle(history)

@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 from services.exports.beancount_form import BeancountWriting, amount, component, id_of_component, string
 from services.exports.forms import About
 from services.exports.journal import Opened, Total
+from tests.effort import examples
 from tests.services.exports.exports import loaded
 from tests.services.exports.test_csv_form import line_with
 
 IDS = st.text(max_size=12) | st.text("aA0-_ 2D:é", max_size=6)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(IDS)
 def test_a_component_is_valid_and_gives_back_its_id(text: str) -> None:
     """So that no two ids share a name."""
@@ -33,7 +34,7 @@ def test_components_of_usual_ids_can_be_read() -> None:
     assert [*map(component, ("acme", "cust_1", "acme-1"))] == ["Id-acme", "Id-cust-5F1", "Id-acme--1"]
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.text(max_size=12) | st.text('"\\n\t\r\x00x', max_size=6))
 def test_a_string_is_read_back_by_beancount(text: str) -> None:
     entries, errors, _ = parser.parse_string(f"2024-01-01 note Assets:A {string(text)}\n")

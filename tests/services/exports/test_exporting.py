@@ -24,6 +24,7 @@ from services.exports.files import IsThere
 from services.exports.forms import Form
 from services.questions import QuestionError
 from services.settings import settings_from
+from tests.effort import examples
 from tests.model.days import Event
 from tests.model.notation import changed, fact, line
 from tests.model.reports import Asked, Books
@@ -34,8 +35,8 @@ from tests.services.exports.exports import export, loaded, rows_in
 from tests.services.running import asynchronous
 from tests.services.test_reports import arrived, windows
 
-SOME = settings(max_examples=10, deadline=None, phases=(Phase.explicit, Phase.generate))
-FEW = settings(SOME, max_examples=4)
+SOME = settings(max_examples=examples(10), deadline=None, phases=(Phase.explicit, Phase.generate))
+FEW = settings(SOME, max_examples=examples(4))
 MOVEMENTS = ("new", "reactivation", "expansion", "contraction", "churn", "transfer")
 GROUPED = (None, "plan", "account", "owner")
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from events.money import mrr_minor
 from services.exports.journal import _MRR, COLUMNS, STEP_ENTRIES, Window, _joined
+from tests.effort import examples
 
 COUNTS = st.lists(st.integers(1, 30), max_size=12)
 
@@ -24,7 +25,7 @@ def test_spans_cover_every_step_once_and_none_is_of_two_partitions(counts: list[
     assert all(span.postings < postings + 30 for span in spans)
 
 
-@settings(max_examples=10)
+@settings(max_examples=examples(10))
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-500_000, 500_000), min_size=30, max_size=100))
 def test_the_monthly_amount_rounds_half_up(amounts: list[int]) -> None:
     amounts = [*amounts, -60_000, 60_000, -180_000]
