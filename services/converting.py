@@ -30,9 +30,9 @@ def currency_or_refusal(question: Question, currencies: Sequence[str]) -> str:
         return question.currency
     if len(currencies) > 1:
         which = (
-            "say with currency which of them, or another, to convert them to"
+            "say which of them, or another, to convert them to"
             if question.convert
-            else "choose one with currency, or convert them all to one with currency and convert=closing or constant"
+            else "choose one, or choose one to convert all the others to (convert: closing or constant)"
         )
         sentence = f"the books hold {', '.join(currencies)}, which are never added up as they are: {which}"
         raise QuestionError("currency", sentence)
