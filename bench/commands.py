@@ -55,15 +55,15 @@ def most_rss_mib(pid: int) -> float:
     """The most memory that a process and its children held together, looked at a few times a second (Linux)."""
     most = 0.0
     children = Path(f"/proc/{pid}/task/{pid}/children")
-    while held := _rss_mib(pid):
+    while held := rss_mib(pid):
         with suppress(OSError):
-            held += sum(_rss_mib(int(child)) for child in children.read_text("utf-8").split())
+            held += sum(rss_mib(int(child)) for child in children.read_text("utf-8").split())
         most = max(most, held)
         time.sleep(0.2)
     return most
 
 
-def _rss_mib(pid: int) -> float:
+def rss_mib(pid: int) -> float:
     """The memory a process holds; 0 when it has ended."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text("utf-8").splitlines():

@@ -1,6 +1,8 @@
 """Concentration: how much of the revenue hangs on the largest accounts."""
 
 from collections.abc import Iterable
+from heapq import nlargest
+from typing import Final
 
 from msgspec import Struct
 
@@ -8,19 +10,32 @@ from events.money import Exact, ratio_text
 from projections.groups import GroupsOf
 from projections.retention import Held
 
+LARGEST_MAX: Final = 10
+"""How many of the largest accounts are told apart."""
+
 
 class Shares(Struct, frozen=True):
-    """What each account with revenue is worth in annual_e4, the largest first."""
+    """What accounts with revenue are worth in annual_e4: each of the largest in order, and all of them added up.
 
-    levels: tuple[Exact, ...] = ()
+    `squares` is the sum of the squares of what each is worth.
+    """
+
+    largest: tuple[Exact, ...] = ()
+    total: Exact = 0
+    squares: Exact = 0
 
     def top(self, count: int) -> str | None:
-        """The share of so many of the largest accounts; None where there is no revenue."""
-        return ratio_text(sum(self.levels[:count]), sum(self.levels))
+        """The share of so many of the largest accounts, up to `LARGEST_MAX`; None where there is no revenue."""
+        return ratio_text(sum(self.largest[:count]), self.total)
 
     def herfindahl(self) -> str | None:
         """The sum of the squares of all shares: 1 is one account alone, 1/n are n equal ones."""
-        return ratio_text(sum([level * level for level in self.levels]), sum(self.levels) ** 2)
+        return ratio_text(self.squares, self.total**2)
+
+    def plus(self, other: "Shares") -> "Shares":
+        """Shares of these accounts and of others."""
+        largest = nlargest(LARGEST_MAX, (*self.largest, *other.largest))
+        return Shares(tuple(largest), self.total + other.total, self.squares + other.squares)
 
 
 NO_SHARES = Shares()
@@ -46,4 +61,5 @@ def shares_of(
 
 def shares_of_levels(levels: Iterable[Exact]) -> Shares:
     """Shares of the levels of accounts, in any order."""
-    return Shares(tuple(sorted(levels, reverse=True)))
+    every = list(levels)
+    return Shares(tuple(nlargest(LARGEST_MAX, every)), sum(every), sum([level * level for level in every]))

@@ -35,6 +35,14 @@ class Spread(Struct, frozen=True, cache_hash=True):
     is_annual: bool = False
 
 
+class Choice(Struct, frozen=True):
+    """Which cells a question is about: those of one currency that fit `where`, by the values of `by` if any."""
+
+    currency: str
+    by: str | None = None
+    where: Mapping[str, str] = {}
+
+
 @lru_cache(maxsize=50_000)
 def spread_of(cell: bytes) -> Spread:
     """The standing groups of a cell in msgpack; equal ones are mostly one object. Raises BlockDamaged."""

@@ -42,8 +42,7 @@ class Record(Struct, frozen=True, array_like=True, gc=False):
 
     def amounts(self) -> Amounts:
         """The sums by day, movement and cell in msgpack."""
-        sums = _SUMS.decode(_ARRAY + self.count.to_bytes(4) + self.sums)
-        return {(day, movement, self.cells[place]): amount for day, movement, amount, place in sums}
+        return {(day, movement, self.cells[place]): amount for day, movement, amount, place in sums_of([self])}
 
     def items(self) -> Iterator[tuple[tuple[int, Movement, Cell], int]]:
         """The sums by day, movement and cell."""
@@ -74,6 +73,12 @@ _DAY: Final = itemgetter(0)
 _KEY: Final = itemgetter(0, 1, 4)
 _ARRAY: Final = b"\xdd"
 """What an array in msgpack begins with, before its length in four bytes."""
+
+
+def sums_of(records: Sequence[Record]) -> list[Sum]:
+    """The sums of some records, one record after the other, their cells by the place in their record."""
+    count = sum([one.count for one in records])
+    return _SUMS.decode(_ARRAY + count.to_bytes(4) + b"".join([one.sums for one in records]))
 
 
 def merged(record: Record, posted: Sequence[Posted]) -> Record:

@@ -32,6 +32,16 @@ class Retention(Struct, frozen=True):
     accounts: int = 0
     lost: int = 0
 
+    def plus(self, other: "Retention") -> "Retention":
+        """Sums over these accounts and others."""
+        return Retention(
+            self.opening + other.opening,
+            self.closing + other.closing,
+            self.kept + other.kept,
+            self.accounts + other.accounts,
+            self.lost + other.lost,
+        )
+
 
 def retention_of(
     records: Iterable[tuple[str, Held]], currency: str | None, start: int, until: int, groups_of: GroupsOf
@@ -44,7 +54,8 @@ def retention_of(
     for account, record in records:
         for value, (opening, closing) in _levels(account, record, currency, start, until, groups_of).items():
             if opening > 0:
-                found[value] = _with(found.get(value, NOBODY), opening, closing)
+                one = Retention(opening, closing, min(opening, closing), 1, int(closing <= 0))
+                found[value] = found.get(value, NOBODY).plus(one)
     return found
 
 
@@ -63,13 +74,3 @@ def _levels(
             opening, closing = levels.get(value, (0, 0))
             levels[value] = (opening + amount if day < start else opening, closing + amount)
     return levels
-
-
-def _with(so_far: Retention, opening: Exact, closing: Exact) -> Retention:
-    return Retention(
-        so_far.opening + opening,
-        so_far.closing + closing,
-        so_far.kept + min(opening, closing),
-        so_far.accounts + 1,
-        so_far.lost + (closing <= 0),
-    )

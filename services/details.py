@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence, Set
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
@@ -10,11 +10,17 @@ from events.days import MONTH_PARTS, month_parts
 from events.notes import AnyNote
 from projections.basis import Details, Source
 from projections.costs import COST_NAMES, Costs, costs_of
+from projections.groups import Choice
 from projections.satisfaction import Satisfaction, Window, satisfaction_of
 from projections.terms import Values, values_of
 from services.evidence import Evidence, groups_asked
 from services.questions import Question
 
+if TYPE_CHECKING:
+    from projections.layers import Layers  # whoever asks once only does not load what it takes
+
+MIRRORED: Final[frozenset[Source]] = frozenset(("retention", "shares"))
+"""The sources that can be had from accounts in memory."""
 NOTED: Final[frozenset[Source]] = frozenset(("answers", "costs", "contracts"))
 """The sources that are in the notes of accounts."""
 
@@ -38,6 +44,19 @@ def costs_asked(
     if not names <= COST_NAMES:
         return None
     return costs_of(accounts, currency, bounds[0], bounds[-1], groups_asked(question))
+
+
+def details_mirrored(
+    layers: "Layers", question: Question, currency: str, bounds: Sequence[int], sources: Set[Source], margin: Fraction
+) -> Details:
+    """Details from the accounts in memory, of the sources that can be had from there."""
+    choice = Choice(currency, question.by, dict(question.where))
+    return Details(
+        retention=layers.retention(choice, bounds[0], bounds[-1]) if "retention" in sources else {},
+        shares=layers.shares(choice, bounds[-1]) if "shares" in sources else {},
+        months=months_of(bounds),
+        margin=margin,
+    )
 
 
 def details_noted(

@@ -104,7 +104,15 @@ class Evidence(Struct, frozen=True):
 
 async def evidence_of(views: Views, partitions: Sequence[int], keys: Sequence[str]) -> Evidence:
     """Reads some keys of all partitions."""
-    parts = [await views.snapshot(partition, keys) for partition in partitions]
+    return evidence_from(partitions, keys, [await views.snapshot(partition, keys) for partition in partitions])
+
+
+def evidence_from(
+    partitions: Sequence[int],
+    keys: Sequence[str],
+    parts: Sequence[tuple[Position | None, Sequence[Mapping[bytes, bytes]]]],
+) -> Evidence:
+    """What was read of some keys, each partition at a position of its own."""
     positions = {partition: at or START for partition, (at, _) in zip(partitions, parts, strict=True)}
     hashes = {key: [part[index] for _, part in parts] for index, key in enumerate(keys)}
     return Evidence(as_of_positions(positions), hashes)
@@ -126,10 +134,10 @@ def keys_for(
     question: Question, currency: str, bounds: Sequence[int], *, accounts: bool, notes: bool = False
 ) -> list[str]:
     """The keys that `buckets_for` reads, and the accounts and notes where they are needed anyway."""
-    keys = [ACCOUNTS] if accounts or not _is_kept(question) else []
+    keys = [ACCOUNTS] if accounts or not is_kept(question) else []
     if notes:
         keys.append(NOTES)
-    if _is_kept(question):
+    if is_kept(question):
         for name in {question.by or "", ""} if _has_rest(question) else {question.by or ""}:
             keys.append(months_key(currency, name))
             keys += [days_key(currency, name, month) for month in split_months([*bounds])]
@@ -140,7 +148,7 @@ def buckets_for(
     evidence: Evidence, question: Question, currency: str, bounds: Sequence[int]
 ) -> dict[str, Buckets]:
     """The sums of a question by group, sorted into its periods; the empty value stands for none."""
-    if not _is_kept(question):
+    if not is_kept(question):
         groups = groups_asked(question)
         tallies = (tally_of(account, record.items(), groups, {}) for account, record in evidence.records())
         return buckets_of(bounds, (), amounts_of_tallies(tallies, currency), frozenset())
@@ -156,7 +164,7 @@ def parts_for(
     evidence: Evidence, question: Question, currencies: Sequence[str], bounds: Sequence[int]
 ) -> dict[str, dict[str, Buckets]]:
     """The same for several currencies, by group and currency."""
-    if _is_kept(question):
+    if is_kept(question):
         sums_of = {currency: buckets_for(evidence, question, currency, bounds) for currency in currencies}
         return parts_of({f"{one}|{value}": sums for one, found in sums_of.items() for value, sums in found.items()})
     groups = groups_asked(question)
@@ -178,7 +186,7 @@ def _kept(evidence: Evidence, currency: str, name: str, bounds: Sequence[int]) -
     return buckets_of(bounds, evidence.months(currency, name), evidence.days(currency, name, split), split)
 
 
-def _is_kept(question: Question) -> bool:
+def is_kept(question: Question) -> bool:
     """Whether sums are kept for the groups of a question, so that nobody has to look at each account."""
     return not question.where and question.by not in _SCANNED_NAMES
 

@@ -5,8 +5,9 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from events.days import day_of_moment
@@ -30,8 +31,8 @@ from services.converting import (
     rates_required,
     told_of,
 )
-from services.details import NOTED, details_noted, months_of
-from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, keys_for, parts_for
+from services.details import MIRRORED, NOTED, details_mirrored, details_noted, months_of
+from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, is_kept, keys_for, parts_for
 from services.ledgers.port import Chains
 from services.listing import listed
 from services.moments import Known, known_at
@@ -40,6 +41,10 @@ from services.questions import Moment, Question, QuestionError, bounds_for, near
 from services.rows import Answer, rows_of_bridge, rows_of_figures
 from services.views.memory import memory_views
 from services.views.port import Views
+
+if TYPE_CHECKING:
+    from projections.layers import Layers
+    from services.mirror import Mirror, Mirrored
 
 __all__ = ["Answer", "Reports", "bounds_of_figures", "chosen_figures", "newest_day", "sources_of"]
 
@@ -65,8 +70,13 @@ class Reports:
         self._zone = zone
         self._partitions = partitions
         self._margin = margin
+        self._mirror: Mirror | None = None
         self._known: OrderedDict[tuple[tuple[int, int], ...], Views] = OrderedDict()
         self._folding = asyncio.Lock()
+
+    def keep_accounts(self, mirror: "Mirror") -> None:
+        """Answers from the accounts in a mirror where that is quicker: for a process that is asked again and again."""
+        self._mirror = mirror
 
     async def bridge(self, question: Question) -> Answer:
         """The bridge of every period; raises QuestionError."""
@@ -96,19 +106,24 @@ class Reports:
         before = bounds_before(question, bounds)
         if question.convert is not None:
             return await self._converted("figures", question, views, known, _currencies(book), bounds)
-        sources = sources_of(chosen)
-        noted = not sources.isdisjoint(NOTED)
-        keys = {
-            key: None
-            for some in (bounds, *([] if before is None else [before]))
-            for key in keys_for(question, currency, some, accounts=bool(sources), notes=noted)
-        }
-        evidence = await evidence_of(views, self._partitions, [*keys])
-        rows = await asyncio.to_thread(_figure_rows, evidence, question, currency, bounds, chosen, self._margin)
+        spans = [bounds] if before is None else [bounds, before]
+        asked = _AskedFigures(question, currency, chosen, self._margin)
+        mirrored = None if known is not None else await self._mirrored(asked, spans)
+        if mirrored is None:
+            evidence, layers = await evidence_of(views, self._partitions, asked.keys(spans)), None
+        else:
+            evidence, layers = mirrored.evidence, mirrored.layers
+        rows = await asyncio.to_thread(asked.rows, evidence, layers, bounds)
         if before is not None:
-            then = await asyncio.to_thread(_figure_rows, evidence, question, currency, before, chosen, self._margin)
+            then = await asyncio.to_thread(asked.rows, evidence, layers, before)
             rows = rows_compared((bounds, rows), (before, then), chosen)
         return self._answer("figures", currency, evidence.as_of, known, rows)
+
+    async def _mirrored(self, asked: "_AskedFigures", spans: Sequence[Sequence[int]]) -> "Mirrored | None":
+        """The sums asked for and the accounts in memory at their position; None where that is no use."""
+        if self._mirror is None or not asked.sources or not asked.fits_mirror:
+            return None
+        return await self._mirror.read(asked.keys(spans, accounts=False))
 
     async def table(self, name: str, question: Question) -> Answer:
         """A table of the catalogue as a day begins, by default after that of the newest event; raises QuestionError."""
@@ -246,18 +261,43 @@ def sources_of(chosen: Iterable[Figure]) -> set[Source]:
     return {source for figure in chosen for source in figure.reads}
 
 
-def _figure_rows(
-    evidence: Evidence,
-    question: Question,
-    currency: str,
-    bounds: list[int],
-    chosen: Sequence[Figure],
-    margin: Fraction,
-) -> list[Answer]:
-    sources = sources_of(chosen)
-    details = details_of(evidence.records, currency, (bounds[0], bounds[-1]), groups_asked(question), sources)
-    details = details_noted(details, evidence, question, currency, bounds, sources, margin)
-    return rows_of_figures(buckets_for(evidence, question, currency, bounds), details, question, bounds, chosen)
+class _AskedFigures(Struct, frozen=True):
+    """Figures in one currency, and what they are read from."""
+
+    question: Question
+    currency: str
+    chosen: Sequence[Figure]
+    margin: Fraction
+
+    @property
+    def sources(self) -> set[Source]:
+        """What they need besides sums."""
+        return sources_of(self.chosen)
+
+    @property
+    def fits_mirror(self) -> bool:
+        """Whether accounts in memory are all that is needed besides sums."""
+        return is_kept(self.question) and self.sources <= MIRRORED
+
+    def keys(self, spans: Sequence[Sequence[int]], *, accounts: bool = True) -> list[str]:
+        """The keys of the views that days or windows take, with those of accounts and notes where they are needed."""
+        asked, noted = (self.question, self.currency), not self.sources.isdisjoint(NOTED)
+        accounts = accounts and bool(self.sources)
+        found = (keys_for(*asked, span, accounts=accounts, notes=noted) for span in spans)
+        return [*{key: None for keys in found for key in keys}]
+
+    def rows(self, evidence: Evidence, layers: "Layers | None", bounds: Sequence[int]) -> list[Answer]:
+        """The figures of a day or a window, from the accounts in memory if there are any."""
+        question, currency = self.question, self.currency
+        asked = (question, currency, bounds, self.sources, self.margin)
+        if layers is None:
+            ends = (bounds[0], bounds[-1])
+            found = details_of(evidence.records, currency, ends, groups_asked(question), self.sources)
+            details = details_noted(found, evidence, *asked)
+        else:
+            details = details_mirrored(layers, *asked)
+        sums = buckets_for(evidence, question, currency, bounds)
+        return rows_of_figures(sums, details, question, bounds, self.chosen)
 
 
 def _converted_rows(

@@ -219,6 +219,7 @@ class _Process:
         """Runs the gateway; before the ledger has begun, it has only probes."""
         from services import distributed
         from services.gateway import application
+        from services.gateway.mirrored import keep_accounts
         from services.gateway.probes import probe_application
         from services.metrics import Metrics
 
@@ -230,6 +231,7 @@ class _Process:
                         served = await distributed.patiently(
                             lambda: stack.enter_async_context(distributed.gateway(self._settings))
                         )
+                    keep_accounts(served.reports, served.ledger, served.views, served.partitions)
                     app = application(served, self._settings)
                     serving = await stack.enter_async_context(_served(app, self._settings, listener))
                     _say(f"revledger gateway listens on {url_of(listener)} (Ctrl-C ends it)")

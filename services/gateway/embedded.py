@@ -8,6 +8,7 @@ from events.refusals import Refused
 from services import clock
 from services.compose import Books
 from services.deadletters import DeadLetters
+from services.gateway.mirrored import keep_accounts
 from services.gateway.ports import Positions, Served
 from services.intake import Intake
 from services.projector import Projector
@@ -18,6 +19,7 @@ PARTITION: Final = 0
 
 def embedded(books: Books, intake: Intake, projection: asyncio.Task[None]) -> Served:
     """What is served of a data directory; `projection` is the task that moves its views."""
+    keep_accounts(books.reports, books.ledger, books.views, (PARTITION,))
     return Served(
         books.ledger,
         books.views,

@@ -64,6 +64,12 @@ class _MemoryViews:
     ) -> tuple[Position | None, list[dict[bytes, bytes]]]:
         return self._positions.get(partition), await self.read_many(partition, keys)
 
+    async def snapshot_with(
+        self, partition: int, keys: Sequence[str], wanted: Mapping[str, Sequence[Field]]
+    ) -> tuple[Position | None, list[dict[bytes, bytes]], dict[str, list[bytes | None]]]:
+        position, hashes = await self.snapshot(partition, keys)
+        return position, hashes, await self.read_each(partition, wanted)
+
     async def keys(self, partition: int) -> list[str]:
         return sorted(key for of, key in self._hashes if of == partition)
 

@@ -127,6 +127,12 @@ class Views(Protocol):
         """The position and the hashes of the keys, in their order, all of one instant."""
         ...
 
+    async def snapshot_with(
+        self, partition: int, keys: Sequence[str], wanted: Mapping[str, Sequence[Field]]
+    ) -> tuple[Position | None, list[dict[bytes, bytes]], dict[str, list[bytes | None]]]:
+        """The same, and for every key of `wanted` the values of its fields, as `read_fields`; all of one instant."""
+        ...
+
     async def keys(self, partition: int) -> list[str]:
         """The keys of the partition's hashes, sorted; an emptied one may still be among them."""
         ...

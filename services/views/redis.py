@@ -227,13 +227,23 @@ class _RedisViews:
         return {key: list(found.get(key, ())) for key in wanted}
 
     async def snapshot(self, partition: int, keys: Sequence[str]) -> tuple[Position | None, list[dict[bytes, bytes]]]:
+        position, hashes, _ = await self.snapshot_with(partition, keys, {})
+        return position, hashes
+
+    async def snapshot_with(
+        self, partition: int, keys: Sequence[str], wanted: Mapping[str, Sequence[Field]]
+    ) -> tuple[Position | None, list[dict[bytes, bytes]], dict[str, list[bytes | None]]]:
+        asked = {key: list(fields) for key, fields in wanted.items() if fields}
         pipeline = self._client.pipeline(transaction=True)
         pipeline.hmget(self._own(partition), _PLACE)
         for key in keys:
             pipeline.hgetall(self._key(partition, key))
+        for key, fields in asked.items():
+            pipeline.hmget(self._key(partition, key), fields)
         with _explained():
-            place, *hashes = await pipeline.execute()
-        return _position(place), hashes
+            place, *found = await pipeline.execute()
+        values = dict(zip(asked, found[len(keys) :], strict=True))
+        return _position(place), found[: len(keys)], {key: list(values.get(key, ())) for key in wanted}
 
     async def keys(self, partition: int) -> list[str]:
         with _explained():

@@ -26,7 +26,7 @@ def levels(day: str, by: str | None = None) -> dict[str, list[int]]:
     views = projected([bookings_of(HISTORY)])
     records = [(account, views.record(account)) for account in views.records]
     found = shares_of(records, "USD", day_of(day), selected_groups(by, {}))
-    return {value: [level // E4 for level in shares.levels] for value, shares in found.items()}
+    return {value: [level // E4 for level in shares.largest] for value, shares in found.items()}
 
 
 def test_levels_of_a_day_whatever_comes_later() -> None:
@@ -41,6 +41,7 @@ def test_shares_by_hand() -> None:
     shares = shares_of_levels([100, 600, 100, 200])
     assert [shares.top(count) for count in (1, 2, 3, 10)] == ["0.60000000", "0.80000000", "0.90000000", "1.00000000"]
     assert shares.herfindahl() == "0.42000000"
+    assert shares_of_levels([600, 100]).plus(shares_of_levels([200, 100])) == shares
     assert (NO_SHARES.top(1), NO_SHARES.herfindahl()) == (None, None)
 
 

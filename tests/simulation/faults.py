@@ -163,6 +163,12 @@ class UnreliableViews:
         await self._reached("snapshot")
         return await self._inner.snapshot(partition, keys)
 
+    async def snapshot_with(
+        self, partition: int, keys: Sequence[str], wanted: Mapping[str, Sequence[Field]]
+    ) -> tuple[Position | None, list[dict[bytes, bytes]], dict[str, list[bytes | None]]]:
+        await self._reached("snapshot_with")
+        return await self._inner.snapshot_with(partition, keys, wanted)
+
     async def keys(self, partition: int) -> list[str]:
         await self._reached("keys")
         return await self._inner.keys(partition)

@@ -43,6 +43,16 @@ async def test_fields_of_many_keys_come_at_once(open_views: OpenViews) -> None:
 
 
 @asynchronous
+async def test_hashes_and_fields_come_with_their_position(open_views: OpenViews) -> None:
+    async with open_views() as views:
+        assert await views.snapshot_with(0, ["cells"], {"accounts": ["a"]}) == (None, [{}], {"accounts": [None]})
+        await fill(views, {"cells": {"a": "1"}, "accounts": {"a": "3", "b": "4"}})
+        found = await views.snapshot_with(0, ["cells", "none"], {"nothing": [], "accounts": ["b", "c"]})
+        assert found == (at(1), [{b"a": b"1"}, {}], {"nothing": [], "accounts": [b"4", None]})
+        assert await views.snapshot_with(0, [], {}) == (at(1), [], {})
+
+
+@asynchronous
 async def test_an_empty_store_has_nothing(open_views: OpenViews) -> None:
     async with open_views() as views:
         assert await views.position(0) is None

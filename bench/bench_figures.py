@@ -1,0 +1,174 @@
+"""How fast single figures and tables over 100,000 accounts are answered over HTTP, while events come in."""
+
+import random
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from statistics import median, quantiles
+from threading import Event, Thread
+from typing import Any, Final
+from urllib.parse import urlencode
+
+import msgspec
+from msgspec import Struct
+
+from bench.bench_bridge import ACCOUNTS, CURRENCIES, serving, write_company
+from bench.commands import load, rss_mib, scratch
+from bench.results import record
+from events.days import day_of_text, text_of_day
+from projections.figures import FIGURES
+from projections.tables import TABLES
+from services.compose import owner_of
+
+RUNS: Final = 3
+QUESTIONS: Final = 600
+RATE: Final = 50
+FIRST_DAY: Final = day_of_text("2023-01-01")
+LAST_DAY: Final = day_of_text("2026-01-01")
+NAMES: Final = (None, None, "plan", "product", "segment", "region", "owner", "channel", "term_months")
+FILTERS: Final = (None, None, None, "segment=smb", "segment=enterprise")
+ROWS: Final = 100
+
+
+def main() -> None:
+    """Loads the company once; every run is a new service, asked other questions each time."""
+    runs: list[Measured] = []
+    with scratch() as directory:
+        write_company(directory / "events.jsonl")
+        load(directory / "events.jsonl", directory / "data")
+        accounts = accounts_of(directory / "events.jsonl")
+        for run in range(RUNS):
+            with serving(directory / "data") as url:
+                runs.append(measured(url, directory / "data", accounts, random.Random(run)))
+    over = f"over HTTP, {ACCOUNTS:,} accounts, {RATE} events/s coming in"
+    figures, tables = f"99th percentile of a single figure {over}", f"99th percentile of a table of {ROWS} rows {over}"
+    record("figures", figures, [one.figure_ms for one in runs], "ms", "at most", 20)
+    record("figures-tables", tables, [one.table_ms for one in runs], "ms", "at most", 100)
+    first = f"the first figure that looks at every account, {over}"
+    record("figures-first", first, [one.first_ms for one in runs], "ms", "at most", 5_000)
+    memory = "memory that every account then takes in the process that answers"
+    record("figures-memory", memory, [one.account_bytes for one in runs], "bytes", "at most", 1_000)
+
+
+class Measured(Struct, frozen=True):
+    """One run: 99th percentiles, the first question, and the memory of an account."""
+
+    figure_ms: float
+    table_ms: float
+    first_ms: float
+    account_bytes: float
+
+
+def measured(url: str, data: Path, accounts: Sequence[str], chance: random.Random) -> Measured:
+    """Asks a service that just started, while events come in."""
+    owner = owner_of(data)
+    assert owner is not None, "the service holds its directory"
+    before = rss_mib(owner.pid)
+    first = asked_ms(f"{url}/v1/figures?{of_window(chance)}&figures=nrr")
+    grown = (rss_mib(owner.pid) - before) * 2**20 / len(accounts)
+    with arriving(url, accounts):
+        figures = [(name, asked_ms(f"{url}/v1/figures?{asked}")) for name, asked in figures_asked(chance)]
+        tables = [(name, asked_ms(f"{url}/v1/reports/{name}?{asked}")) for name, asked in tables_asked(chance)]
+    return Measured(percentile(figures), percentile(tables), first, grown)
+
+
+def accounts_of(path: Path) -> list[str]:
+    """The accounts of a file of events."""
+    with path.open("rb") as file:
+        return [*{msgspec.json.decode(raw, type=About).subject: None for raw in file}]
+
+
+class About(Struct):
+    """Of an event whom it is about."""
+
+    subject: str
+
+
+@contextmanager
+def arriving(url: str, accounts: Sequence[str]) -> Iterator[None]:
+    """Accounts sign one more contract each meanwhile, so many a second."""
+    is_over = Event()
+
+    def send() -> None:
+        began = time.perf_counter()
+        for number in count():
+            account = accounts[number * 7_919 % len(accounts)]
+            post(f"{url}/v1/events", signed(account, f"bench-{time.time_ns()}"))
+            if is_over.wait(max(0, began + (number + 1) / RATE - time.perf_counter())):
+                return
+
+    sending = Thread(target=send)
+    sending.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        sending.join()
+
+
+def signed(account: str, contract: str) -> dict[str, Any]:
+    """An account's new contract."""
+    lines = [{"line_id": "1", "plan": "pro", "amount_minor": 5_000}]
+    return {
+        "specversion": "1.0",
+        "source": "/bench",
+        "id": contract,
+        "type": "revledger.contract.signed.v1",
+        "subject": account,
+        "time": "2025-12-30T12:00:00Z",
+        "data": {"contract_id": contract, "currency": "USD", "lines": lines},
+    }
+
+
+def post(url: str, event: dict[str, Any]) -> None:
+    """Sends an event, which is durable then."""
+    headers = {"Content-Type": "application/cloudevents+json"}
+    with urllib.request.urlopen(urllib.request.Request(url, msgspec.json.encode(event), headers)) as answer:
+        answer.read()
+
+
+def of_window(chance: random.Random) -> str:
+    """Some currency, and some days of the company's three years."""
+    start, until = sorted(chance.sample(range(FIRST_DAY, LAST_DAY), 2))
+    days = {"from": text_of_day(start), "until": text_of_day(until)}
+    return urlencode({**days, "currency": chance.choice(CURRENCIES)})
+
+
+def figures_asked(chance: random.Random) -> Iterator[tuple[str, str]]:
+    """Every figure with its questions, by any name and filter."""
+    for number in range(QUESTIONS):
+        name = FIGURES[number % len(FIGURES)].name
+        by, where = chance.choice(NAMES), chance.choice(FILTERS)
+        asked = {"figures": name, **({"by": by} if by else {}), **({"where": where} if where else {})}
+        yield name, f"{of_window(chance)}&{urlencode(asked)}"
+
+
+def tables_asked(chance: random.Random) -> Iterator[tuple[str, str]]:
+    """Every table with its questions."""
+    for number in range(QUESTIONS // 4):
+        name = [*TABLES][number % len(TABLES)]
+        at = text_of_day(chance.randrange(FIRST_DAY + 90, LAST_DAY))
+        yield name, urlencode({"at": at, "currency": chance.choice(CURRENCIES), "limit": ROWS})
+
+
+def asked_ms(url: str) -> float:
+    """Milliseconds until a question is answered."""
+    began = time.perf_counter()
+    with urllib.request.urlopen(url) as answer:
+        answer.read()
+    return (time.perf_counter() - began) * 1_000
+
+
+def percentile(asked: Sequence[tuple[str, float]]) -> float:
+    """The 99th percentile of all questions; median and worst by name are printed."""
+    for name in dict(asked):
+        own = [taken for one, taken in asked if one == name]
+        print(f"  {name:32} median {median(own):9.1f} ms, worst {max(own):9.1f} ms")
+    return quantiles([taken for _, taken in asked], n=100)[98]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,345 @@
+"""Arrays: the sums of many accounts side by side in columns, to look at every account in a few milliseconds.
+
+All numbers are whole, in 64 bits, and so are all sums of them: amounts that together might outgrow them are not taken.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Generic, TypeVar
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from events.block import labels_of_raw, raw_cell_of
+from events.days import LAST_DAY
+from projections.concentration import LARGEST_MAX, Shares
+from projections.groups import Choice
+from projections.records import Record, sums_of
+from projections.retention import Retention
+
+Amounts = NDArray[np.int64]
+Codes = NDArray[np.int32]
+Places = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+
+TOTAL_MAX: Final = 2**62
+"""All amounts come to less, whatever their signs: no sum of some of them, nor of two sums, outgrows 64 bits."""
+NEVER: Final = LAST_DAY + 1
+"""The day of what is agreed and not in force: after all days that may be asked for."""
+_LIMB_BITS: Final = 16
+_LIMBS: Final = 4
+
+T = TypeVar("T")
+
+
+class TooLarge(Exception):
+    """Amounts that 64 bits may not have room for when they are added up."""
+
+
+class Numbered(Generic[T]):
+    """Numbers from 0 on for values, in the order they first come; only grows."""
+
+    def __init__(self) -> None:
+        self.values: list[T] = []
+        self._numbers: dict[T, int] = {}
+
+    def number(self, value: T) -> int:
+        """The number of a value."""
+        found = self._numbers.get(value)
+        if found is None:
+            found = self._numbers[value] = len(self.values)
+            self.values.append(value)
+        return found
+
+
+class Vocabulary:
+    """The numbers that columns have for currencies, plans, products, and labels in msgpack."""
+
+    def __init__(self) -> None:
+        self.currency: Final = Numbered[str]()
+        self.plan: Final = Numbered[str]()
+        self.product: Final = Numbered[str]()
+        self.labels: Final = Numbered[bytes]()
+
+
+class _Groups(Struct, frozen=True):
+    """Cells in order of group and account: where each account in a group begins, and where each group does.
+
+    `order` None: cells as they stand. `accounts` are those of the pairs of a group and an account; `starts` are cells
+    in that order, `firsts` pairs.
+    """
+
+    order: Places | None
+    starts: Places
+    accounts: Codes
+    firsts: Places
+    values: Sequence[str]
+
+
+class Columns(Struct, frozen=True):
+    """Sums in order of account and cell.
+
+    Of each sum the day (`NEVER` for what lies ahead) and the amount; of each cell its first sum, its account, and the
+    numbers of what it says; of each account its first cell, its name, and whether these columns still hold for it.
+    `total` is the sum of all amounts whatever their signs. `grouped` and `labelled` keep how cells are
+    grouped, and their values of labels, once worked out.
+    """
+
+    vocabulary: Vocabulary
+    names: Sequence[str]
+    places: Mapping[str, int]
+    holds: Flags
+    days: Codes
+    amounts: Amounts
+    first_sums: Places
+    accounts: Codes
+    currencies: Codes
+    plans: Codes
+    products: Codes
+    labels: Codes
+    first_cells: Places
+    total: int
+    grouped: dict[str, _Groups]
+    labelled: dict[str, tuple[Codes, Sequence[str]]]
+
+    @property
+    def held(self) -> int:
+        """How many accounts these columns hold for."""
+        return int(np.count_nonzero(self.holds))
+
+    def without(self, names: Iterable[str]) -> "Columns":
+        """The same columns, which no longer hold for some accounts."""
+        gone = [place for name in names if (place := self.places.get(name)) is not None and self.holds[place]]
+        if not gone:
+            return self
+        holds = self.holds.copy()
+        holds[gone] = False
+        return replace(self, holds=holds)
+
+    def retention(self, choice: Choice, start: int, until: int) -> dict[str, Retention]:
+        """As `retention_of`, of the accounts held."""
+        groups, fitting = self._groups(choice.by), self._fitting(choice)
+        opening, closing = (self._levels(day, groups, fitting) for day in (start, until))
+        is_opening = (opening > 0) & self.holds[groups.accounts]
+        opening, closing = np.where(is_opening, opening, 0), np.where(is_opening, closing, 0)
+        of_each = (
+            opening,
+            closing,
+            np.minimum(opening, closing),
+            is_opening.astype(np.int64),
+            (is_opening & (closing <= 0)).astype(np.int64),
+        )
+        sums = [np.add.reduceat(one, groups.firsts).tolist() for one in of_each]
+        found = zip(groups.values, *sums, strict=True)
+        return {value: Retention(*amounts) for value, *amounts in found if amounts[0]}
+
+    def shares(self, choice: Choice, day: int) -> dict[str, Shares]:
+        """As `shares_of`, of the accounts held."""
+        groups = self._groups(choice.by)
+        levels = self._levels(day, groups, self._fitting(choice))
+        levels = np.where((levels > 0) & self.holds[groups.accounts], levels, 0)
+        totals = np.add.reduceat(levels, groups.firsts).tolist()
+        squares = _squares(levels, groups.firsts)
+        ends = [*groups.firsts[1:].tolist(), len(levels)]
+        found = zip(groups.values, groups.firsts.tolist(), ends, totals, squares, strict=True)
+        return {
+            value: Shares(_largest(levels[first:end]), total, square)
+            for value, first, end, total, square in found
+            if total
+        }
+
+    def worth(self, choice: Choice, day: int) -> Amounts:
+        """What each account is worth as a day begins, by its place; nothing if it is not held."""
+        return np.where(self.holds, self._levels(day, self._groups(None), self._fitting(choice)), 0)
+
+    def _levels(self, day: int, groups: _Groups, fitting: Flags | None) -> Amounts:
+        """What each pair of a group and an account is worth as a day begins, counting the cells that fit."""
+        levels = np.add.reduceat(np.where(self.days < day, self.amounts, 0), self.first_sums)
+        if fitting is not None:
+            levels *= fitting
+        return np.add.reduceat(levels if groups.order is None else levels[groups.order], groups.starts)
+
+    def _fitting(self, choice: Choice) -> Flags | None:
+        """The cells a question is about; None: all of them."""
+        fitting: Flags | None = None
+        for name, value in (("currency", choice.currency), *choice.where.items()):
+            codes, values = self._values(name)
+            if value not in values:
+                return np.zeros(len(codes), dtype=np.bool_)
+            if len(values) > 1:
+                own = codes == values.index(value)
+                fitting = own if fitting is None else fitting & own
+        return fitting
+
+    def _groups(self, by: str | None) -> _Groups:
+        found = self.grouped.get(by or "")
+        if found is None:
+            found = self.grouped[by or ""] = self._whole() if by is None else self._grouped(by)
+        return found
+
+    def _whole(self) -> _Groups:
+        accounts = np.arange(len(self.names), dtype=np.int32)
+        return _Groups(None, self.first_cells, accounts, np.zeros(1, dtype=np.intp), [""])
+
+    def _grouped(self, by: str) -> _Groups:
+        codes, values = self._values(by)
+        order = np.lexsort((self.accounts, codes))
+        codes, accounts = codes[order], self.accounts[order]
+        starts = np.flatnonzero(_begins(codes) | _begins(accounts))
+        firsts = np.flatnonzero(_begins(codes[starts]))
+        return _Groups(order, starts, accounts[starts], firsts, [values[code] for code in codes[starts][firsts]])
+
+    def _values(self, name: str) -> tuple[Codes, Sequence[str]]:
+        """The value of every cell under a name, as a place in a list of values."""
+        vocabulary = self.vocabulary
+        plain = {
+            "currency": (self.currencies, vocabulary.currency.values),
+            "plan": (self.plans, vocabulary.plan.values),
+            "product": (self.products, vocabulary.product.values),
+        }
+        if name in plain:
+            return plain[name]
+        found = self.labelled.get(name)
+        if found is None:
+            found = self.labelled[name] = self._of_labels(name)
+        return found
+
+    def _of_labels(self, name: str) -> tuple[Codes, Sequence[str]]:
+        labels, places = np.unique(self.labels, return_inverse=True)
+        numbered, known = Numbered[str](), self.vocabulary.labels.values
+        of_labels = [numbered.number(dict(labels_of_raw(known[one])).get(name, "")) for one in labels.tolist()]
+        return np.array(of_labels, dtype=np.int32)[places], numbered.values
+
+    def only_held(self) -> "Columns":
+        """The accounts held alone."""
+        if self.holds.all():
+            return self
+        keeps = self.holds[self.accounts]
+        cells, sums = _counts(self.first_cells, self.accounts), _counts(self.first_sums, self.days)
+        kept_sums = np.repeat(keeps, sums)
+        amounts = self.amounts[kept_sums]
+        names = [name for name, holds in zip(self.names, self.holds.tolist(), strict=True) if holds]
+        return _columns(
+            self.vocabulary,
+            names,
+            self.days[kept_sums],
+            amounts,
+            sums[keeps],
+            [codes[keeps] for codes in (self.currencies, self.plans, self.products, self.labels)],
+            cells[self.holds],
+            int(np.abs(amounts).sum()),
+        )
+
+
+def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary) -> Columns:
+    """The columns of some records, at least one, each with a sum at least; raises TooLarge."""
+    held = [*records.values()]
+    days, movements, amounts, places = zip(*sums_of(held), strict=True)
+    total = sum(map(abs, amounts))
+    if total >= TOTAL_MAX:
+        raise TooLarge
+    cells = np.array([len(one.cells) for one in held], dtype=np.intp)
+    own = np.array(places, dtype=np.intp)
+    own += np.repeat(_firsts(cells), [one.count for one in held])
+    order = np.argsort(own, kind="stable")
+    is_ahead = np.array([movement == "ahead" for movement in movements], dtype=np.bool_)
+    dated = np.where(is_ahead, NEVER, np.array(days, dtype=np.int32)).astype(np.int32)
+    raw = [raw_cell_of(cell) for one in held for cell in one.cells]
+    said = (
+        [vocabulary.currency.number(one.currency) for one in raw],
+        [vocabulary.plan.number(one.plan) for one in raw],
+        [vocabulary.product.number(one.product) for one in raw],
+        [vocabulary.labels.number(bytes(one.labels)) for one in raw],
+    )
+    return _columns(
+        vocabulary,
+        [*records],
+        dated[order],
+        np.array(amounts, dtype=np.int64)[order],
+        np.bincount(own, minlength=len(raw)),
+        [np.array(codes, dtype=np.int32) for codes in said],
+        cells,
+        total,
+    )
+
+
+def joined(tables: Sequence[Columns]) -> Columns:
+    """Several columns of different accounts in one; raises TooLarge."""
+    parts = [table.only_held() for table in tables]
+    total = sum(part.total for part in parts)
+    if total >= TOTAL_MAX:
+        raise TooLarge
+    said = [(part.currencies, part.plans, part.products, part.labels) for part in parts]
+    return _columns(
+        parts[0].vocabulary,
+        [name for part in parts for name in part.names],
+        np.concatenate([part.days for part in parts]),
+        np.concatenate([part.amounts for part in parts]),
+        np.concatenate([_counts(part.first_sums, part.days) for part in parts]),
+        [np.concatenate(codes) for codes in zip(*said, strict=True)],
+        np.concatenate([_counts(part.first_cells, part.accounts) for part in parts]),
+        total,
+    )
+
+
+def _columns(
+    vocabulary: Vocabulary,
+    names: Sequence[str],
+    days: Codes,
+    amounts: Amounts,
+    sums: Places,
+    said: Sequence[Codes],
+    cells: Places,
+    total: int,
+) -> Columns:
+    """Columns that hold for all accounts, from how many sums each cell has, and how many cells each account."""
+    assert sums.all(), "no cell is without a sum"
+    assert cells.all(), "no account is without a cell"
+    accounts = np.repeat(np.arange(len(names), dtype=np.int32), cells)
+    places = {name: place for place, name in enumerate(names)}
+    holds = np.ones(len(names), dtype=np.bool_)
+    currencies, plans, products, labels = said
+    of_cells = (accounts, currencies, plans, products, labels)
+    return Columns(
+        vocabulary, names, places, holds, days, amounts, _firsts(sums), *of_cells, _firsts(cells), total, {}, {}
+    )
+
+
+def _firsts(counts: Places) -> Places:
+    """Where each of some parts that follow each other begins, from how long they are."""
+    return np.cumsum(counts, dtype=np.intp) - counts
+
+
+def _counts(firsts: Places, parts: Codes) -> Places:
+    """How long each part is, from where they begin."""
+    return np.diff(firsts, append=len(parts))
+
+
+def _begins(codes: Codes) -> Flags:
+    """Where another code follows, and at the first one."""
+    return np.concatenate([np.ones(1, dtype=np.bool_), codes[1:] != codes[:-1]])
+
+
+def _largest(levels: Amounts) -> tuple[int, ...]:
+    """The largest levels above zero, the largest first."""
+    if len(levels) > LARGEST_MAX:
+        levels = np.partition(levels, -LARGEST_MAX)[-LARGEST_MAX:]
+    return tuple(sorted((level for level in levels.tolist() if level), reverse=True))
+
+
+def _squares(levels: Amounts, firsts: Places) -> list[int]:
+    """The sums of the squares of levels from one place to the next, which 64 bits have no room for.
+
+    Levels are cut into limbs whose products can be added up for as many accounts as there may be.
+    """
+    sums = [0] * len(firsts)
+    limbs = [levels >> (_LIMB_BITS * place) & ((1 << _LIMB_BITS) - 1) for place in range(_LIMBS)]
+    filled = [(place, limb) for place, limb in enumerate(limbs) if limb.any()]
+    for place, limb in filled:
+        for other, times in filled:
+            if other <= place:
+                weight = (1 if other == place else 2) << (_LIMB_BITS * (place + other))
+                parts = np.add.reduceat(limb * times, firsts).tolist()
+                sums = [so_far + part * weight for so_far, part in zip(sums, parts, strict=True)]
+    return sums

@@ -1,0 +1,80 @@
+"""Layers: the columns of all accounts, old and large ones below, new and small ones above; each account in one."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, TypeVar
+
+import numpy as np
+from msgspec import Struct
+
+from projections.arrays import TOTAL_MAX, Amounts, Columns, TooLarge, Vocabulary, columns_of, joined
+from projections.concentration import NO_SHARES, Shares
+from projections.groups import Choice
+from projections.records import Record
+from projections.retention import NOBODY, Retention
+
+TIMES_LARGER: Final = 4
+"""How many times as many accounts a layer holds as the one above: so they are few, and an account is seldom moved."""
+
+S = TypeVar("S", Retention, Shares)
+
+
+class Layers(Struct, frozen=True):
+    """Columns of different accounts; never changed, so whoever reads them is not disturbed by what comes."""
+
+    columns: tuple[Columns, ...] = ()
+
+    @property
+    def held(self) -> int:
+        """How many accounts there are."""
+        return sum(one.held for one in self.columns)
+
+    @property
+    def total(self) -> int:
+        """All amounts whatever their signs; below `TOTAL_MAX`, but for layers of several partitions put together."""
+        return sum(one.total for one in self.columns)
+
+    def changed(self, records: Mapping[str, Record | None], vocabulary: Vocabulary) -> "Layers":
+        """With the records that some accounts have now, None for those without one; raises TooLarge."""
+        columns = [one.without(records) for one in self.columns]
+        some = {account: record for account, record in records.items() if record is not None and record.count}
+        if some:
+            columns.append(columns_of(some, vocabulary))
+        if Layers(tuple(columns)).total >= TOTAL_MAX:
+            raise TooLarge
+        return Layers(_piled([one for one in columns if one.held]))
+
+    def retention(self, choice: Choice, start: int, until: int) -> dict[str, Retention]:
+        """As `retention_of`."""
+        return _summed((one.retention(choice, start, until) for one in self.columns), NOBODY)
+
+    def shares(self, choice: Choice, day: int) -> dict[str, Shares]:
+        """As `shares_of`."""
+        return _summed((one.shares(choice, day) for one in self.columns), NO_SHARES)
+
+
+    def names(self) -> list[str]:
+        """The accounts by place, in the order of `worth`; also those that a layer no longer holds for."""
+        return [name for one in self.columns for name in one.names]
+
+    def worth(self, choice: Choice, day: int) -> Amounts:
+        """What each account is worth as a day begins."""
+        return np.concatenate([one.worth(choice, day) for one in self.columns] or [np.zeros(0, dtype=np.int64)])
+
+
+def _piled(columns: Iterable[Columns]) -> tuple[Columns, ...]:
+    """Columns so that each holds many more accounts than the next."""
+    piled: list[Columns] = []
+    for above in columns:
+        piled.append(above)
+        while len(piled) > 1 and piled[-1].held * TIMES_LARGER > piled[-2].held:
+            piled[-2:] = [joined(piled[-2:])]
+    return tuple(piled)
+
+
+def _summed(parts: Iterable[Mapping[str, S]], nothing: S) -> dict[str, S]:
+    """What parts have under each value, added up."""
+    found: dict[str, S] = {}
+    for part in parts:
+        for value, one in part.items():
+            found[value] = found.get(value, nothing).plus(one)
+    return found
