@@ -17,7 +17,8 @@ from bench.bench_bridge import serving
 from bench.bench_projector import written
 from bench.commands import scratch
 from bench.results import record
-from services.alerts.alerter import Alerter, State
+from services.alerts.alerter import Alerter
+from services.alerts.routing import State
 from services.alerts.rulebook import rulebook_of_toml
 from services.demo import demo_events
 from services.ledgers.port import Ledger

@@ -118,7 +118,7 @@ def _block() -> dict[str, Any]:
 def _alert() -> dict[str, Any]:
     """What the topic of alerts holds."""
     names = ("id", "source", "subject", "time")
-    types = ["revledger.alert.fired.v1", "revledger.alert.resolved.v1"]
+    types = [f"revledger.alert.{what}.v1" for what in ("fired", "resolved", "escalated")]
     told = dict.fromkeys(("id", "rule", "kind", "severity", "summary", "explain"), _TEXT)
     return {
         "title": "An alert, as a CloudEvent in structured mode",

@@ -16,6 +16,7 @@ from projections.rules import Context, Rule, Severity, Stake
 
 FIRED: Final = "revledger.alert.fired.v1"
 RESOLVED: Final = "revledger.alert.resolved.v1"
+ESCALATED: Final = "revledger.alert.escalated.v1"
 SOURCE: Final = "/revledger/alerts"
 ID_CHARACTERS: Final = 26
 """Of base32: 130 bits, so that two alerts never share an id by chance."""
@@ -141,6 +142,14 @@ def message_of(alert: Alert, type_: str = FIRED) -> Message:
         "datacontenttype": "application/json",
         "data": told,
     }
+    return Message(event_id, msgspec.json.encode(document))
+
+
+def retold(body: bytes, type_: str) -> Message:
+    """What became of an alert, of which the message of its firing is given."""
+    document = msgspec.json.decode(body)
+    event_id = f"{document['data']['id']}.{type_.split('.')[-2]}"
+    document.update(type=type_, id=event_id)
     return Message(event_id, msgspec.json.encode(document))
 
 

@@ -65,6 +65,8 @@ class Rule(Struct, frozen=True, kw_only=True):
     by: str | None = None
     after_seconds: int = 0
     cool_down_seconds: int = 0
+    escalate_seconds: int = 0
+    escalate_to: tuple[str, ...] = ()
 
 
 class Context(Struct, frozen=True):

@@ -65,6 +65,7 @@ class Books(Struct, frozen=True):
     reports: Reports
     policy: Policy
     alert_views: Views
+    request_views: Views
 
 
 @asynccontextmanager
@@ -93,6 +94,8 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
         stack.push_async_callback(views.close)
         alert_views = redis_views(valkey, namespace=alerts_namespace(settings))
         stack.push_async_callback(alert_views.close)
+        request_views = redis_views(valkey, namespace=requests_namespace(settings))
+        stack.push_async_callback(request_views.close)
         projector = Projector(ledger, views)
         await projector.start()
         dead_letters = DeadLetters(directory)
@@ -106,12 +109,18 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
             Reports(ledger, views, policy.stamp, zone_of(policy), margin=policy.margin),
             policy,
             alert_views,
+            request_views,
         )
 
 
 def alerts_namespace(settings: Settings) -> str:
     """What the keys of the alerts' views start with: a position of their own, beside that of the projections."""
     return f"{settings.prefix}:alerts"
+
+
+def requests_namespace(settings: Settings) -> str:
+    """Likewise of what people ask about alerts."""
+    return f"{settings.prefix}:alert-requests"
 
 
 @asynccontextmanager

@@ -9,7 +9,9 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from events.block import Genesis
-from services.compose import alerts_namespace, genesis_of
+from services.alerts.board import Board
+from services.alerts.requests import Requests
+from services.compose import alerts_namespace, genesis_of, requests_namespace
 from services.gateway.polled import Polled
 from services.gateway.ports import Served
 from services.kafka.connection import Names
@@ -97,6 +99,9 @@ async def gateway(settings: Settings) -> AsyncIterator[Served]:
         entrance = await stack.enter_async_context(publishing(settings, found))
         events = Input(settings)
         stack.push_async_callback(events.close)
+        alerts, requests = alert_views_of(settings), request_views_of(settings)
+        stack.push_async_callback(alerts.close)
+        stack.push_async_callback(requests.close)
         yield Served(
             found.ledger,
             found.views,
@@ -107,6 +112,7 @@ async def gateway(settings: Settings) -> AsyncIterator[Served]:
             entrance,
             is_projecting=False,
             unread=events.unread,
+            board=Board(alerts, Requests(requests), partitions),
         )
 
 
@@ -124,6 +130,11 @@ def views_of(settings: Settings, namespace: str | None = None) -> Views:
 def alert_views_of(settings: Settings) -> Views:
     """The views of the alerts on the same Redis."""
     return views_of(settings, alerts_namespace(settings))
+
+
+def request_views_of(settings: Settings) -> Views:
+    """The views of what people ask about alerts."""
+    return views_of(settings, requests_namespace(settings))
 
 
 async def begun(settings: Settings) -> None:

@@ -43,6 +43,11 @@ class Follower(ABC):
         """Drops what is in memory and begins where the views stand; then nothing is doubtful."""
 
     @property
+    def partition(self) -> int:
+        """Which partition it follows."""
+        return self._partition
+
+    @property
     def position(self) -> Position:
         """How far the views reach."""
         return self._position

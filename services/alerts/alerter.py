@@ -7,21 +7,19 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from datetime import tzinfo
 from typing import Final
 
-import msgspec
-
 from events import block as blocks
 from events.block import Block
 from events.facts import key_of
-from projections.alerts import RESOLVED, Alert, Message, message_of
+from projections.alerts import Alert, Message, message_of
 from projections.happenings import Score
-from projections.rules import Rule
 from services import clock
 from services.alerts.cooling import Cooling
 from services.alerts.finding import Finder, Found, bytes_of_scores, scores_of_bytes
-from services.alerts.outbox import DEAD, HELD, OUTBOX, Outbox, outgoing, written
-from services.alerts.rulebook import Rulebook
+from services.alerts.memory import MEMORY_KEYS, Memory
+from services.alerts.outbox import DEAD, HELD, OUTBOX, Outbox, written
+from services.alerts.requests import Request
+from services.alerts.routing import State, escalation_id, on_the_way
 from services.alerts.silences import silent_until
-from services.alerts.told import told_of
 from services.following import Follower
 from services.ledgers.port import Ledger, StoredBlock
 from services.metrics import Metrics
@@ -31,11 +29,8 @@ FORMAT: Final = 1
 """The form of what is written; views of another form are built anew, as after a loss."""
 BOOK: Final = "book"
 SCORES: Final = "scores"
-ALERTS: Final = "alerts"
 OPEN: Final = "open"
-"""Keys of the views: what holds for the partition, answers by account, alerts by id, states that last by name."""
-ALERTS_MAX: Final = 5_000
-"""How many alerts are kept to be shown; the oldest go first."""
+"""Keys of the views: what holds for the partition, answers by account, states that last by name."""
 FIGURES: Final = "reviewed"
 DATES: Final = "foreseen"
 LOOKS: Final = (FIGURES, DATES)
@@ -47,23 +42,6 @@ _log: Final = logging.getLogger("revledger")
 Reached = Callable[[int, int], Awaitable[None]]
 """(partition, height) -> returns once the projections have passed that block."""
 Writes = dict[str, dict[Field, Value | None]]
-
-
-class State:
-    """What the alerts of one process share: the rules in force."""
-
-    def __init__(self, rulebook: Rulebook) -> None:
-        self.rulebook = rulebook
-
-    def sinks_of(self, rule_name: str) -> tuple[str, ...]:
-        """Where alerts of a rule go: all sinks, if it does not say."""
-        everywhere = tuple(sink.name for sink in self.rulebook.sinks)
-        rule = self.rule(rule_name)
-        return everywhere if rule is None or rule.sinks is None else rule.sinks
-
-    def rule(self, name: str) -> Rule | None:
-        """The rule of a name."""
-        return next((rule for rule in self.rulebook.rules if rule.name == name), None)
 
 
 class Alerter(Follower):
@@ -96,9 +74,8 @@ class Alerter(Follower):
         self._zone = zone
         self._lock = asyncio.Lock()
         self._scores: OrderedDict[str, list[Score]] = OrderedDict()
-        self._alerts: OrderedDict[str, bytes] = OrderedDict()
+        self._memory = Memory()
         self._cooling = Cooling()
-        self._events: dict[str, list[str]] = {}
         self._open: dict[str, str] = {}
         self._floor = self._high = self._silent_until = 0
         self._is_lost = False
@@ -162,7 +139,9 @@ class Alerter(Follower):
             if not new and not gone:
                 return
             messages = [(alert.rule, message_of(alert)) for alert in new.values()]
-            messages += [one for name in over for one in self._resolution(self._open[name])]
+            messages += [one for name in over for one in self._memory.resolution(self._open[name])]
+            for name in over:
+                self.outbox.cancel(escalation_id(self._open[name]))
             due = clock.now() if is_first or not self.stale else HELD
             states: dict[Field, Value | None] = {name: alert.id for name, alert in new.items()}
             states.update(dict.fromkeys(gone))
@@ -170,6 +149,20 @@ class Alerter(Follower):
                 self._open.update({name: alert.id for name, alert in new.items()})
                 for name in gone:
                     del self._open[name]
+
+    async def answer(self, requests: Sequence[Request]) -> bool:
+        """Does what is asked about alerts, once each; whether that is written down. Raises as `save`."""
+        async with self._lock:
+            writes = self._memory.answered(requests)
+            if self._doubtful or not writes:
+                return not self._doubtful
+            for one in requests:
+                if self._memory.is_new(one):
+                    if one.what == "acknowledge":
+                        self.outbox.cancel(escalation_id(one.alert))
+                    else:
+                        self.outbox.resend(one.alert, clock.now())
+            return await self._beside(writes)
 
     async def _project(self, batch: Sequence[StoredBlock]) -> None:
         before, some = self._before, []
@@ -223,7 +216,7 @@ class Alerter(Follower):
 
     def _is_due(self, alert: Alert) -> bool:
         """Whether an alert is told, which it is not so soon after another of its rule about the same."""
-        if alert.id in self._alerts:
+        if alert.id in self._memory:
             return False
         if self._cooling.is_due(self._state.rule(alert.rule), alert):
             return True
@@ -260,26 +253,22 @@ class Alerter(Follower):
         going = [
             one
             for rule, message in messages
-            for one in outgoing(message, self._state.sinks_of(rule), self._due_of(rule, due))
+            for one in on_the_way(self._state.route(rule), message, self._due_of(rule, due))
         ]
         bodies = dict(zip([alert.id for alert in alerts], [message.body for _, message in messages], strict=False))
         results = self.outbox.writes()
-        parts = [self._everything() if self._is_lost else {}, results, writes, written(going)]
-        kept: dict[Field, Value | None] = dict.fromkeys(self._oldest(len(bodies)))
-        kept.update(bodies)
+        kept = self._memory.fired(bodies)
+        parts = [self._everything() if self._is_lost else {}, results, kept, writes, written(going)]
         fired = self._fired + len(bodies)
         book: dict[Field, Value | None] = {"format": FORMAT, "floor": self._floor, "input_at": self.input_at}
         book |= {"fired": fired, "silent": self._silent_until}
         book |= {look: int(look in self.reviewed) for look in LOOKS}
-        whole = _merged([*parts, {ALERTS: kept, BOOK: book}])
+        whole = _merged([*parts, {BOOK: book}])
         await self._views.commit(self._partition, self._epoch, self._position.next_height, position, whole)
         self._is_lost, self._fired = False, fired
         self.outbox.saved(results)
         self.outbox.put(going)
-        for alert_id in kept:
-            self._alerts.pop(str(alert_id), None)
-        for alert_id, body in bodies.items():
-            self._note(alert_id, body)
+        self._memory.apply(_merged([kept, {key: some for key, some in writes.items() if key in MEMORY_KEYS}]))
         for rule, _ in messages:
             self._metrics.alerts_fired.labels(rule).inc()
         async with self._moved:
@@ -296,34 +285,11 @@ class Alerter(Follower):
 
     def _everything(self) -> Writes:
         """All that is known beside answers, for views that have lost it."""
-        alerts: dict[Field, Value | None] = dict(self._alerts.items())
         states: dict[Field, Value | None] = dict(self._open.items())
-        return _merged([{ALERTS: alerts, OPEN: states}, self.outbox.everything()])
-
-    def _resolution(self, alert_id: str) -> list[tuple[str, Message]]:
-        """The message that what an alert told of is over."""
-        body = self._alerts.get(alert_id)
-        if body is None:
-            return []
-        document = msgspec.json.decode(body)
-        message_id = f"{alert_id}.resolved"
-        document.update(type=RESOLVED, id=message_id)
-        return [(document["data"]["rule"], Message(message_id, msgspec.json.encode(document)))]
-
-    def _oldest(self, more: int) -> list[str]:
-        """The alerts that have to go to make room."""
-        surplus = len(self._alerts) + more - ALERTS_MAX
-        return list(self._alerts)[:surplus] if surplus > 0 else []
-
-    def _note(self, alert_id: str, body: bytes) -> None:
-        """Keeps an alert in memory, with what later ones are held against."""
-        self._alerts[alert_id] = body
-        event = told_of(body).data.event
-        if event is not None:
-            self._events.setdefault(key_of(event.source, event.id), []).append(alert_id)
+        return _merged([{OPEN: states}, self._memory.everything(), self.outbox.everything()])
 
     def _withdraw(self, retracted: Iterable[str]) -> None:
-        self.outbox.withdraw(alert_id for key in retracted for alert_id in self._events.get(key, ()))
+        self.outbox.withdraw(self._memory.of_events(retracted))
 
     async def _known_scores(self, accounts: Collection[str]) -> Mapping[str, list[Score]]:
         missing = [account for account in accounts if account not in self._scores]
@@ -358,8 +324,8 @@ class Alerter(Follower):
             self._doubtful = False
 
     async def _load(self, book: Mapping[bytes, bytes]) -> None:
-        keys = (OUTBOX, DEAD, ALERTS, OPEN)
-        waiting, dead, alerts, states = await self._views.read_many(self._partition, keys)
+        keys = (OUTBOX, DEAD, OPEN, *MEMORY_KEYS)
+        waiting, dead, states, alerts, acknowledged, asked = await self._views.read_many(self._partition, keys)
         floor = clock.now() - self._state.rulebook.catch_up_seconds * 1_000_000
         self._floor = int(book.get(b"floor", floor))
         self.input_at = int(book.get(b"input_at", 0))
@@ -368,10 +334,8 @@ class Alerter(Follower):
         self.reviewed = {look for look in LOOKS if int(book.get(look.encode(), 0))}
         self.outbox.load(waiting.values(), dead.values())
         self._open = {name.decode(): alert_id.decode() for name, alert_id in states.items()}
-        self._alerts, self._cooling, self._events = OrderedDict(), Cooling(), {}
-        told = sorted(((told_of(body), body) for body in alerts.values()), key=lambda one: (one[0].moment, one[0].id))
-        for one, body in told:
-            self._note(one.id, body)
+        self._cooling = Cooling()
+        for one in self._memory.load(alerts.values(), acknowledged, asked):
             self._cooling.spoke(one.data.rule, one.subject, one.moment)
 
 

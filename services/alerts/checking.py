@@ -34,6 +34,8 @@ RULE_KEYS: Final[dict[str, tuple[str, reading.Reader]]] = {
     "window": ("window_days", reading.window),
     "by": ("by", reading.text),
     "after": ("after_seconds", reading.duration),
+    "escalate_after": ("escalate_seconds", reading.duration),
+    "escalate_to": ("escalate_to", reading.texts),
     "cool_down": ("cool_down_seconds", reading.duration),
 }
 """Key of a rule -> its field, and how it is read."""
@@ -51,7 +53,7 @@ _OWN_KEYS: Final[dict[str, tuple[str, ...]]] = {
 }
 """What a rule is on -> the keys that mean something there, beside those of every rule."""
 
-_OF_ALL: Final = ("name", "enabled", "on", "severity", "sinks")
+_OF_ALL: Final = ("name", "enabled", "on", "severity", "sinks", "escalate_after", "escalate_to")
 
 _RANGES: Final[dict[str, tuple[int | None, int | None]]] = {
     **dict.fromkeys(("grr", "customer_churn_rate", "csat", "fcr", "herfindahl"), (0, 1)),
@@ -86,15 +88,25 @@ def misplaced(on: str, keys: Collection[str]) -> list[Wrong]:
 
 
 def _of_names(rule: Rule, sinks: Collection[str], names: Collection[str] | None) -> Iterator[Wrong]:
-    for sink in rule.sinks or ():
-        if sink not in sinks:
-            yield "sinks", f"there is no sink {sink!r}{nearest(sink, sinks)}"
+    for key, named in (("sinks", rule.sinks or ()), ("escalate_to", rule.escalate_to)):
+        for sink in named:
+            if sink not in sinks:
+                yield key, f"there is no sink {sink!r}{nearest(sink, sinks)}"
+    yield from problems_of_escalation(rule.escalate_seconds, rule.escalate_to)
     if names is None:
         return
     known = {*names, *CELL_NAMES}
     for key, name in (*(("where", one) for one, _ in rule.where), ("by", rule.by)):
         if name is not None and name not in known:
             yield key, f"no account is labelled {name!r}{nearest(name, known)}"
+
+
+def problems_of_escalation(seconds: int, to: Collection[str]) -> Iterator[Wrong]:
+    """What is wrong where a rule or a sink says half of how alerts are escalated."""
+    if seconds and not to:
+        yield "escalate_after", 'it does not say to whom: write escalate_to = one or several sinks, such as ["mail"]'
+    if to and not seconds:
+        yield "escalate_to", 'it does not say when: write escalate_after = a time, such as "30m"'
 
 
 def _of_loss(rule: Rule) -> Iterator[Wrong]:

@@ -9,6 +9,7 @@ from typing import Final
 
 from services.alerts.alerter import Alerter, Reached
 from services.alerts.delivering import MakeSender
+from services.alerts.requests import Requests
 from services.alerts.rulefile import RuleFile
 from services.alerts.senders import sender_of
 from services.alerts.sending import Sender
@@ -62,7 +63,7 @@ async def _run(
 ) -> None:
     alerter = Alerter(books.ledger, books.alert_views, books.views, reached, rules.state, metrics, zone=zone)
     watch = Watch(books.ledger, books.views, alerter, rules.state, 0)
-    station = Station(alerter, watch, rules, make, metrics, books.reports, zone)
+    station = Station(alerter, watch, rules, make, metrics, Requests(books.request_views), books.reports, zone)
     tasks = [
         asyncio.create_task(_follow(alerter), name="alerter"),
         asyncio.create_task(station.run(), name="alert station"),

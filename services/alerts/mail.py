@@ -8,9 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
 from typing import Any, Final
 
-from projections.alerts import RESOLVED, Message
+from projections.alerts import Message
 from services.alerts.sending import NotTaken, SinkAway
 from services.alerts.sinks import Sink, secrets_of
+from services.alerts.told import PREFIXES
 
 PORTS: Final = {"none": 25, "starttls": 587, "tls": 465}
 _LINES: Final = (
@@ -70,7 +71,7 @@ def mail_of(message: Message, sink: Sink) -> EmailMessage:
     event = json.loads(message.body)
     data = event["data"]
     mail = EmailMessage()
-    over = "over: " if event["type"] == RESOLVED else ""
+    over = PREFIXES.get(event["type"], "")
     mail["Subject"] = " ".join(f"[revledger] {over}{data['summary']}".split())
     mail["From"], mail["To"] = sink.from_, ", ".join(sink.to)
     mail["Message-ID"] = f"<{message.id}@revledger>"

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from projections.alerts import Message
 from services.views.port import Field, Value
@@ -22,7 +23,10 @@ _ENCODE: Final = msgspec.msgpack.Encoder().encode
 
 
 class Outgoing(Struct, frozen=True, array_like=True):
-    """A message on its way to one sink; `due` in microseconds, `error` why the last attempt failed."""
+    """A message on its way to one sink; `due` in microseconds, `error` why the last attempt failed.
+
+    `after`, in microseconds: it is due so long after the others that were held back with it.
+    """
 
     sink: str
     id: str
@@ -30,6 +34,7 @@ class Outgoing(Struct, frozen=True, array_like=True):
     due: int
     attempts: int = 0
     error: str = ""
+    after: int = 0
 
 
 _OUTGOING: Final = msgspec.msgpack.Decoder(Outgoing)
@@ -77,15 +82,29 @@ class Outbox:
         """Makes what was held back due; how many messages that are."""
         held = [one for one in self._waiting.values() if one.due == HELD]
         for one in held:
-            self._change(OUTBOX, one, Outgoing(one.sink, one.id, one.body, now))
+            self._change(OUTBOX, one, replace(one, due=now + one.after))
         self._wake({one.sink for one in held})
         return len(held)
 
     def withdraw(self, ids: Iterable[str]) -> None:
-        """Takes back messages that are held; what is on its way goes."""
+        """Takes back alerts that are held, by their ids; what is on its way goes."""
         gone = set(ids)
-        for one in [one for one in self._waiting.values() if one.due == HELD and one.id in gone]:
+        for one in [one for one in self._waiting.values() if one.due == HELD and alert_of(one.id) in gone]:
             self._change(OUTBOX, one, None)
+
+    def cancel(self, message_id: str) -> bool:
+        """Takes back a message wherever it was to go; whether it still waited."""
+        found = [one for one in self._waiting.values() if one.id == message_id and not one.attempts]
+        for one in found:
+            self._change(OUTBOX, one, None)
+        return bool(found)
+
+    def resend(self, alert_id: str, now: int) -> None:
+        """Sends what was given up of an alert again."""
+        for one in [one for one in self._dead.values() if alert_of(one.id) == alert_id]:
+            self._change(DEAD, one, None)
+            self._change(OUTBOX, one, replace(one, due=now, attempts=0, error=""))
+            self._wake({one.sink})
 
     def sent(self, one: Outgoing) -> None:
         """A message has arrived."""
@@ -93,12 +112,12 @@ class Outbox:
 
     def failed(self, one: Outgoing, due: int, error: str) -> None:
         """An attempt failed, and the next is due."""
-        self._change(OUTBOX, one, Outgoing(one.sink, one.id, one.body, due, one.attempts + 1, error))
+        self._change(OUTBOX, one, replace(one, due=due, attempts=one.attempts + 1, error=error))
 
     def given_up(self, one: Outgoing, error: str) -> None:
         """A message will not be tried any more."""
         self._change(OUTBOX, one, None)
-        self._change(DEAD, one, Outgoing(one.sink, one.id, one.body, one.due, one.attempts + 1, error))
+        self._change(DEAD, one, replace(one, attempts=one.attempts + 1, error=error))
         while len(self._dead) > DEAD_MAX:
             self._change(DEAD, next(iter(self._dead.values())), None)
 
@@ -160,6 +179,16 @@ def written(messages: Iterable[Outgoing]) -> dict[str, dict[Field, Value | None]
     return {OUTBOX: {field_of(one.sink, one.id): _ENCODE(one) for one in messages}}
 
 
-def outgoing(message: Message, sinks: Iterable[str], due: int) -> list[Outgoing]:
+def outgoing(message: Message, sinks: Iterable[str], due: int, after: int = 0) -> list[Outgoing]:
     """A message to each of some sinks."""
-    return [Outgoing(sink, message.id, message.body, due) for sink in sinks]
+    return [Outgoing(sink, message.id, message.body, due, after=after) for sink in sinks]
+
+
+def outgoing_of_bytes(data: bytes) -> Outgoing:
+    """A message as the views have it."""
+    return _OUTGOING.decode(data)
+
+
+def alert_of(message_id: str) -> str:
+    """The id of the alert that a message is about."""
+    return message_id.partition(".")[0]

@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from projections.rules import Rule
 from services.alerts import reading
-from services.alerts.checking import ON, RULE_KEYS, misplaced, problems_of_rule
+from services.alerts.checking import ON, RULE_KEYS, misplaced, problems_of_escalation, problems_of_rule
 from services.alerts.silences import SILENCE_KEYS, Silence, problems_of_silence
 from services.alerts.sinks import SINK_KEYS, Sink, problems_of_sink
 from services.questions import nearest
@@ -201,7 +201,7 @@ def _rules(tables: Iterable[dict[str, Any]], lines: _Lines, problems: list[Probl
     return rules
 
 
-def _sinks(tables: Iterable[dict[str, Any]], lines: _Lines, problems: list[Problem]) -> list[Sink]:
+def _sinks(tables: Sequence[dict[str, Any]], lines: _Lines, problems: list[Problem]) -> list[Sink]:
     sinks: dict[str, Sink] = {}
     for index, table in enumerate(tables):
         name = _name(table, "sink", index, sinks, lines, problems)
@@ -213,7 +213,17 @@ def _sinks(tables: Iterable[dict[str, Any]], lines: _Lines, problems: list[Probl
             wrong = problems_of_sink(sink, values)
             sinks[name] = sink
         problems += [Problem(lines.of("sink", index, key), f"sink {name!r}", one) for key, one in wrong]
+    for index, table in enumerate(tables):
+        if (one := sinks.get(table.get("name", ""))) is not None:
+            wrong = [*problems_of_escalation(one.escalate_seconds, one.escalate_to), *_unknown(one, sinks)]
+            problems += [Problem(lines.of("sink", index, key), f"sink {one.name!r}", text) for key, text in wrong]
     return list(sinks.values())
+
+
+def _unknown(sink: Sink, known: Collection[str]) -> Iterator[tuple[str, str]]:
+    for name in sink.escalate_to:
+        if name not in known or name == sink.name:
+            yield "escalate_to", f"there is no other sink {name!r}{nearest(name, known)}"
 
 
 def _silences(

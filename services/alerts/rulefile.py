@@ -6,7 +6,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from services.alerts.alerter import State
+from services.alerts.routing import State
 from services.alerts.rulebook import FILE, LOG_SINK, Problem, Rulebook, RulebookError, rulebook_of_file
 from services.alerts.sinks import Sink
 from services.metrics import Metrics

@@ -53,10 +53,9 @@ class LogSender:
     async def send(self, message: Message, now_seconds: int) -> None:  # noqa: ARG002 - a log has its own clock
         """Logs what a message says, in a line; a log in JSON has all of it beside that, as `alert`."""
         told = told_of(message.body)
-        over = "over: " if told.is_over else ""
         whole = {"type": told.type, "subject": told.subject, **json.loads(message.body)["data"]}
         extra = {"alert": whole}
-        _log.warning("alert %s: %s%s (%s)", told.data.rule, over, told.data.summary, message.id, extra=extra)
+        _log.warning("alert %s: %s%s (%s)", told.data.rule, told.prefix, told.data.summary, message.id, extra=extra)
 
     async def close(self) -> None:
         """Holds nothing open."""

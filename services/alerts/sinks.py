@@ -38,6 +38,8 @@ class Sink(Struct, frozen=True, kw_only=True):
     user: str = ""
     from_: str = ""
     to: tuple[str, ...] = ()
+    escalate_seconds: int = 0
+    escalate_to: tuple[str, ...] = ()
 
 
 class SecretMissing(Exception):
@@ -58,6 +60,8 @@ SINK_KEYS: Final[dict[str, tuple[str, reading.Reader]]] = {
     "user": ("user", reading.text),
     "from": ("from_", reading.text),
     "to": ("to", reading.texts),
+    "escalate_after": ("escalate_seconds", reading.duration),
+    "escalate_to": ("escalate_to", reading.texts),
 }
 """Key of a sink -> its field, and how it is read."""
 
@@ -67,6 +71,7 @@ _OWN_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "mail": ("host", "port", "tls", "user", "secret_env", "secret_file", "from", "to", "timeout", "retries"),
     "kafka": ("retries",),
 }
+_OF_ALL: Final = ("name", "kind", "escalate_after", "escalate_to")
 _NEEDED: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("log", "kafka"), ()),
     "webhook": ("url",),
@@ -80,7 +85,7 @@ def problems_of_sink(sink: Sink, given: Mapping[str, Any]) -> list[tuple[str, st
     keys = {key_of[field] for field in given}
     wrong = [
         (key, f"{key} means nothing for a sink of kind {sink.kind}: leave it out")
-        for key in sorted(keys - {"name", "kind", *_OWN_KEYS[sink.kind]})
+        for key in sorted(keys - {*_OF_ALL, *_OWN_KEYS[sink.kind]})
     ]
     wrong += [("kind", f"a {sink.kind} needs {key}: add it") for key in _NEEDED[sink.kind] if key not in keys]
     if sink.kind == "webhook" and sink.url:

@@ -9,6 +9,7 @@ from typing import Final
 
 from services.alerts.alerter import Alerter
 from services.alerts.delivering import Line, MakeSender
+from services.alerts.requests import Requests
 from services.alerts.reviewer import LOOKS, Reviewer
 from services.alerts.rulefile import RuleFile
 from services.alerts.sinks import Sink
@@ -17,10 +18,11 @@ from services.ledgers.port import LedgerUnavailable
 from services.metrics import Metrics
 from services.reports import Reports
 from services.tasks import cancelled
-from services.views.port import ViewsUnavailable
+from services.views.port import Position, ViewsUnavailable
 
 LOOK_SECONDS: Final = 1.0
 """How often it is looked whether anything is stale, or the rules have changed."""
+CLAIM_SECONDS: Final = 0.05
 RETRY_SECONDS: Final = 0.5
 _log: Final = logging.getLogger("revledger")
 
@@ -38,6 +40,7 @@ class Station:
         rules: RuleFile,
         make_sender: MakeSender,
         metrics: Metrics,
+        requests: Requests,
         reports: Reports | None = None,
         zone: tzinfo | None = None,
     ) -> None:
@@ -46,6 +49,8 @@ class Station:
         self._rules = rules
         self._make_sender = make_sender
         self._metrics = metrics
+        self._requests = requests
+        self._seen: Position | None = None
         self._reviewers = [
             Reviewer(look, alerter, watch, rules, reports, zone) for look in LOOKS if reports is not None
         ]
@@ -87,12 +92,25 @@ class Station:
             raise
 
     async def _look(self) -> None:
-        """Looks after the rules, the lines of the sinks, and what may be stale."""
+        """Looks after the rules, what people ask, the lines of the sinks, and what may be stale.
+
+        What was acknowledged while nobody ran is known before the first message goes.
+        """
+        if not self._alerter.is_claimed:
+            await asyncio.sleep(CLAIM_SECONDS)
+            return
         self._rules.look()
-        self._attend()
-        if self._alerter.is_claimed:
-            await self._watch.look()
+        await self._answer()
+        if self._seen is not None:
+            self._attend()
+        await self._watch.look()
         await asyncio.sleep(LOOK_SECONDS)
+
+    async def _answer(self) -> None:
+        """Has the alerter do what was asked since the last look."""
+        position = await self._requests.position(self._alerter.partition)
+        if position != self._seen and await self._alerter.answer(await self._requests.of(self._alerter.partition)):
+            self._seen = position
 
     def _attend(self) -> None:
         """Lets a line run for every sink of the rules, and for no other."""

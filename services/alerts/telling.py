@@ -18,7 +18,15 @@ def text_of_line(line: Fraction) -> str:
 
 def text_of_rule(rule: Rule) -> str:
     """What a rule fires on, in words."""
-    return " ".join(part for part in (_SUBJECTS[rule.on](rule), _text_of_amount(rule), _text_of_where(rule)) if part)
+    parts = (_SUBJECTS[rule.on](rule), _text_of_amount(rule), _text_of_where(rule))
+    return " ".join(part for part in parts if part) + _text_of_escalation(rule)
+
+
+def _text_of_escalation(rule: Rule) -> str:
+    if not rule.escalate_to:
+        return ""
+    after = _duration(rule.escalate_seconds)
+    return f"; to {' and '.join(rule.escalate_to)} if nobody has acknowledged it after {after}"
 
 
 def _text_of_figure(rule: Rule) -> str:

@@ -6,7 +6,10 @@ import msgspec
 from msgspec import Struct
 
 from events.days import moment_of_text
-from projections.alerts import RESOLVED
+from projections.alerts import ESCALATED, RESOLVED
+
+PREFIXES: Final = {RESOLVED: "over: ", ESCALATED: "nobody has acknowledged: "}
+"""Type of a message -> what becomes of the summary in it."""
 
 
 class Behind(Struct, frozen=True):
@@ -39,9 +42,9 @@ class Told(Struct, frozen=True):
         return moment_of_text(self.time)
 
     @property
-    def is_over(self) -> bool:
-        """Whether it tells that something is over."""
-        return self.type == RESOLVED
+    def prefix(self) -> str:
+        """What its summary begins with, if it does not tell that something fired."""
+        return PREFIXES.get(self.type, "")
 
 
 _TOLD: Final = msgspec.json.Decoder(Told)

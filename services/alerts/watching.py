@@ -9,8 +9,9 @@ from events.days import text_of_moment
 from projections.alerts import Alert, Position, alert_id
 from projections.rules import OF_OPERATION, Rule
 from services import clock, shown
-from services.alerts.alerter import Alerter, State
+from services.alerts.alerter import Alerter
 from services.alerts.reviewing import BOOK
+from services.alerts.routing import State
 from services.ledgers.port import Ledger
 from services.views.port import START, Views
 
@@ -49,11 +50,16 @@ class Watch:
         behind = await self._behind() if rules else {}
         late = {rule.name: rule for rule in rules if _is_late(rule, behind)}
         over = [name for name in self._alerter.open if name.startswith(STATE) and name[len(STATE) :] not in late]
-        fired = {STATE + name: self._alert(rule, behind[rule.on]) for name, rule in late.items()}
+        told = [rule for rule in late.values() if self._had_time(rule)]
+        fired = {STATE + rule.name: self._alert(rule, behind[rule.on]) for rule in told}
         self._alerter.stale = "; ".join(behind[rule.on].words for rule in late.values())
         await self._alerter.tell(fired, over, is_first=True)
         if not self._alerter.stale:
             self._alerter.outbox.release(clock.now())
+
+    def _had_time(self, rule: Rule) -> bool:
+        """Whether this process has run for so long: what it found behind it may yet catch up with."""
+        return clock.now() - self._started > rule.after_seconds * 1_000_000
 
     async def is_level(self) -> bool:
         """Whether the projections are as good as at the head of the ledger."""

@@ -88,7 +88,7 @@ def line_of(row: Row) -> Any:
 async def follow_alerts(settings: "Settings", lines: int, form: str, *, is_followed: bool) -> None:
     """Prints the last alerts, and goes on with new ones; raises ViewsError."""
     seen: set[str] = set()
-    async with _alert_views(settings) as (views, partitions):
+    async with alert_stores(settings) as (views, _, partitions):
         fired: list[int] = []
         while True:
             before, fired = fired, await _fired(views, partitions)
@@ -127,30 +127,34 @@ async def _rows(views: "Views", partitions: Sequence[int]) -> list[Row]:
 
 
 @asynccontextmanager
-async def _alert_views(settings: "Settings") -> "AsyncIterator[tuple[Views, Sequence[int]]]":
-    """The views of the alerts, of the service that runs or as the last one left them; and its partitions."""
-    from services.compose import alerts_namespace
+async def alert_stores(settings: "Settings") -> "AsyncIterator[tuple[Views, Views, Sequence[int]]]":
+    """The views of the alerts and of requests about them, as the last service left them; and the partitions."""
+    from services.compose import alerts_namespace, requests_namespace
     from services.views.redis import redis_views
 
     if settings.is_distributed:
         from services.audit.opening import ledger_read
-        from services.distributed import alert_views_of
+        from services.distributed import alert_views_of, request_views_of
 
         async with ledger_read(settings) as (_, genesis):
             partitions = range(genesis.partitions)
-        views = alert_views_of(settings)
+        views, requests = alert_views_of(settings), request_views_of(settings)
         try:
-            yield views, partitions
+            yield views, requests, partitions
         finally:
             await views.close()
+            await requests.close()
         return
     from services.audit.opening import require_ledger
     from services.views.valkey import embedded_valkey
 
     require_ledger(settings.data)
     async with embedded_valkey(settings.data) as socket:
-        views = redis_views(socket, namespace=alerts_namespace(settings))
+        views, requests = (
+            redis_views(socket, namespace=namespace(settings)) for namespace in (alerts_namespace, requests_namespace)
+        )
         try:
-            yield views, (0,)
+            yield views, requests, (0,)
         finally:
             await views.close()
+            await requests.close()

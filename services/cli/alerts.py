@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from services.cli import attended
 from services.cli.failures import DONE, NOT_DONE
 from services.cli.options import Data, Form, StatusForm, examples, settings_of
 from services.cli.report import From, Until
@@ -26,6 +27,7 @@ alerts = typer.Typer(
         "revledger alerts check alerts.toml",
         "revledger alerts replay alerts.toml --from 2025-01-01 --until 2025-07-01",
         "revledger alerts tail",
+        "revledger alerts list --given-up",
     ),
     rich_markup_mode=None,
     no_args_is_help=True,
@@ -113,6 +115,11 @@ def tail(
     from services.cli.alerted import follow_alerts
 
     run(follow_alerts(settings_of(data), lines, form, is_followed=follow))
+
+
+alerts.command("list", epilog=attended.LIST)(attended.list_alerts)
+alerts.command("ack", epilog=attended.ACK)(attended.acknowledge)
+alerts.command(epilog=attended.RESEND)(attended.resend)
 
 
 async def _replayed(

@@ -8,6 +8,7 @@ from litestar import Litestar, Response, get
 from litestar.datastructures import State as Shared
 from litestar.types import Message, Scope
 
+from services.gateway.alerts import alerting
 from services.gateway.answering import answering
 from services.gateway.assets import SECURITY_HEADERS, assets
 from services.gateway.auditing import auditing
@@ -41,6 +42,7 @@ def application(served: Served, settings: Settings, metrics: Metrics | None = No
         [
             *receiving(served.entrance, settings, state.metrics),
             *answering(served),
+            *([] if served.board is None else alerting(served.board)),
             *auditing(served, settings),
             *streaming(state, stopping),
             *health(state),

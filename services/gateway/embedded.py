@@ -6,6 +6,8 @@ from typing import Final
 
 from events.refusals import Refused
 from services import clock
+from services.alerts.board import Board
+from services.alerts.requests import Requests
 from services.compose import Books
 from services.deadletters import DeadLetters
 from services.gateway.mirrored import keep_accounts
@@ -29,6 +31,7 @@ def embedded(books: Books, intake: Intake, projection: asyncio.Task[None]) -> Se
         InProcess(books.projector, projection),
         OwnWriter(intake, books.dead_letters),
         is_projecting=True,
+        board=Board(books.alert_views, Requests(books.request_views), (PARTITION,)),
     )
 
 

@@ -13,6 +13,7 @@ from projections.parts import EXPLAINED, PARTS
 from projections.periods import Every
 from projections.tables import TABLES
 from services.gateway.answering import PARAMETERS_OF
+from services.gateway.openapi_alerts import ALERT_PATHS, ALERT_SCHEMAS
 from services.gateway.problems import CODES, MEDIA_TYPE, STATUS_OF_REFUSAL
 from services.gateway.receiving import EVENTS_MAX
 from services.questions import LIMIT, LIMIT_MAX, REPEATED
@@ -87,6 +88,7 @@ def _paths(body_bytes_max: int) -> Json:
             "get": _get("What changed between two moments, and why.", "Restatement", _ASKED, _parameters("restate"))
         },
         "/v1/explain/{figure}": {"get": _get_explanation()},
+        **ALERT_PATHS,
         "/v1/names": {"get": _get("Currencies, and what revenue can be broken down by.", "Names", (503,))},
         "/v1/status": {"get": _get("Position, lag and counts.", "Status", (503,))},
         "/v1/stream": {"get": _get_stream()},
@@ -187,6 +189,7 @@ def _schemas() -> Json:
         **_acknowledgements(),
         **_answers(),
         **_states(),
+        **ALERT_SCHEMAS,
     }
     assert not own.keys() & events.keys(), "a schema of the service has the name of one of the vocabulary"
     return {**own, **events}

@@ -6,6 +6,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from events.refusals import Refused
+from services.alerts.board import Board
 from services.ledgers.port import Ledger, StoredBlock
 from services.reports import Reports
 from services.views.port import Position, Views
@@ -75,3 +76,4 @@ class Served(Struct, frozen=True):
     entrance: Entrance
     is_projecting: bool
     unread: Unread | None = None
+    board: Board | None = None

@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from services.alerts.alerter import Alerter
+from services.alerts.requests import Requests
 from services.alerts.rulefile import RuleFile
 from services.alerts.senders import sender_of
 from services.alerts.sending import Sender
 from services.alerts.sinks import Sink
 from services.alerts.station import Station
 from services.alerts.watching import Watch
-from services.distributed import Readers, alert_views_of, readers
+from services.distributed import Readers, alert_views_of, readers, request_views_of
 from services.kafka.alert_topic import ensure_alert_topic
 from services.kafka.lanes import Lane
 from services.kafka.projecting import ProjectorService
@@ -40,11 +41,12 @@ async def alerter_service(settings: Settings, metrics: Metrics) -> AsyncIterator
         await ensure_alert_topic(settings)
     async with readers(settings) as found:
         ledger = await kafka_ledger(settings)
-        views = alert_views_of(settings)
+        views, requests = alert_views_of(settings), request_views_of(settings)
         try:
-            yield AlerterService(settings, metrics, ledger, views, found, rules)
+            yield AlerterService(settings, metrics, ledger, views, found, rules, Requests(requests))
         finally:
             await views.close()
+            await requests.close()
             await ledger.close()
 
 
@@ -84,10 +86,12 @@ class AlerterService(ProjectorService):
         views: Views,
         found: Readers,
         rules: RuleFile,
+        requests: Requests,
     ) -> None:
         super().__init__(settings, metrics, ledger, views)
         self._found = found
         self._rules = rules
+        self._requests = requests
 
     def _lane(self, partition: int) -> Lane:
         found, rules, zone = self._found, self._rules, zone_of(self._found.genesis.policy)
@@ -98,7 +102,7 @@ class AlerterService(ProjectorService):
         )
         watch = Watch(self._ledger, projected, alerter, state, partition)
         reports = found.reports if partition == 0 else None
-        station = Station(alerter, watch, rules, self._sender, self._metrics, reports, zone)
+        station = Station(alerter, watch, rules, self._sender, self._metrics, self._requests, reports, zone)
         return AlertLane(self._ledger, self._views, partition, self._metrics, alerter, station)
 
     async def _reached(self, partition: int, height: int) -> None:

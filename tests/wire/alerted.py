@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from projections.alerts import RESOLVED, Alert, Answer, Crossing, Event, Position, message_of
+from projections.alerts import ESCALATED, RESOLVED, Alert, Answer, Crossing, Event, Position, message_of
 
 RECORDED_AT: Final = 1_756_684_800_500_000
 """2025-09-01T00:00:00.5Z in microseconds."""
@@ -54,7 +54,32 @@ FIGURE: Final = Alert(
     ),
     explain="revledger explain nrr --from 2024-09-02 --until 2025-09-02 --currency USD --where 'segment=smb'",
 )
+RENEWAL: Final = Alert(
+    id="alr_q3x6tq2x7h5l5k7n7d4m2c6v4a",
+    rule="renewal",
+    kind="renewal",
+    severity="warning",
+    subject="acme",
+    summary="ctr-77 of acme ends on 2025-10-01: 588.00 USD of MRR, 85.47% of all; the last score is 5 of 10 (nps)",
+    recorded_at=RECORDED_AT,
+    position=Position(0, 41),
+    account="acme",
+    contracts=("ctr-77",),
+    plans=("team",),
+    owner="kim",
+    attributes={"segment": "smb"},
+    currency="USD",
+    mrr_minor=58_800,
+    arr_minor=705_600,
+    share="0.85465116",
+    effective="2025-10-01",
+    renews=False,
+    scores=(Answer("nps", 5, "2025-08-30T11:00:00Z", 10, "cfo"),),
+    explain="revledger report renewals --on 2025-09-01 --currency USD --where account=acme",
+)
 ALERTS: Final = {
+    "renewal-fired": message_of(RENEWAL),
+    "churn-escalated": message_of(CHURN, ESCALATED),
     "churn-fired": message_of(CHURN),
     "figure-fired": message_of(FIGURE),
     "figure-resolved": message_of(FIGURE, RESOLVED),

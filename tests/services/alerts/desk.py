@@ -6,7 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from services.alerts.alerter import Alerter, State
+from services.alerts.alerter import Alerter
+from services.alerts.board import Board
+from services.alerts.requests import Requests
+from services.alerts.routing import State
 from services.alerts.rulebook import rulebook_of_toml
 from services.alerts.watching import Watch
 from services.metrics import Metrics
@@ -48,6 +51,8 @@ class Desk:
         self.views: Any = views or memory_views()
         self.state = State(rulebook_of_toml(rules))
         self.metrics = Metrics()
+        self.requests = Requests(memory_views())
+        self.board = Board(self.views, self.requests, (0,))
         self.alerter = self.another()
         self.watch = Watch(self.books.ledger, self.books.views, self.alerter, self.state, 0)
 
@@ -72,6 +77,10 @@ class Desk:
         outcomes = await self.books.book(events, at=moment(at))
         assert {outcome.status for outcome in outcomes} <= {"accepted"}
         await self.alerter.catch_up()
+
+    async def answer(self) -> bool:
+        """Has the alerter do what was asked."""
+        return await self.alerter.answer(await self.requests.of(0))
 
     def waiting(self, alerter: Alerter | None = None) -> list[dict[str, Any]]:
         """The events that wait to be sent to the log."""

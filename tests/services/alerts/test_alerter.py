@@ -99,7 +99,7 @@ async def test_views_that_lose_everything_meanwhile_send_nothing_again_and_lose_
 
 @asynchronous
 async def test_a_process_that_dies_before_lost_views_are_complete_leaves_word_of_what_was_dealt_with() -> None:
-    with stopped_clock() as clock, patch("services.alerts.alerter.ALERTS_MAX", 1):
+    with stopped_clock() as clock, patch("services.alerts.memory.ALERTS_MAX", 1):
         desk = await desk_with_churn(clock)
         await desk.book(fact("cancelled", "b1", "2024-06-01T01:00:00Z"))
         for one in desk.alerter.outbox.of_sink("log"):

@@ -148,3 +148,31 @@ def test_rules_that_cannot_be_used_are_said_at_the_start(data: Path) -> None:
     done = called("up", "--data", str(data), "--port", "0")
     assert done.status == 2
     assert "line 3: rule 'r': on = 'chrun' cannot be" in done.err
+
+
+@pytest.mark.crash
+def test_what_was_acknowledged_while_nothing_ran_is_not_escalated_and_the_rest_is_once(data: Path) -> None:
+    """Killed after an alert has fired and before it is escalated."""
+    with receiver() as hook, receiver() as boss:
+        gone = rule("gone", "churn", escalate_after='"4s"', escalate_to='["boss"]')
+        (data / "alerts.toml").write_text(ONLY + gone + to(hook) + to(boss).replace('"crm"', '"boss"'))
+        with serving(data) as (running, url, _):
+            sent(url, account("acme"), account("other"))
+            sent(url, leaves("acme"), leaves("other"))
+            hook.until(2)
+            running.kill()
+        first = next(one.id for one in hook.got if one.event["subject"] == "acme")
+        done = called("alerts", "ack", first, "--by", "kim", "--data", str(data))
+        assert (done.status, done.out.splitlines()[0][:13]) == (0, "acme has left")
+        for _ in range(2):
+            with serving(data) as (running, url, _):
+                boss.until(1)
+                with urllib.request.urlopen(f"{url}/v1/alerts", timeout=20) as answer:
+                    rows = json.load(answer)["rows"]
+                time.sleep(1.5)
+                running.kill()
+    assert {row["subject"]: row["state"] for row in rows} == {"acme": "acknowledged", "other": "fired"}
+    assert {(one.event["subject"], one.event["type"]) for one in boss.got} == {
+        ("other", "revledger.alert.escalated.v1")
+    }
+    assert len(set(boss.ids())) == 1

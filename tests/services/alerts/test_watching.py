@@ -3,6 +3,7 @@
 from typing import Any
 
 from services.alerts.outbox import HELD
+from services.alerts.watching import Watch
 from services.writer import Submitted
 from tests.model.notation import fact
 from tests.services.alerts.desk import ONLY, Desk, desk_of, rule, stopped_clock, two_accounts
@@ -59,6 +60,18 @@ async def test_projections_and_alerts_that_are_behind_are_told() -> None:
         await desk.alerter.catch_up()
         assert len(await looked(desk, clock, "2024-06-01T00:02:02Z")) == 4
         assert desk.alerter.stale == ""
+
+
+@asynchronous
+async def test_a_process_that_starts_behind_has_time_to_catch_up() -> None:
+    with stopped_clock() as clock:
+        desk = await desk_of(clock, BEHIND, *two_accounts())
+        await desk.books.writer.write([Submitted(raw_of(fact("cancelled", "b1", "2024-06-01")), clock.now())])
+        clock.text = "2024-06-03T00:00:00Z"
+        desk.watch = Watch(desk.books.ledger, desk.books.views, desk.alerter, desk.state, 0)
+        assert await looked(desk, clock, "2024-06-03T00:00:30Z") == []
+        assert "projections of partition 0" in desk.alerter.stale, "what it finds meanwhile is held back"
+        assert await looked(desk, clock, "2024-06-03T00:01:01Z") == [("fired", "views")]
 
 
 @asynchronous

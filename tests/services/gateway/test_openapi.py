@@ -75,7 +75,7 @@ def test_it_has_all_routes_and_no_other(service: Service) -> None:
 def test_it_knows_all_parameters_and_figures() -> None:
     gets = [item["get"] for item in DOCUMENT["paths"].values() if "get" in item]
     named = {parameter["name"] for get in gets for parameter in get.get("parameters", ())}
-    assert named - {"name", "figure"} == set(PARAMETERS)
+    assert named - {"name", "figure", "given_up"} == set(PARAMETERS)
     figures = DOCUMENT["components"]["schemas"]["Figures"]["properties"]["rows"]["items"]["properties"]["figures"]
     assert set(figures["properties"]) == set(CATALOGUE)
 
@@ -103,6 +103,7 @@ def test_its_schemas_hold_for_answers(client: httpx.Client) -> None:
         "Converted": "/v1/reports/bridge?currency=USD&convert=closing",
         "Restatement": "/v1/restate?from=2024-01-01&until=2025-01-01&currency=USD&between=0:0&between=now&by=plan",
         "Explanation": "/v1/explain/nrr?from=2024-01-01&until=2025-01-01&currency=USD&by=plan&limit=1",
+        "Alerts": "/v1/alerts?given-up=yes&limit=5",
         "Names": "/v1/names",
         "Status": "/v1/status",
         "Health": "/health/live",

@@ -27,7 +27,7 @@ async def watched(directory: Path) -> AsyncIterator[tuple[State, MemoryBooks]]:
     memory = await MemoryBooks().start()
     letters = DeadLetters(directory)
     parts = (memory.ledger, memory.views, memory.writer, memory.projector, letters, memory.reports)
-    books = Books(*parts, POLICY, memory_views())
+    books = Books(*parts, POLICY, memory_views(), memory_views())
     projection = asyncio.create_task(asyncio.sleep(60))
     yield State(embedded(books, Intake(memory.writer, letters, 1), projection), Metrics()), memory
     projection.cancel()

@@ -70,7 +70,7 @@ async def test_comments_keep_a_silent_stream_open(tmp_path: Path) -> None:
     memory = await MemoryBooks().start()
     letters = DeadLetters(tmp_path)
     parts = (memory.ledger, memory.views, memory.writer, memory.projector, letters, memory.reports)
-    books = Books(*parts, POLICY, memory_views())
+    books = Books(*parts, POLICY, memory_views(), memory_views())
     projection = asyncio.create_task(asyncio.sleep(60))
     state = State(embedded(books, Intake(memory.writer, letters, 1), projection), Metrics())
     stopping = asyncio.Event()
