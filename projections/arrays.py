@@ -27,6 +27,8 @@ TOTAL_MAX: Final = 2**62
 """All amounts come to less, whatever their signs: no sum of some of them, nor of two sums, outgrows 64 bits."""
 NEVER: Final = LAST_DAY + 1
 """The day of what is agreed and not in force: after all days that may be asked for."""
+MARK_SUMS: Final = 1 << 16
+"""After so many sums the levels of all cells are kept: what they are worth on a day takes no more sums than these."""
 _LIMB_BITS: Final = 16
 _LIMBS: Final = 4
 
@@ -64,26 +66,32 @@ class Vocabulary:
 
 
 class _Groups(Struct, frozen=True):
-    """Cells in order of group and account: where each account in a group begins, and where each group does.
+    """Pairs of a group and an account in it, in order of group and account: of each cell its pair.
 
-    `order` None: cells as they stand. `accounts` are those of the pairs of a group and an account; `starts` are cells
-    in that order, `firsts` pairs.
+    `accounts` are those of the pairs, `firsts` the first pair of each group.
     """
 
-    order: Places | None
-    starts: Places
+    pairs: Places
     accounts: Codes
     firsts: Places
     values: Sequence[str]
 
 
-class Columns(Struct, frozen=True):
-    """Sums in order of account and cell.
+class _Known:
+    """What was worked out of columns: how cells are grouped, their values of labels, and their levels in between."""
 
-    Of each sum the day (`NEVER` for what lies ahead) and the amount; of each cell its first sum, its account, and the
+    def __init__(self) -> None:
+        self.groups: dict[str, _Groups] = {}
+        self.labels: dict[str, tuple[Codes, Sequence[str]]] = {}
+        self.marks: list[Amounts] = []
+
+
+class Columns(Struct, frozen=True):
+    """Sums in order of their days, cells in order of their accounts.
+
+    Of each sum the day (`NEVER` for what lies ahead), the cell, and the amount; of each cell its account, and the
     numbers of what it says; of each account its first cell, its name, and whether these columns still hold for it.
-    `total` is the sum of all amounts whatever their signs. `grouped` and `labelled` keep how cells are
-    grouped, and their values of labels, once worked out.
+    `total` is the sum of all amounts whatever their signs. `known` keeps what was worked out once.
     """
 
     vocabulary: Vocabulary
@@ -91,8 +99,8 @@ class Columns(Struct, frozen=True):
     places: Mapping[str, int]
     holds: Flags
     days: Codes
+    cells: Places
     amounts: Amounts
-    first_sums: Places
     accounts: Codes
     currencies: Codes
     plans: Codes
@@ -100,8 +108,7 @@ class Columns(Struct, frozen=True):
     labels: Codes
     first_cells: Places
     total: int
-    grouped: dict[str, _Groups]
-    labelled: dict[str, tuple[Codes, Sequence[str]]]
+    known: _Known
 
     @property
     def held(self) -> int:
@@ -155,10 +162,36 @@ class Columns(Struct, frozen=True):
 
     def _levels(self, day: int, groups: _Groups, fitting: Flags | None) -> Amounts:
         """What each pair of a group and an account is worth as a day begins, counting the cells that fit."""
-        levels = np.add.reduceat(np.where(self.days < day, self.amounts, 0), self.first_sums)
+        levels = self._levels_of_cells(day)
         if fitting is not None:
             levels *= fitting
-        return np.add.reduceat(levels if groups.order is None else levels[groups.order], groups.starts)
+        of_pairs = np.zeros(len(groups.accounts), dtype=np.int64)
+        np.add.at(of_pairs, groups.pairs, levels)
+        return of_pairs
+
+    def _levels_of_cells(self, day: int) -> Amounts:
+        """What each cell is worth as a day begins, from the levels at the last mark before it."""
+        marks = self._marks()
+        end = int(np.searchsorted(self.days, day))
+        place = min(end // MARK_SUMS, len(marks) - 1)
+        levels = marks[place].copy()
+        start = place * MARK_SUMS
+        np.add.at(levels, self.cells[start:end], self.amounts[start:end])
+        return levels
+
+    def _marks(self) -> Sequence[Amounts]:
+        """The levels of cells after every so many sums."""
+        known = self.known.marks
+        if not known:
+            levels = np.zeros(len(self.accounts), dtype=np.int64)
+            marks = [levels]
+            for start in range(0, len(self.days) - MARK_SUMS, MARK_SUMS):
+                some = slice(start, start + MARK_SUMS)
+                levels = levels.copy()
+                np.add.at(levels, self.cells[some], self.amounts[some])
+                marks.append(levels)
+            known += marks
+        return known
 
     def _fitting(self, choice: Choice) -> Flags | None:
         """The cells a question is about; None: all of them."""
@@ -173,22 +206,25 @@ class Columns(Struct, frozen=True):
         return fitting
 
     def _groups(self, by: str | None) -> _Groups:
-        found = self.grouped.get(by or "")
+        found = self.known.groups.get(by or "")
         if found is None:
-            found = self.grouped[by or ""] = self._whole() if by is None else self._grouped(by)
+            found = self.known.groups[by or ""] = self._whole() if by is None else self._grouped(by)
         return found
 
     def _whole(self) -> _Groups:
         accounts = np.arange(len(self.names), dtype=np.int32)
-        return _Groups(None, self.first_cells, accounts, np.zeros(1, dtype=np.intp), [""])
+        return _Groups(self.accounts.astype(np.intp), accounts, np.zeros(1, dtype=np.intp), [""])
 
     def _grouped(self, by: str) -> _Groups:
         codes, values = self._values(by)
         order = np.lexsort((self.accounts, codes))
         codes, accounts = codes[order], self.accounts[order]
-        starts = np.flatnonzero(_begins(codes) | _begins(accounts))
-        firsts = np.flatnonzero(_begins(codes[starts]))
-        return _Groups(order, starts, accounts[starts], firsts, [values[code] for code in codes[starts][firsts]])
+        begins = _begins(codes) | _begins(accounts)
+        pairs = np.zeros(len(order), dtype=np.intp)
+        pairs[order] = np.cumsum(begins) - 1
+        codes = codes[begins]
+        firsts = np.flatnonzero(_begins(codes))
+        return _Groups(pairs, accounts[begins], firsts, [values[code] for code in codes[firsts].tolist()])
 
     def _values(self, name: str) -> tuple[Codes, Sequence[str]]:
         """The value of every cell under a name, as a place in a list of values."""
@@ -200,9 +236,9 @@ class Columns(Struct, frozen=True):
         }
         if name in plain:
             return plain[name]
-        found = self.labelled.get(name)
+        found = self.known.labels.get(name)
         if found is None:
-            found = self.labelled[name] = self._of_labels(name)
+            found = self.known.labels[name] = self._of_labels(name)
         return found
 
     def _of_labels(self, name: str) -> tuple[Codes, Sequence[str]]:
@@ -216,20 +252,22 @@ class Columns(Struct, frozen=True):
         if self.holds.all():
             return self
         keeps = self.holds[self.accounts]
-        cells, sums = _counts(self.first_cells, self.accounts), _counts(self.first_sums, self.days)
-        kept_sums = np.repeat(keeps, sums)
-        amounts = self.amounts[kept_sums]
-        names = [name for name, holds in zip(self.names, self.holds.tolist(), strict=True) if holds]
+        kept = keeps[self.cells]
+        amounts = self.amounts[kept]
         return _columns(
             self.vocabulary,
-            names,
-            self.days[kept_sums],
+            [name for name, holds in zip(self.names, self.holds.tolist(), strict=True) if holds],
+            self.days[kept],
+            (np.cumsum(keeps) - 1)[self.cells[kept]],
             amounts,
-            sums[keeps],
             [codes[keeps] for codes in (self.currencies, self.plans, self.products, self.labels)],
-            cells[self.holds],
+            self.cells_of_accounts()[self.holds],
             int(np.abs(amounts).sum()),
         )
+
+    def cells_of_accounts(self) -> Places:
+        """How many cells each account has."""
+        return np.diff(self.first_cells, append=len(self.accounts))
 
 
 def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary) -> Columns:
@@ -239,12 +277,12 @@ def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary) -> Columns
     total = sum(map(abs, amounts))
     if total >= TOTAL_MAX:
         raise TooLarge
-    cells = np.array([len(one.cells) for one in held], dtype=np.intp)
-    own = np.array(places, dtype=np.intp)
-    own += np.repeat(_firsts(cells), [one.count for one in held])
-    order = np.argsort(own, kind="stable")
+    counts = np.array([len(one.cells) for one in held], dtype=np.intp)
+    cells = np.array(places, dtype=np.intp)
+    cells += np.repeat(_firsts(counts), [one.count for one in held])
     is_ahead = np.array([movement == "ahead" for movement in movements], dtype=np.bool_)
     dated = np.where(is_ahead, NEVER, np.array(days, dtype=np.int32)).astype(np.int32)
+    order = np.argsort(dated, kind="stable")
     raw = [raw_cell_of(cell) for one in held for cell in one.cells]
     said = (
         [vocabulary.currency.number(one.currency) for one in raw],
@@ -256,10 +294,10 @@ def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary) -> Columns
         vocabulary,
         [*records],
         dated[order],
+        cells[order],
         np.array(amounts, dtype=np.int64)[order],
-        np.bincount(own, minlength=len(raw)),
         [np.array(codes, dtype=np.int32) for codes in said],
-        cells,
+        counts,
         total,
     )
 
@@ -270,15 +308,18 @@ def joined(tables: Sequence[Columns]) -> Columns:
     total = sum(part.total for part in parts)
     if total >= TOTAL_MAX:
         raise TooLarge
+    days = np.concatenate([part.days for part in parts])
+    order = np.argsort(days, kind="stable")
+    before = _firsts(np.array([len(part.accounts) for part in parts], dtype=np.intp)).tolist()
     said = [(part.currencies, part.plans, part.products, part.labels) for part in parts]
     return _columns(
         parts[0].vocabulary,
         [name for part in parts for name in part.names],
-        np.concatenate([part.days for part in parts]),
-        np.concatenate([part.amounts for part in parts]),
-        np.concatenate([_counts(part.first_sums, part.days) for part in parts]),
+        days[order],
+        np.concatenate([part.cells + first for part, first in zip(parts, before, strict=True)])[order],
+        np.concatenate([part.amounts for part in parts])[order],
         [np.concatenate(codes) for codes in zip(*said, strict=True)],
-        np.concatenate([_counts(part.first_cells, part.accounts) for part in parts]),
+        np.concatenate([part.cells_of_accounts() for part in parts]),
         total,
     )
 
@@ -287,33 +328,26 @@ def _columns(
     vocabulary: Vocabulary,
     names: Sequence[str],
     days: Codes,
-    amounts: Amounts,
-    sums: Places,
-    said: Sequence[Codes],
     cells: Places,
+    amounts: Amounts,
+    said: Sequence[Codes],
+    counts: Places,
     total: int,
 ) -> Columns:
-    """Columns that hold for all accounts, from how many sums each cell has, and how many cells each account."""
-    assert sums.all(), "no cell is without a sum"
-    assert cells.all(), "no account is without a cell"
-    accounts = np.repeat(np.arange(len(names), dtype=np.int32), cells)
+    """Columns that hold for all accounts, from how many cells each account has, at least one."""
+    accounts = np.repeat(np.arange(len(names), dtype=np.int32), counts)
     places = {name: place for place, name in enumerate(names)}
     holds = np.ones(len(names), dtype=np.bool_)
     currencies, plans, products, labels = said
     of_cells = (accounts, currencies, plans, products, labels)
     return Columns(
-        vocabulary, names, places, holds, days, amounts, _firsts(sums), *of_cells, _firsts(cells), total, {}, {}
+        vocabulary, names, places, holds, days, cells, amounts, *of_cells, _firsts(counts), total, _Known()
     )
 
 
 def _firsts(counts: Places) -> Places:
     """Where each of some parts that follow each other begins, from how long they are."""
     return np.cumsum(counts, dtype=np.intp) - counts
-
-
-def _counts(firsts: Places, parts: Codes) -> Places:
-    """How long each part is, from where they begin."""
-    return np.diff(firsts, append=len(parts))
 
 
 def _begins(codes: Codes) -> Flags:

@@ -28,7 +28,12 @@ PATTERN_MONTHS: Final = 12
 def _concentration(told: Iterable[Told], asked: Asked) -> list[Row]:
     levels = [(level_before(items, asked, asked.day), account) for account, items, _ in told]
     largest = sorted((-level, account) for level, account in levels if level > 0)
-    total, so_far = -sum(level for level, _ in largest), 0
+    return concentration_rows(largest, -sum(level for level, _ in largest))
+
+
+def concentration_rows(largest: Iterable[tuple[int, str]], total: int) -> list[Row]:
+    """The rows of the largest accounts, given what each is worth as a negative number, and all of them together."""
+    so_far = 0
     rows: list[Row] = []
     for place, (level, account) in enumerate(largest, 1):
         so_far -= level
@@ -87,14 +92,25 @@ def _renewals(told: Iterable[Told], asked: Asked) -> list[Row]:
 
 
 def _accounts(told: Iterable[Told], asked: Asked) -> list[Row]:
-    then = day_months_later(asked.day, -PATTERN_MONTHS)
+    then = year_before(asked.day)
+    levels = [
+        (account, level_before(items, asked, then), level_before(items, asked, asked.day)) for account, items, _ in told
+    ]
+    return account_rows([one for one in levels if one[1] > 0 or one[2] > 0])
+
+
+def year_before(day: int) -> int:
+    """The day an account is compared with."""
+    return day_months_later(day, -PATTERN_MONTHS)
+
+
+def account_rows(levels: Iterable[tuple[str, int, int]]) -> list[Row]:
+    """The rows of accounts, given what each was worth a year before, and is."""
     rows: list[Row] = []
-    for account, items, _ in told:
-        before, now = level_before(items, asked, then), level_before(items, asked, asked.day)
-        if before > 0 or now > 0:
-            pattern = "growing" if now > before else "shrinking" if now < before else "flat"
-            amounts = {"then_minor": mrr_minor(before), "mrr_minor": mrr_minor(now)}
-            rows.append({"account": account, "pattern": pattern, **amounts, "change_minor": mrr_minor(now - before)})
+    for account, before, now in levels:
+        pattern = "growing" if now > before else "shrinking" if now < before else "flat"
+        amounts = {"then_minor": mrr_minor(before), "mrr_minor": mrr_minor(now)}
+        rows.append({"account": account, "pattern": pattern, **amounts, "change_minor": mrr_minor(now - before)})
     return sorted(rows, key=lambda row: (-row["mrr_minor"], -row["then_minor"], row["account"]))
 
 

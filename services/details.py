@@ -13,7 +13,7 @@ from projections.costs import COST_NAMES, Costs, costs_of
 from projections.groups import Choice
 from projections.satisfaction import Satisfaction, Window, satisfaction_of
 from projections.terms import Values, values_of
-from services.evidence import Evidence, groups_asked
+from services.evidence import SEPARATE_NAMES, Evidence, groups_asked
 from services.questions import Question
 
 if TYPE_CHECKING:
@@ -21,8 +21,15 @@ if TYPE_CHECKING:
 
 MIRRORED: Final[frozenset[Source]] = frozenset(("retention", "shares"))
 """The sources that can be had from accounts in memory."""
+RANKED: Final = frozenset(("accounts", "concentration"))
+"""The tables whose first rows can be had from accounts in memory."""
 NOTED: Final[frozenset[Source]] = frozenset(("answers", "costs", "contracts"))
 """The sources that are in the notes of accounts."""
+
+
+def is_ranked(name: str, question: Question) -> bool:
+    """Whether the first rows of a table can be had from accounts in memory."""
+    return name in RANKED and not any(of in SEPARATE_NAMES for of, _ in question.where)
 
 
 def months_of(bounds: Sequence[int]) -> Fraction:

@@ -1,6 +1,7 @@
 """Evidence: the sums and records an answer is computed from, read from the views at one ledger position."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from msgspec import Struct
 
@@ -26,7 +27,9 @@ from services import clock
 from services.questions import Moment, Question
 from services.views.port import START, Position, Views
 
-_SCANNED_NAMES = ("account", "contract", "currency")
+SEPARATE_NAMES: Final = ("account", "contract")
+"""Names under which every account has a value of its own."""
+_SCANNED_NAMES: Final = (*SEPARATE_NAMES, "currency")
 
 
 class AsOf(Struct, frozen=True):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from events.days import text_of_day
 from events.notes import AnyNote
-from projections.columns import Asked, Told
+from projections.columns import Asked, Row, Told
 from projections.groups import selected_groups
 from projections.satisfaction import Item
 from projections.tables import TABLES
@@ -23,15 +23,20 @@ def listed(
     day: int,
 ) -> Answer:
     """The part of an answer that a table is: its day, its first rows, how many more there are, and a warning."""
+    rows = TABLES[name].rows(_fitting(accounts, question, currency), Asked(currency, day))
+    return rows_told(name, rows, len(rows), question, day)
+
+
+def rows_told(name: str, rows: Sequence[Row], count: int, question: Question, day: int) -> Answer:
+    """The same from the rows, or the first of so many: as many as are told, and as its warning looks at."""
     table = TABLES[name]
-    rows = table.rows(_fitting(accounts, question, currency), Asked(currency, day))
     warning = table.warned(rows)
     told = rows if table.is_whole else rows[: question.limit]
     return {
         "at": text_of_day(day),
         **({} if warning is None else {"warning": warning}),
         "rows": told,
-        "more": len(rows) - len(told),
+        "more": count - len(told),
     }
 
 

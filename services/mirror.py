@@ -15,11 +15,16 @@ from msgspec import Struct
 from events import block as blocks
 from events.block import BlockDamaged
 from projections.arrays import TOTAL_MAX, Columns, TooLarge, Vocabulary, columns_of, joined
+from projections.groups import Choice
 from projections.layers import Layers
 from projections.pages import ACCOUNTS
+from projections.ranking import FIRST
 from projections.records import record_of_bytes
 from services.evidence import Evidence, evidence_from
 from services.ledgers.port import Ledger, LedgerError
+from services.listing import rows_told
+from services.questions import Question
+from services.rows import Answer
 from services.views.port import START, Position, Views
 
 TRIES: Final = 4
@@ -39,6 +44,12 @@ class Mirrored(Struct, frozen=True):
 
     evidence: Evidence
     layers: Layers
+
+    def table(self, name: str, question: Question, currency: str, day: int) -> Answer:
+        """The part of an answer that one of the tables is whose first rows can be told."""
+        choice = Choice(currency, None, dict(question.where))
+        first = FIRST[name](self.layers, choice, day, question.limit)
+        return rows_told(name, first.rows, first.count, question, day)
 
 
 class Mirror:

@@ -31,7 +31,7 @@ from services.converting import (
     rates_required,
     told_of,
 )
-from services.details import MIRRORED, NOTED, details_mirrored, details_noted, months_of
+from services.details import MIRRORED, NOTED, details_mirrored, details_noted, is_ranked, months_of
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, is_kept, keys_for, parts_for
 from services.ledgers.port import Chains
 from services.listing import listed
@@ -132,6 +132,11 @@ class Reports:
         _check_names(question, book if known is None else await self.book())
         currency = currency_or_refusal(question, _currencies(book))
         (day,) = bounds_of_figures(question, newest_day(book.as_of, self._zone))
+        if self._mirror is not None and known is None and is_ranked(name, question):
+            mirrored = await self._mirror.read([])
+            if mirrored is not None:
+                found = await asyncio.to_thread(mirrored.table, name, question, currency, day)
+                return {**self._answer(name, currency, mirrored.evidence.as_of, None, []), **found}
         evidence = await evidence_of(views, self._partitions, [ACCOUNTS, NOTES])
         accounts = ((account, record.items(), notes) for account, notes, record in evidence.told())
         found = await asyncio.to_thread(listed, name, accounts, question, currency, day)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from events.partitions import partition_of
 from projections.pages import ACCOUNTS
 from services.accounts import Accounts
+from services.details import RANKED
 from services.ledgers.port import LedgerUnavailable
 from services.mirror import Mirror, Mirrored
 from services.projector import Projector
@@ -70,6 +71,14 @@ class Watched:
         assert answer["as_of"]["position"] == expected["as_of"]["position"]
         return answer
 
+    async def check_tables(self, **asked: str) -> None:
+        """The first rows of the tables that accounts in memory make are those of the views."""
+        question = question_of(parameters(asked))
+        for name in RANKED:
+            answer, expected = await self.reports.table(name, question), await self.books.reports.table(name, question)
+            assert {**answer, "as_of": None} == {**expected, "as_of": None}
+            assert answer["as_of"]["position"] == expected["as_of"]["position"]
+
     async def seen(self) -> Mirrored:
         """What the mirror holds now."""
         found = await self.mirror.read([])
@@ -119,6 +128,7 @@ async def test_answers_are_those_of_the_views(data: st.DataObject) -> None:
         asked = {"start": text(start), "until": text(until), "currency": data.draw(st.sampled_from(["USD", "EUR"]))}
         by = data.draw(st.sampled_from([None, *await found.names()]))
         await found.check(**asked, figures=FIGURES, **({} if by is None else {"by": by}))
+        await found.check_tables(at=asked["until"], currency=asked["currency"], limit="3")
     assert found.views.loads, "somebody was asked"
 
 
@@ -133,7 +143,11 @@ async def test_all_accounts_are_read_once() -> None:
     answer = await found.check(**ASKED)
     assert answer["rows"][0]["figures"]["nrr"] == "0.66666667"
     await found.check(**ASKED, by="plan")
-    assert found.views.loads == 1
+    loads = found.views.loads
+    question = question_of({"on": ["2024-02-01"], "limit": ["2"]})
+    table = await found.reports.table("concentration", question)
+    assert ([row["account"] for row in table["rows"]], table["more"]) == (["d", "b"], 1)
+    assert found.views.loads == loads == 1
     assert (await found.seen()).layers.held == 4
 
 
