@@ -4,7 +4,7 @@ All numbers are whole, in 64 bits, and so are all sums of them: amounts that tog
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar, get_args
 
 import numpy as np
 from msgspec import Struct
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from events.block import labels_of_raw, raw_cell_of
 from events.days import LAST_DAY
+from events.movements import Movement
 from projections.concentration import LARGEST_MAX, Shares
 from projections.groups import Choice
 from projections.records import Record, sums_of
@@ -21,12 +22,17 @@ from projections.retention import Retention
 Amounts = NDArray[np.int64]
 Codes = NDArray[np.int32]
 Places = NDArray[np.intp]
+Kinds = NDArray[np.int8]
 Flags = NDArray[np.bool_]
 
 TOTAL_MAX: Final = 2**62
 """All amounts come to less, whatever their signs: no sum of some of them, nor of two sums, outgrows 64 bits."""
 NEVER: Final = LAST_DAY + 1
 """The day of what is agreed and not in force: after all days that may be asked for."""
+MOVEMENTS: Final[tuple[Movement, ...]] = get_args(Movement)
+"""Movements by their places in columns."""
+_PLACES: Final = {movement: place for place, movement in enumerate(MOVEMENTS)}
+AHEAD: Final = _PLACES["ahead"]
 MARK_SUMS: Final = 1 << 16
 """After so many sums the levels of all cells are kept: what they are worth on a day takes no more sums than these."""
 _LIMB_BITS: Final = 16
@@ -65,7 +71,7 @@ class Vocabulary:
         self.labels: Final = Numbered[bytes]()
 
 
-class _Groups(Struct, frozen=True):
+class Groups(Struct, frozen=True):
     """Pairs of a group and an account in it, in order of group and account: of each cell its pair.
 
     `accounts` are those of the pairs, `firsts` the first pair of each group.
@@ -77,11 +83,11 @@ class _Groups(Struct, frozen=True):
     values: Sequence[str]
 
 
-class _Known:
+class Known:
     """What was worked out of columns: how cells are grouped, their values of labels, and their levels in between."""
 
     def __init__(self) -> None:
-        self.groups: dict[str, _Groups] = {}
+        self.groups: dict[str, Groups] = {}
         self.labels: dict[str, tuple[Codes, Sequence[str]]] = {}
         self.marks: list[Amounts] = []
 
@@ -89,8 +95,9 @@ class _Known:
 class Columns(Struct, frozen=True):
     """Sums in order of their days, cells in order of their accounts.
 
-    Of each sum the day (`NEVER` for what lies ahead), the cell, and the amount; of each cell its account, and the
-    numbers of what it says; of each account its first cell, its name, and whether these columns still hold for it.
+    Of each sum the day (`NEVER` for what lies ahead), the cell, the movement as a place in `MOVEMENTS`, and the amount;
+    of those ahead, which are the last, also their days; of each cell its account, and the numbers of what it says; of
+    each account its first cell, its name, and whether these columns still hold for it.
     `total` is the sum of all amounts whatever their signs. `known` keeps what was worked out once.
     """
 
@@ -100,7 +107,9 @@ class Columns(Struct, frozen=True):
     holds: Flags
     days: Codes
     cells: Places
+    movements: Kinds
     amounts: Amounts
+    ahead: Codes
     accounts: Codes
     currencies: Codes
     plans: Codes
@@ -108,7 +117,7 @@ class Columns(Struct, frozen=True):
     labels: Codes
     first_cells: Places
     total: int
-    known: _Known
+    known: Known
 
     @property
     def held(self) -> int:
@@ -126,8 +135,8 @@ class Columns(Struct, frozen=True):
 
     def retention(self, choice: Choice, start: int, until: int) -> dict[str, Retention]:
         """As `retention_of`, of the accounts held."""
-        groups, fitting = self._groups(choice.by), self._fitting(choice)
-        opening, closing = (self._levels(day, groups, fitting) for day in (start, until))
+        groups, fitting = self.groups(choice.by), self.fitting(choice)
+        opening, closing = (self.levels(day, groups, fitting) for day in (start, until))
         is_opening = (opening > 0) & self.holds[groups.accounts]
         opening, closing = np.where(is_opening, opening, 0), np.where(is_opening, closing, 0)
         of_each = (
@@ -143,8 +152,8 @@ class Columns(Struct, frozen=True):
 
     def shares(self, choice: Choice, day: int) -> dict[str, Shares]:
         """As `shares_of`, of the accounts held."""
-        groups = self._groups(choice.by)
-        levels = self._levels(day, groups, self._fitting(choice))
+        groups = self.groups(choice.by)
+        levels = self.levels(day, groups, self.fitting(choice))
         levels = np.where((levels > 0) & self.holds[groups.accounts], levels, 0)
         totals = np.add.reduceat(levels, groups.firsts).tolist()
         squares = _squares(levels, groups.firsts)
@@ -158,9 +167,9 @@ class Columns(Struct, frozen=True):
 
     def worth(self, choice: Choice, day: int) -> Amounts:
         """What each account is worth as a day begins, by its place; nothing if it is not held."""
-        return np.where(self.holds, self._levels(day, self._groups(None), self._fitting(choice)), 0)
+        return np.where(self.holds, self.levels(day, self.groups(None), self.fitting(choice)), 0)
 
-    def _levels(self, day: int, groups: _Groups, fitting: Flags | None) -> Amounts:
+    def levels(self, day: int, groups: Groups, fitting: Flags | None) -> Amounts:
         """What each pair of a group and an account is worth as a day begins, counting the cells that fit."""
         levels = self._levels_of_cells(day)
         if fitting is not None:
@@ -193,11 +202,11 @@ class Columns(Struct, frozen=True):
             known += marks
         return known
 
-    def _fitting(self, choice: Choice) -> Flags | None:
+    def fitting(self, choice: Choice) -> Flags | None:
         """The cells a question is about; None: all of them."""
         fitting: Flags | None = None
         for name, value in (("currency", choice.currency), *choice.where.items()):
-            codes, values = self._values(name)
+            codes, values = self.values(name)
             if value not in values:
                 return np.zeros(len(codes), dtype=np.bool_)
             if len(values) > 1:
@@ -205,28 +214,29 @@ class Columns(Struct, frozen=True):
                 fitting = own if fitting is None else fitting & own
         return fitting
 
-    def _groups(self, by: str | None) -> _Groups:
+    def groups(self, by: str | None) -> Groups:
+        """The groups that a question asks for."""
         found = self.known.groups.get(by or "")
         if found is None:
             found = self.known.groups[by or ""] = self._whole() if by is None else self._grouped(by)
         return found
 
-    def _whole(self) -> _Groups:
+    def _whole(self) -> Groups:
         accounts = np.arange(len(self.names), dtype=np.int32)
-        return _Groups(self.accounts.astype(np.intp), accounts, np.zeros(1, dtype=np.intp), [""])
+        return Groups(self.accounts.astype(np.intp), accounts, np.zeros(1, dtype=np.intp), [""])
 
-    def _grouped(self, by: str) -> _Groups:
-        codes, values = self._values(by)
+    def _grouped(self, by: str) -> Groups:
+        codes, values = self.values(by)
         order = np.lexsort((self.accounts, codes))
         codes, accounts = codes[order], self.accounts[order]
-        begins = _begins(codes) | _begins(accounts)
+        firsts_of_pairs = begins(codes) | begins(accounts)
         pairs = np.zeros(len(order), dtype=np.intp)
-        pairs[order] = np.cumsum(begins) - 1
-        codes = codes[begins]
-        firsts = np.flatnonzero(_begins(codes))
-        return _Groups(pairs, accounts[begins], firsts, [values[code] for code in codes[firsts].tolist()])
+        pairs[order] = np.cumsum(firsts_of_pairs) - 1
+        codes = codes[firsts_of_pairs]
+        firsts = np.flatnonzero(begins(codes))
+        return Groups(pairs, accounts[firsts_of_pairs], firsts, [values[code] for code in codes[firsts].tolist()])
 
-    def _values(self, name: str) -> tuple[Codes, Sequence[str]]:
+    def values(self, name: str) -> tuple[Codes, Sequence[str]]:
         """The value of every cell under a name, as a place in a list of values."""
         vocabulary = self.vocabulary
         plain = {
@@ -259,7 +269,9 @@ class Columns(Struct, frozen=True):
             [name for name, holds in zip(self.names, self.holds.tolist(), strict=True) if holds],
             self.days[kept],
             (np.cumsum(keeps) - 1)[self.cells[kept]],
+            self.movements[kept],
             amounts,
+            self.ahead[kept[len(kept) - len(self.ahead) :]],
             [codes[keeps] for codes in (self.currencies, self.plans, self.products, self.labels)],
             self.cells_of_accounts()[self.holds],
             int(np.abs(amounts).sum()),
@@ -280,8 +292,9 @@ def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary) -> Columns
     counts = np.array([len(one.cells) for one in held], dtype=np.intp)
     cells = np.array(places, dtype=np.intp)
     cells += np.repeat(_firsts(counts), [one.count for one in held])
-    is_ahead = np.array([movement == "ahead" for movement in movements], dtype=np.bool_)
-    dated = np.where(is_ahead, NEVER, np.array(days, dtype=np.int32)).astype(np.int32)
+    kinds = np.array([_PLACES[movement] for movement in movements], dtype=np.int8)
+    told = np.array(days, dtype=np.int32)
+    dated = np.where(kinds == AHEAD, NEVER, told).astype(np.int32)
     order = np.argsort(dated, kind="stable")
     raw = [raw_cell_of(cell) for one in held for cell in one.cells]
     said = (
@@ -295,7 +308,9 @@ def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary) -> Columns
         [*records],
         dated[order],
         cells[order],
+        kinds[order],
         np.array(amounts, dtype=np.int64)[order],
+        told[kinds == AHEAD],
         [np.array(codes, dtype=np.int32) for codes in said],
         counts,
         total,
@@ -317,7 +332,9 @@ def joined(tables: Sequence[Columns]) -> Columns:
         [name for part in parts for name in part.names],
         days[order],
         np.concatenate([part.cells + first for part, first in zip(parts, before, strict=True)])[order],
+        np.concatenate([part.movements for part in parts])[order],
         np.concatenate([part.amounts for part in parts])[order],
+        np.concatenate([part.ahead for part in parts]),
         [np.concatenate(codes) for codes in zip(*said, strict=True)],
         np.concatenate([part.cells_of_accounts() for part in parts]),
         total,
@@ -329,7 +346,9 @@ def _columns(
     names: Sequence[str],
     days: Codes,
     cells: Places,
+    movements: Kinds,
     amounts: Amounts,
+    ahead: Codes,
     said: Sequence[Codes],
     counts: Places,
     total: int,
@@ -339,10 +358,8 @@ def _columns(
     places = {name: place for place, name in enumerate(names)}
     holds = np.ones(len(names), dtype=np.bool_)
     currencies, plans, products, labels = said
-    of_cells = (accounts, currencies, plans, products, labels)
-    return Columns(
-        vocabulary, names, places, holds, days, cells, amounts, *of_cells, _firsts(counts), total, _Known()
-    )
+    of_sums, of_cells = (days, cells, movements, amounts, ahead), (accounts, currencies, plans, products, labels)
+    return Columns(vocabulary, names, places, holds, *of_sums, *of_cells, _firsts(counts), total, Known())
 
 
 def _firsts(counts: Places) -> Places:
@@ -350,9 +367,11 @@ def _firsts(counts: Places) -> Places:
     return np.cumsum(counts, dtype=np.intp) - counts
 
 
-def _begins(codes: Codes) -> Flags:
+def begins(codes: Codes | Places) -> Flags:
     """Where another code follows, and at the first one."""
-    return np.concatenate([np.ones(1, dtype=np.bool_), codes[1:] != codes[:-1]])
+    found = np.ones(len(codes), dtype=np.bool_)
+    found[1:] = codes[1:] != codes[:-1]
+    return found
 
 
 def _largest(levels: Amounts) -> tuple[int, ...]:

@@ -27,9 +27,9 @@ NOTED: Final[frozenset[Source]] = frozenset(("answers", "costs", "contracts"))
 """The sources that are in the notes of accounts."""
 
 
-def is_ranked(name: str, question: Question) -> bool:
-    """Whether the first rows of a table can be had from accounts in memory."""
-    return name in RANKED and not any(of in SEPARATE_NAMES for of, _ in question.where)
+def is_in_columns(question: Question) -> bool:
+    """Whether accounts in memory can be told apart by what a question asks for."""
+    return question.by not in SEPARATE_NAMES and not any(name in SEPARATE_NAMES for name, _ in question.where)
 
 
 def months_of(bounds: Sequence[int]) -> Fraction:

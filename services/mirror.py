@@ -15,6 +15,8 @@ from msgspec import Struct
 from events import block as blocks
 from events.block import BlockDamaged
 from projections.arrays import TOTAL_MAX, Columns, TooLarge, Vocabulary, columns_of, joined
+from projections.buckets import Buckets
+from projections.counting import counted, has_room
 from projections.groups import Choice
 from projections.layers import Layers
 from projections.pages import ACCOUNTS
@@ -44,6 +46,14 @@ class Mirrored(Struct, frozen=True):
 
     evidence: Evidence
     layers: Layers
+
+    def has_room(self, question: Question, currency: str, bounds: Sequence[int]) -> bool:
+        """Whether there are few enough groups and periods for an answer."""
+        return has_room(self.layers, Choice(currency, question.by, dict(question.where)), bounds)
+
+    def sums(self, question: Question, currency: str, bounds: Sequence[int]) -> dict[str, Buckets]:
+        """As `buckets_for`."""
+        return counted(self.layers, Choice(currency, question.by, dict(question.where)), bounds)
 
     def table(self, name: str, question: Question, currency: str, day: int) -> Answer:
         """The part of an answer that one of the tables is whose first rows can be told."""

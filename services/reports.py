@@ -31,7 +31,7 @@ from services.converting import (
     rates_required,
     told_of,
 )
-from services.details import MIRRORED, NOTED, details_mirrored, details_noted, is_ranked, months_of
+from services.details import MIRRORED, NOTED, RANKED, details_mirrored, details_noted, is_in_columns, months_of
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, is_kept, keys_for, parts_for
 from services.ledgers.port import Chains
 from services.listing import listed
@@ -43,7 +43,6 @@ from services.views.memory import memory_views
 from services.views.port import Views
 
 if TYPE_CHECKING:
-    from projections.layers import Layers
     from services.mirror import Mirror, Mirrored
 
 __all__ = ["Answer", "Reports", "bounds_of_figures", "chosen_figures", "newest_day", "sources_of"]
@@ -87,6 +86,12 @@ class Reports:
         bounds = bounds_for(question, *window_of(question, newest_day(book.as_of, self._zone)))
         if question.convert is not None:
             return await self._converted("bridge", question, views, known, _currencies(book), bounds)
+        if known is None and not is_kept(question):
+            mirrored = await self._mirrored(question)
+            if mirrored is not None and mirrored.has_room(question, currency, bounds):
+                sums = await asyncio.to_thread(mirrored.sums, question, currency, bounds)
+                rows = await asyncio.to_thread(rows_of_bridge, sums, question, bounds)
+                return self._answer("bridge", currency, mirrored.evidence.as_of, None, rows)
         keys = keys_for(question, currency, bounds, accounts=False)
         evidence = await evidence_of(views, self._partitions, keys)
         try:
@@ -108,22 +113,20 @@ class Reports:
             return await self._converted("figures", question, views, known, _currencies(book), bounds)
         spans = [bounds] if before is None else [bounds, before]
         asked = _AskedFigures(question, currency, chosen, self._margin)
-        mirrored = None if known is not None else await self._mirrored(asked, spans)
+        mirrored = await self._mirrored(question, asked.keys(spans)) if known is None and asked.fits_mirror else None
         if mirrored is None:
-            evidence, layers = await evidence_of(views, self._partitions, asked.keys(spans)), None
+            evidence = await evidence_of(views, self._partitions, asked.all_keys(spans))
         else:
-            evidence, layers = mirrored.evidence, mirrored.layers
-        rows = await asyncio.to_thread(asked.rows, evidence, layers, bounds)
+            evidence = mirrored.evidence
+        rows = await asyncio.to_thread(asked.rows, evidence, mirrored, bounds)
         if before is not None:
-            then = await asyncio.to_thread(asked.rows, evidence, layers, before)
+            then = await asyncio.to_thread(asked.rows, evidence, mirrored, before)
             rows = rows_compared((bounds, rows), (before, then), chosen)
         return self._answer("figures", currency, evidence.as_of, known, rows)
 
-    async def _mirrored(self, asked: "_AskedFigures", spans: Sequence[Sequence[int]]) -> "Mirrored | None":
-        """The sums asked for and the accounts in memory at their position; None where that is no use."""
-        if self._mirror is None or not asked.sources or not asked.fits_mirror:
-            return None
-        return await self._mirror.read(asked.keys(spans, accounts=False))
+    async def _mirrored(self, question: Question, keys: Sequence[str] = ()) -> "Mirrored | None":
+        """Some keys and the accounts in memory at their position; None where that is no use."""
+        return await self._mirror.read(keys) if self._mirror is not None and is_in_columns(question) else None
 
     async def table(self, name: str, question: Question) -> Answer:
         """A table of the catalogue as a day begins, by default after that of the newest event; raises QuestionError."""
@@ -132,11 +135,10 @@ class Reports:
         _check_names(question, book if known is None else await self.book())
         currency = currency_or_refusal(question, _currencies(book))
         (day,) = bounds_of_figures(question, newest_day(book.as_of, self._zone))
-        if self._mirror is not None and known is None and is_ranked(name, question):
-            mirrored = await self._mirror.read([])
-            if mirrored is not None:
-                found = await asyncio.to_thread(mirrored.table, name, question, currency, day)
-                return {**self._answer(name, currency, mirrored.evidence.as_of, None, []), **found}
+        mirrored = await self._mirrored(question) if known is None and name in RANKED else None
+        if mirrored is not None:
+            found = await asyncio.to_thread(mirrored.table, name, question, currency, day)
+            return {**self._answer(name, currency, mirrored.evidence.as_of, None, []), **found}
         evidence = await evidence_of(views, self._partitions, [ACCOUNTS, NOTES])
         accounts = ((account, record.items(), notes) for account, notes, record in evidence.told())
         found = await asyncio.to_thread(listed, name, accounts, question, currency, day)
@@ -281,27 +283,35 @@ class _AskedFigures(Struct, frozen=True):
 
     @property
     def fits_mirror(self) -> bool:
-        """Whether accounts in memory are all that is needed besides sums."""
-        return is_kept(self.question) and self.sources <= MIRRORED
+        """Whether accounts have to be looked at, and those in memory are all that is needed besides kept sums."""
+        return self.sources <= MIRRORED and bool(self.sources or not is_kept(self.question))
 
-    def keys(self, spans: Sequence[Sequence[int]], *, accounts: bool = True) -> list[str]:
-        """The keys of the views that days or windows take, with those of accounts and notes where they are needed."""
-        asked, noted = (self.question, self.currency), not self.sources.isdisjoint(NOTED)
-        accounts = accounts and bool(self.sources)
-        found = (keys_for(*asked, span, accounts=accounts, notes=noted) for span in spans)
+    def keys(self, spans: Sequence[Sequence[int]]) -> list[str]:
+        """The keys of the views with the kept sums that days or windows take."""
+        return self._keys(spans, accounts=False, notes=False) if is_kept(self.question) else []
+
+    def all_keys(self, spans: Sequence[Sequence[int]]) -> list[str]:
+        """The same with those of accounts and notes where they are needed."""
+        return self._keys(spans, accounts=bool(self.sources), notes=not self.sources.isdisjoint(NOTED))
+
+    def _keys(self, spans: Sequence[Sequence[int]], *, accounts: bool, notes: bool) -> list[str]:
+        found = (keys_for(self.question, self.currency, span, accounts=accounts, notes=notes) for span in spans)
         return [*{key: None for keys in found for key in keys}]
 
-    def rows(self, evidence: Evidence, layers: "Layers | None", bounds: Sequence[int]) -> list[Answer]:
+    def rows(self, evidence: Evidence, mirrored: "Mirrored | None", bounds: Sequence[int]) -> list[Answer]:
         """The figures of a day or a window, from the accounts in memory if there are any."""
         question, currency = self.question, self.currency
         asked = (question, currency, bounds, self.sources, self.margin)
-        if layers is None:
+        if mirrored is None:
             ends = (bounds[0], bounds[-1])
             found = details_of(evidence.records, currency, ends, groups_asked(question), self.sources)
             details = details_noted(found, evidence, *asked)
         else:
-            details = details_mirrored(layers, *asked)
-        sums = buckets_for(evidence, question, currency, bounds)
+            details = details_mirrored(mirrored.layers, *asked)
+        if mirrored is None or is_kept(question):
+            sums = buckets_for(evidence, question, currency, bounds)
+        else:
+            sums = mirrored.sums(question, currency, bounds)
         return rows_of_figures(sums, details, question, bounds, self.chosen)
 
 

@@ -25,7 +25,15 @@ from tests.services.audit.test_replaying import PARTITIONS, partitioned_views
 from tests.services.books import POLICY, MemoryBooks, parameters, raw_of, text
 from tests.services.running import asynchronous
 
-FIGURES = "nrr,grr,customer_churn_rate,ltv_minor,share_top_1,share_top_3,share_top_10,herfindahl,mrr_minor"
+FIGURES = "nrr,grr,customer_churn_rate,ltv_minor,share_top_1,share_top_3,share_top_10,herfindahl"
+OTHERS = ",mrr_minor,committed_arr_minor,scheduled_churn_minor,accounts,asp_minor,quick_ratio,gross_mrr_churn_rate"
+FILTERS: tuple[dict[str, str | list[str]], ...] = (
+    {},
+    {"where": "plan=pro"},
+    {"where": ["product=", "plan=basic"]},
+    {"where": "owner=kim"},
+    {"where": "account=acme"},
+)
 SIGNED = [fact("signed", account, "2024-01-01", lines=[line(500)]) for account in ("a1", "b1", "c1")]
 LATER = [fact("cancelled", "a1", "2024-02-01"), fact("signed", "d1", "2024-02-01", lines=[line(900)])]
 ASKED = {"start": "2024-01-10", "until": "2024-03-01", "currency": "USD", "figures": FIGURES}
@@ -70,6 +78,12 @@ class Watched:
         assert {**answer, "as_of": None} == {**expected, "as_of": None}
         assert answer["as_of"]["position"] == expected["as_of"]["position"]
         return answer
+
+    async def check_bridge(self, **asked: str | Sequence[str]) -> None:
+        """The same of the bridge."""
+        question = question_of(parameters(asked))
+        answer, expected = await self.reports.bridge(question), await self.books.reports.bridge(question)
+        assert {**answer, "as_of": None} == {**expected, "as_of": None}
 
     async def check_tables(self, **asked: str) -> None:
         """The first rows of the tables that accounts in memory make are those of the views."""
@@ -126,8 +140,10 @@ async def test_answers_are_those_of_the_views(data: st.DataObject) -> None:
         start = FIRST_DAY + data.draw(st.integers(0, 300))
         until = start + data.draw(st.integers(1, 300))
         asked = {"start": text(start), "until": text(until), "currency": data.draw(st.sampled_from(["USD", "EUR"]))}
-        by = data.draw(st.sampled_from([None, *await found.names()]))
-        await found.check(**asked, figures=FIGURES, **({} if by is None else {"by": by}))
+        by = data.draw(st.sampled_from([None, "currency", *await found.names()]))
+        groups = {**({} if by is None else {"by": by}), **data.draw(st.sampled_from(FILTERS))}
+        await found.check(**asked, figures=FIGURES + OTHERS, **groups)
+        await found.check_bridge(**asked, **groups)
         await found.check_tables(at=asked["until"], currency=asked["currency"], limit="3")
     assert found.views.loads, "somebody was asked"
 
@@ -148,6 +164,9 @@ async def test_all_accounts_are_read_once() -> None:
     table = await found.reports.table("concentration", question)
     assert ([row["account"] for row in table["rows"]], table["more"]) == (["d", "b"], 1)
     assert found.views.loads == loads == 1
+    await found.reports.figures(question_of(parameters({**ASKED, "figures": "mrr_minor", "where": "plan=plan"})))
+    await found.reports.bridge(question_of(parameters({"by": "currency", "currency": "USD"})))
+    assert found.views.loads == loads
     assert (await found.seen()).layers.held == 4
 
 
