@@ -285,7 +285,7 @@ class Columns(Struct, frozen=True):
 def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary) -> Columns:
     """The columns of some records, at least one, each with a sum at least; raises TooLarge."""
     held = [*records.values()]
-    days, movements, amounts, places = zip(*sums_of(held), strict=True)
+    days, movements, amounts, places, _ = zip(*sums_of(held), strict=True)
     total = sum(map(abs, amounts))
     if total >= TOTAL_MAX:
         raise TooLarge

@@ -9,8 +9,12 @@ from events.days import MONTH_PARTS
 from events.money import round_half_up
 from events.notes import Answer, AnyNote
 from projections.groups import selected_groups
+from projections.periods import Every
 from projections.satisfaction import Item
 from projections.terms import Held, held_on, values_of_contract
+
+CAUSE_NAMES: Final = ("reason", "initiative")
+"""What a churn has beside its cell, in the order of a cause."""
 
 TAGS_DAYS: Final = 90
 """For how long what somebody mentioned is told."""
@@ -22,10 +26,12 @@ Told = tuple[str, list[Item], Sequence[AnyNote]]
 
 
 class Asked(Struct, frozen=True):
-    """What a table is about: a currency, as a day begins."""
+    """What a table is about: a currency as a day begins; or from `start` until that day, period by period."""
 
     currency: str
     day: int
+    start: int = 0
+    every: Every = "month"
 
 
 class Column(Struct, frozen=True):
@@ -38,7 +44,9 @@ class Column(Struct, frozen=True):
 class Table(Struct, frozen=True):
     """One table: its columns, and what makes its rows, in their order.
 
-    `warned` is what had better be said of them; one that `is_whole` is never cut off.
+    `warned` is what had better be said of them; one that `is_whole` is never cut off. One that `is_window` tells of a
+    window instead of a day. `every`: the periods it may be told by, if any; `names`: what it can be filtered by
+    beside the labels of cells.
     """
 
     name: str
@@ -47,6 +55,9 @@ class Table(Struct, frozen=True):
     rows: Callable[[Iterable[Told], Asked], list[Row]]
     warned: Callable[[Sequence[Row]], str | None] = lambda _: None
     is_whole: bool = False
+    is_window: bool = False
+    every: tuple[Every, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 def columns(**units: Literal["text", "day", "minor", "ratio", "count", "list"]) -> tuple[Column, ...]:
@@ -59,7 +70,7 @@ def level_before(items: Iterable[Item], asked: Asked, day: int) -> int:
     return sum(
         [
             amount
-            for (at, movement, cell), amount in items
+            for (at, movement, cell, _), amount in items
             if at < day and movement != "ahead" and cell.currency == asked.currency
         ]
     )

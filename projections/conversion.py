@@ -7,13 +7,14 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from events.money import MRR_DIVISOR, Exact, mrr_minor
-from events.movements import BRIDGE_MOVEMENTS, Movement
+from events.movements import BRIDGE_MOVEMENTS
 from events.timeline import Cell
 from projections.basis import Basis, Details
 from projections.bridge import BridgeRow, bridge_rows
 from projections.buckets import Buckets
 from projections.groups import GroupsOf
 from projections.rates import NoRate, Rate, Rates
+from projections.records import Key
 from projections.retention import Held
 from projections.tally import COUNTS
 
@@ -180,16 +181,16 @@ class Holding(Struct, frozen=True):
     In a converted one all amounts are in one currency, whatever those of the cells are.
     """
 
-    changes: dict[tuple[int, Movement, Cell], Exact]
+    changes: dict[Key, Exact]
 
-    def items(self) -> Iterator[tuple[tuple[int, Movement, Cell], Exact]]:
-        """Amounts by day, movement and cell, as those of a record."""
+    def items(self) -> Iterator[tuple[Key, Exact]]:
+        """Amounts by day, movement, cell and no cause, as those of a record."""
         yield from self.changes.items()
 
     def levels_before(self, day: int) -> Iterator[tuple[Cell, Exact]]:
         """What the cells are worth as one of the bounds comes."""
         levels: dict[Cell, Exact] = {}
-        for (at, _, cell), amount in self.changes.items():
+        for (at, _, cell, _), amount in self.changes.items():
             if at < day:
                 levels[cell] = levels.get(cell, 0) + amount
         yield from levels.items()
@@ -201,12 +202,12 @@ def converted_record(
     """The cells of a record that count in any group, as far as levels at the outer bounds go."""
     start, end = bounds[0], bounds[-1]
     opening, closing = dict(record.levels_before(start)), dict(record.levels_before(end))
-    changes: dict[tuple[int, Movement, Cell], Exact] = {}
+    changes: dict[Key, Exact] = {}
     for cell, level in closing.items():
         before = opening.get(cell, 0)
         if (before or level) and any(True for _ in groups_of(account, cell)):
             was = before * converter.factor(cell.currency, 0) if before else 0
             now = level * converter.factor(cell.currency, -1) if level else 0
-            changes[start - 1, "new", cell] = was
-            changes[end - 1, "transfer", cell] = now - was
+            changes[start - 1, "new", cell, None] = was
+            changes[end - 1, "transfer", cell, None] = now - was
     return Holding(changes)

@@ -63,7 +63,8 @@ def _posted_by_account(bookings: Iterable[RawBooking]) -> dict[str, list[Posted]
             more = []
             for one in booking.postings:
                 cell = bytes(one.cell)
-                more.append((one.day, one.movement, one.amount, spread_of(cell), cell))
+                cause = (one.reason, one.initiative) if one.reason or one.initiative else None
+                more.append((one.day, one.movement, one.amount, spread_of(cell), cell, cause))
             known = posted.get(booking.account)
             if known is None:
                 posted[booking.account] = more

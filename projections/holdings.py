@@ -26,7 +26,7 @@ NOTHING: Final = Holding()
 def holding_of(record: Record, day: int) -> Holding:
     """What the account of a record holds at the end of a day; labels are those of its last revenue, if it is gone."""
     cells: dict[Cell, int] = {}
-    for (on, movement, cell), amount in record.items():
+    for (on, movement, cell, _), amount in record.items():
         if on <= day and movement != "ahead":
             cells[cell] = cells.get(cell, 0) + amount
     levels: dict[str, int] = {}

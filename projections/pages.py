@@ -24,7 +24,7 @@ NOTES: Final = "notes"
 BOOK: Final = "book"
 """Key of the view of what is counted over the whole book, and of `names|currency|name`: the names in use."""
 
-FORMAT: Final = 6
+FORMAT: Final = 7
 """The form of records, pages and book, kept in the field `format` of the book: views of another form are built anew.
 
 Raise it with every change of what is written under a key.

@@ -2,7 +2,7 @@
 
 from typing import Final, Literal
 
-from events.days import first_day_of_month, month_of_day
+from events.days import LAST_DAY, first_day_of_month, month_of_day, text_of_day
 
 Every = Literal["day", "month", "quarter", "year"]
 _MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
@@ -38,6 +38,32 @@ def _starts(first: int, until: int, step: int) -> list[int]:
 
 
 _MONTHS_MAX: Final = (9999 - 1970) * 12 + 12
+
+
+def first_day_of_period(day: int, every: Every) -> int:
+    """The first day of the day, month, quarter or year that a day is in."""
+    return day if every == "day" else first_day_of_month(month_of_day(day) // _MONTHS[every] * _MONTHS[every])
+
+
+def next_period(first: int, every: Every) -> int:
+    """The first day of the period after the one that begins on a day."""
+    if every == "day":
+        return first + 1
+    month = month_of_day(first) + _MONTHS[every]
+    return first_day_of_month(month) if month < _MONTHS_MAX else LAST_DAY + 1
+
+
+def period_name(first: int, every: Every) -> str:
+    """What a period that begins on a day is called: 2024-03-05, 2024-03, 2024-Q1 or 2024."""
+    text = text_of_day(first)
+    if every == "quarter":
+        return f"{text[:4]}-Q{month_of_day(first) % 12 // 3 + 1}"
+    return text[: {"day": 10, "month": 7, "year": 4}[every]]
+
+
+def months_held(day: int, until: int) -> int:
+    """In how many months what comes on a day is there as they end, the last one as `until` begins."""
+    return month_of_day(until - 1) - month_of_day(day) + 1
 
 
 def split_months(bounds: list[int]) -> set[int]:

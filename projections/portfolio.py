@@ -17,6 +17,7 @@ from projections.columns import (
     tags_said,
     yearly_minor,
 )
+from projections.periods import months_held
 from projections.satisfaction import Item
 
 RENEWAL_DAYS: Final = (7, 30, 90)
@@ -58,7 +59,7 @@ def _top_heavy(rows: Sequence[Row]) -> str | None:
 
 def _last_movement(items: Iterable[Item], day: int) -> tuple[str | None, str | None]:
     """The latest movement before a day that is no transfer, and its day."""
-    moved = [(at, movement) for (at, movement, _), _ in items if at < day and movement not in ("ahead", "transfer")]
+    moved = [(at, movement) for (at, movement, _, _), _ in items if at < day and movement not in ("ahead", "transfer")]
     if not moved:
         return None, None
     at, movement = max(moved)
@@ -91,12 +92,25 @@ def _renewals(told: Iterable[Told], asked: Asked) -> list[Row]:
     return sorted(rows, key=lambda row: (row["ends"], -row["mrr_minor"], row["account"], row["contract"]))
 
 
+def _so_far(items: Iterable[Item], asked: Asked) -> int:
+    """MRR as each month ended so far, and of the last one as the day begins, added up; in annual_e4."""
+    return sum(
+        [
+            amount * months_held(at, asked.day)
+            for (at, movement, cell, _), amount in items
+            if at < asked.day and movement != "ahead" and cell.currency == asked.currency
+        ]
+    )
+
+
 def _accounts(told: Iterable[Told], asked: Asked) -> list[Row]:
     then = year_before(asked.day)
-    levels = [
-        (account, level_before(items, asked, then), level_before(items, asked, asked.day)) for account, items, _ in told
-    ]
-    return account_rows([one for one in levels if one[1] > 0 or one[2] > 0])
+    levels: list[tuple[str, int, int, int]] = []
+    for account, items, _ in told:
+        before, now = level_before(items, asked, then), level_before(items, asked, asked.day)
+        if before > 0 or now > 0:
+            levels.append((account, before, now, _so_far(items, asked)))
+    return account_rows(levels)
 
 
 def year_before(day: int) -> int:
@@ -104,13 +118,14 @@ def year_before(day: int) -> int:
     return day_months_later(day, -PATTERN_MONTHS)
 
 
-def account_rows(levels: Iterable[tuple[str, int, int]]) -> list[Row]:
-    """The rows of accounts, given what each was worth a year before, and is."""
+def account_rows(levels: Iterable[tuple[str, int, int, int]]) -> list[Row]:
+    """The rows of accounts, given what each was worth a year before, is, and came to so far."""
     rows: list[Row] = []
-    for account, before, now in levels:
+    for account, before, now, so_far in levels:
         pattern = "growing" if now > before else "shrinking" if now < before else "flat"
         amounts = {"then_minor": mrr_minor(before), "mrr_minor": mrr_minor(now)}
-        rows.append({"account": account, "pattern": pattern, **amounts, "change_minor": mrr_minor(now - before)})
+        amounts |= {"change_minor": mrr_minor(now - before), "realised_ltv_minor": mrr_minor(so_far)}
+        rows.append({"account": account, "pattern": pattern, **amounts})
     return sorted(rows, key=lambda row: (-row["mrr_minor"], -row["then_minor"], row["account"]))
 
 
@@ -135,7 +150,10 @@ RENEWALS: Final = Table(
 
 ACCOUNTS: Final = Table(
     "accounts",
-    "Every account against a year before: growing, flat or shrinking.",
-    columns(account="text", pattern="text", then_minor="minor", mrr_minor="minor", change_minor="minor"),
+    "Every account against a year before: growing, flat or shrinking; and what its months came to so far.",
+    columns(
+        account="text", pattern="text", then_minor="minor", mrr_minor="minor", change_minor="minor",
+        realised_ltv_minor="minor",
+    ),
     _accounts,
 )

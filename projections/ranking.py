@@ -12,6 +12,7 @@ from projections.arrays import Amounts, Places
 from projections.columns import Row
 from projections.groups import Choice
 from projections.layers import Layers
+from projections.periods import months_held
 from projections.portfolio import account_rows, concentration_rows, year_before
 
 WARNED_ROWS: Final = 4
@@ -38,7 +39,9 @@ def _accounts(layers: Layers, choice: Choice, day: int, limit: int) -> First:
     there = np.flatnonzero((before > 0) | (now > 0))
     told, before, now = _named(layers, there), before[there], now[there]
     largest = _largest(told, _minor(now), _minor(before), limit)
-    return First(account_rows([(told[one], int(before[one]), int(now[one])) for one in largest]), len(told))
+    so_far = _so_far(layers, choice, day, [int(there[one]) for one in largest])
+    first = [(told[one], int(before[one]), int(now[one]), so_far[int(there[one])]) for one in largest]
+    return First(account_rows(first), len(told))
 
 
 FIRST: Final[Mapping[str, Callable[[Layers, Choice, int, int], First]]] = {
@@ -52,6 +55,24 @@ def _named(layers: Layers, places: Places) -> list[str]:
     """The accounts at some places."""
     names = layers.names()
     return [names[place] for place in places.tolist()]
+
+
+def _so_far(layers: Layers, choice: Choice, day: int, places: Sequence[int]) -> dict[int, int]:
+    """What the accounts at some places came to as a day begins, exact: it might outgrow 64 bits."""
+    found = dict.fromkeys(places, 0)
+    start = 0
+    for one in layers.columns:
+        is_asked = np.zeros(len(one.names), dtype=np.bool_)
+        is_asked[[place - start for place in places if start <= place < start + len(one.names)]] = True
+        cells, fitting = is_asked[one.accounts], one.fitting(choice)
+        if fitting is not None:
+            cells &= fitting
+        some = np.flatnonzero(cells[one.cells[: int(np.searchsorted(one.days, day))]])
+        of_each = (one.accounts[one.cells[some]], one.days[some], one.amounts[some])
+        for account, at, amount in zip(*[part.tolist() for part in of_each], strict=True):
+            found[start + account] += amount * months_held(at, day)
+        start += len(one.names)
+    return found
 
 
 def _largest(names: Sequence[str], levels: Amounts, others: Amounts, limit: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Records: everything posted to one account, added up by day, movement and cell."""
+"""Records: everything posted to one account, added up by day, movement, cell and cause."""
 
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
@@ -8,22 +8,31 @@ import msgspec
 from msgspec import Struct
 
 from events.block import cell_of_raw
+from events.contracts import Cause
 from events.days import FIRST_DAY
 from events.movements import Movement
 from events.timeline import Cell
 from projections.groups import Spread
 
-Posted = tuple[int, Movement, int, Spread, bytes]
-"""What a posting adds: (day, movement, annual_e4, the groups it counts in, cell in msgpack)."""
+Posted = tuple[int, Movement, int, Spread, bytes, Cause | None]
+"""What a posting adds: (day, movement, annual_e4, the groups it counts in, cell in msgpack, cause)."""
 
-Sum = tuple[int, Movement, int, int]
-"""(day, movement, annual_e4, place of the cell in the record)."""
+Sum = tuple[int, Movement, int, int, Cause | None]
+"""(day, movement, annual_e4, place of the cell in the record, cause)."""
 
-Amounts = dict[tuple[int, Movement, bytes], int]
-"""(day, movement, cell in msgpack) -> annual_e4, without zeros."""
+Key = tuple[int, Movement, Cell, Cause | None]
+"""(day, movement, cell, cause): what a sum is of; the cause is that of a churn, None where nobody gave one."""
+
+Amounts = dict[tuple[int, Movement, bytes, Cause | None], int]
+"""(day, movement, cell in msgpack, cause) -> annual_e4, without zeros."""
 
 BEFORE_ALL: Final = FIRST_DAY - 1
 """A day that everything comes after."""
+
+
+def cause_of(reason: str, initiative: str) -> Cause | None:
+    """The cause of a posting."""
+    return (reason, initiative) if reason or initiative else None
 
 
 class Record(Struct, frozen=True, array_like=True, gc=False):
@@ -41,14 +50,15 @@ class Record(Struct, frozen=True, array_like=True, gc=False):
     sums: bytes
 
     def amounts(self) -> Amounts:
-        """The sums by day, movement and cell in msgpack."""
-        return {(day, movement, self.cells[place]): amount for day, movement, amount, place in sums_of([self])}
+        """The sums by day, movement, cell in msgpack, and cause."""
+        sums = sums_of([self])
+        return {(day, movement, self.cells[place], cause): amount for day, movement, amount, place, cause in sums}
 
-    def items(self) -> Iterator[tuple[tuple[int, Movement, Cell], int]]:
-        """The sums by day, movement and cell."""
+    def items(self) -> Iterator[tuple[Key, int]]:
+        """The sums by day, movement, cell and cause."""
         cells = {cell: cell_of_raw(cell) for cell in self.cells}
-        for (day, movement, cell), amount in self.amounts().items():
-            yield (day, movement, cells[cell]), amount
+        for (day, movement, cell, cause), amount in self.amounts().items():
+            yield (day, movement, cells[cell], cause), amount
 
     def levels_before(self, day: int) -> Iterator[tuple[Cell, int]]:
         """What the cells are worth as a day begins; mostly as after all movements, without a look at the sums."""
@@ -56,7 +66,7 @@ class Record(Struct, frozen=True, array_like=True, gc=False):
             yield from zip(map(cell_of_raw, self.cells), self.levels, strict=True)
             return
         levels = dict.fromkeys(self.cells, 0)
-        for (at, movement, cell), amount in self.amounts().items():
+        for (at, movement, cell, _), amount in self.amounts().items():
             if at < day and movement != "ahead":
                 levels[cell] += amount
         for cell, level in levels.items():
@@ -70,7 +80,7 @@ _ENCODE: Final = msgspec.msgpack.Encoder().encode
 _RECORD: Final = msgspec.msgpack.Decoder(Record)
 _SUMS: Final = msgspec.msgpack.Decoder(list[Sum])
 _DAY: Final = itemgetter(0)
-_KEY: Final = itemgetter(0, 1, 4)
+_KEY: Final = itemgetter(0, 1, 4, 5)
 _ARRAY: Final = b"\xdd"
 """What an array in msgpack begins with, before its length in four bytes."""
 
@@ -86,13 +96,14 @@ def merged(record: Record, posted: Sequence[Posted]) -> Record:
     if posted and first_day(posted) > record.last and not _repeats(posted):
         return _extended(record, posted)
     amounts = record.amounts()
-    for day, movement, amount, _, cell in posted:
-        key = (day, movement, cell)
+    for day, movement, amount, _, cell, cause in posted:
+        key = (day, movement, cell, cause)
         amounts[key] = amounts.get(key, 0) + amount
         if not amounts[key]:
             del amounts[key]
     return _extended(
-        NOTHING, [(day, movement, amount, None, cell) for (day, movement, cell), amount in amounts.items()]
+        NOTHING,
+        [(day, movement, amount, None, cell, cause) for (day, movement, cell, cause), amount in amounts.items()],
     )
 
 
@@ -107,11 +118,11 @@ def _repeats(posted: Sequence[Posted]) -> bool:
     return len(posted) > 1 and len(set(map(_KEY, posted))) < len(posted)
 
 
-def _extended(record: Record, more: Sequence[tuple[int, Movement, int, Spread | None, bytes]]) -> Record:
+def _extended(record: Record, more: Sequence[tuple[int, Movement, int, Spread | None, bytes, Cause | None]]) -> Record:
     """The record with sums that it does not have yet."""
     last, cells, levels = record.last, record.cells.copy(), record.levels.copy()
     sums: list[Sum] = []
-    for day, movement, amount, _, cell in more:
+    for day, movement, amount, _, cell, cause in more:
         if cell in cells:
             place = cells.index(cell)
         else:
@@ -122,7 +133,7 @@ def _extended(record: Record, more: Sequence[tuple[int, Movement, int, Spread | 
             levels[place] += amount
         if day > last:  # noqa: PLR1730 - a call for every posting is dear
             last = day
-        sums.append((day, movement, amount, place))
+        sums.append((day, movement, amount, place, cause))
     return Record(last, cells, levels, record.count + len(sums), record.sums + _bare(sums))
 
 

@@ -94,9 +94,16 @@ def _figure(figure: Figure) -> Iterator[str]:
 
 def _tables() -> Iterator[str]:
     yield "# Tables\n"
-    yield "`revledger report NAME` and `/v1/reports/NAME`, as a day begins (`--at`, `--on`), with `--where`,"
-    yield "`--known-at`, `--policy` and `--limit`.\n"
+    yield "`revledger report NAME` and `/v1/reports/NAME`, as a day begins (`--at`, `--on`), with `--where`, `--by`,"
+    yield "`--known-at`, `--policy` and `--limit`. Grouped, a table has for each value the rows that `--where` gives"
+    yield "for it; what customers said counts with every value their account has revenue in.\n"
     for table in TABLES.values():
         yield f"## `{table.name}`\n"
         yield f"{table.definition}\n"
+        if table.is_window:
+            yield "Of a window (`--from`, `--until`) instead.\n"
+        if table.names:
+            yield f"`--where` takes {' and '.join(table.names)} too.\n"
+        if table.every:
+            yield f"`--every`: {', '.join(table.every)}.\n"
         yield f"Columns: {', '.join(column.name for column in table.columns)}\n"

@@ -60,7 +60,7 @@ def renewals_of(
 def _is_gone(held: Held) -> bool:
     """Whether it has ended before its term does, or is not to begin another."""
     last = held.term.end if held.term.renews else held.term.end - 1
-    return sum(amount for (day, _, _), amount in held.items if day <= last) <= 0
+    return sum(amount for (day, _, _, _), amount in held.items if day <= last) <= 0
 
 
 def _is_renewed(held: Held, notes: Sequence[AnyNote]) -> bool:
@@ -70,7 +70,7 @@ def _is_renewed(held: Held, notes: Sequence[AnyNote]) -> bool:
 
 
 def _renewal(held: Held, currency: str, notes: Sequence[AnyNote], today: int) -> Renewal:
-    cells = [cell for (day, _, cell), amount in held.items if day <= today and amount > 0]
+    cells = [cell for (day, _, cell, _), amount in held.items if day <= today and amount > 0]
     plans = tuple(dict.fromkeys(cell.plan for cell in cells))
     answers = _answers(notes, today)
     place = (held.account, held.contract, currency)

@@ -6,16 +6,16 @@ from typing import Protocol
 from msgspec import Struct
 
 from events.money import Exact
-from events.movements import Movement
 from events.timeline import Cell
 from projections.groups import GroupsOf
+from projections.records import Key
 
 
 class Held(Protocol):
     """What an account holds: a record, or a converted one."""
 
-    def items(self) -> Iterator[tuple[tuple[int, Movement, Cell], Exact]]:
-        """Amounts by day, movement and cell."""
+    def items(self) -> Iterator[tuple[Key, Exact]]:
+        """Amounts by day, movement, cell and cause."""
         ...
 
     def levels_before(self, day: int) -> Iterator[tuple[Cell, Exact]]:
@@ -67,7 +67,7 @@ def _levels(
     account: str, record: Held, currency: str | None, start: int, until: int, groups_of: GroupsOf
 ) -> dict[str, tuple[Exact, Exact]]:
     levels: dict[str, tuple[Exact, Exact]] = {}
-    for (day, movement, cell), amount in record.items():
+    for (day, movement, cell, _), amount in record.items():
         if day >= until or movement == "ahead" or currency not in (None, cell.currency):
             continue
         for _, value in groups_of(account, cell):

@@ -6,13 +6,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from events.movements import Movement
 from events.notes import Answer, AnyNote
 from events.timeline import Cell
 from projections.groups import GroupsOf
+from projections.records import Key
 
-Item = tuple[tuple[int, Movement, Cell], int]
-"""((day, movement, cell), annual_e4): one sum of what was posted to an account."""
+Item = tuple[Key, int]
+"""((day, movement, cell, cause), annual_e4): one sum of what was posted to an account."""
 
 
 class Satisfaction(Struct, frozen=True):
@@ -100,7 +100,7 @@ Held = Mapping[int, Mapping[str, int]]
 def _held(account: str, items: Iterable[Item], days: set[int], window: Window) -> Held:
     last = max(days)
     changes: dict[str, list[tuple[int, int]]] = {}
-    for (day, movement, cell), amount in items:
+    for (day, movement, cell, _), amount in items:
         if day <= last and movement != "ahead" and cell.currency == window.currency:
             for _, value in window.groups_of(account, cell):
                 changes.setdefault(value, []).append((day, amount))

@@ -8,7 +8,7 @@ from typing import Final, get_args
 from events.movements import Movement
 from events.timeline import Cell
 from projections.groups import Group, GroupsOf, Spread, is_annual, spread_of
-from projections.records import Posted, Record, first_day
+from projections.records import Key, Posted, Record, first_day
 
 Tally = dict[tuple[str, Group, int, str], int]
 """(currency, group, day, kind) -> annual_e4 of a movement, or a number of accounts."""
@@ -45,7 +45,7 @@ _COUNT: Final = itemgetter(1, 0, 2)
 
 def tally_of(
     account: str,
-    entries: Iterable[tuple[tuple[int, Movement, Cell], int]],
+    entries: Iterable[tuple[Key, int]],
     groups_of: GroupsOf,
     opening: Mapping[Cell, int],
 ) -> Tally:
@@ -54,7 +54,7 @@ def tally_of(
     def asked(cell: Cell) -> Spread:
         return Spread(cell.currency, tuple(groups_of(account, cell)), is_annual(cell.labels))
 
-    moves = [(day, movement, amount, asked(cell), b"") for (day, movement, cell), amount in entries]
+    moves = [(day, movement, amount, asked(cell), b"", None) for (day, movement, cell, _), amount in entries]
     levels: dict[Spread, int] = {}
     for cell, level in opening.items():
         levels[asked(cell)] = levels.get(asked(cell), 0) + level
@@ -81,10 +81,10 @@ def tally_changes(old: Record, posted: Sequence[Posted]) -> list[Shared]:
     if first > old.last:
         return _shared(posted, (), levels)
     before: list[Posted] = []
-    for (day, movement, cell), amount in old.amounts().items():
+    for (day, movement, cell, cause), amount in old.amounts().items():
         if day >= first and movement != "ahead":
             spread = spread_of(cell)
-            before.append((day, movement, amount, spread, cell))
+            before.append((day, movement, amount, spread, cell, cause))
             levels[spread] = levels.get(spread, 0) - amount
     return _shared(posted, before, levels)
 
@@ -126,7 +126,7 @@ def _in_any(
 
 
 def _all_of_any(moves: Iterable[Posted]) -> list[Posted]:
-    return [(day, movement, amount, _of_any(spread), cell) for day, movement, amount, spread, cell in moves]
+    return [(*move[:3], _of_any(move[3]), *move[4:]) for move in moves]
 
 
 @lru_cache(maxsize=50_000)
@@ -160,7 +160,7 @@ def _counts(moves: Sequence[Posted], before: Sequence[Posted], level: int) -> li
     if len(moves) == 1 and not before:
         return _counts_of_one(moves[0], level)
     counts: list[Count] = [*map(_COUNT, moves)]
-    for day, _, amount, spread, _ in moves:
+    for day, _, amount, spread, _, _ in moves:
         if spread.is_annual:
             counts.append((ANNUAL, day, amount))
     if before:
@@ -172,7 +172,7 @@ def _counts(moves: Sequence[Posted], before: Sequence[Posted], level: int) -> li
 
 def _counts_of_one(move: Posted, level: int) -> list[Count]:
     """The same for a single move, as most are, with nothing in its way."""
-    day, movement, amount, spread, _ = move
+    day, movement, amount, spread, _, _ = move
     counts: list[Count] = [(movement, day, amount)]
     if spread.is_annual:
         counts.append((ANNUAL, day, amount))
@@ -189,7 +189,7 @@ def _accounts(moves: Sequence[Posted], level: int) -> list[Count]:
     """The kinds that count accounts, for one account that has a level."""
     changes: dict[int, int] = {}
     happened: dict[tuple[str, int], int] = {}
-    for day, movement, amount, _, _ in moves:
+    for day, movement, amount, _, _, _ in moves:
         if movement != "ahead":
             changes[day] = changes.get(day, 0) + amount
             kind = COUNTED.get(movement)

@@ -59,7 +59,7 @@ def held_on(account: str, items: Iterable[Item], notes: Iterable[AnyNote], curre
     """The contracts of an account that have revenue as a day begins, in order of their names."""
     posted: dict[str, list[Item]] = {}
     for item in items:
-        (_, movement, cell), _ = item
+        (_, movement, cell, _), _ = item
         if movement != "ahead" and cell.currency == currency:
             posted.setdefault(cell.contract, []).append(item)
     agreed = [note for note in notes if type(note) is Agreed and note.day < day]
@@ -68,7 +68,7 @@ def held_on(account: str, items: Iterable[Item], notes: Iterable[AnyNote], curre
         labels, level = _labels_and_level(own, day)
         if level > 0:
             last = _last([note for note in agreed if note.contract == contract])
-            first = min(at for (at, _, _), amount in own if amount > 0)
+            first = min(at for (at, _, _, _), amount in own if amount > 0)
             has_end = any(name == "term_months" for name, _ in labels)
             term = _running(last, day - 1) if has_end and last is not None else _year(first, day - 1)
             held.append(Held(account, contract, term, labels, own, level))
@@ -93,7 +93,7 @@ def values_of_contract(held: Held, groups_of: GroupsOf) -> Mapping[str, Fraction
     """What a contract is worth over its term, in minor units, by group; groups that have no part are left out."""
     sums: dict[str, int] = {}
     start, end = held.term.start, held.term.end
-    for (day, _, cell), amount in held.items:
+    for (day, _, cell, _), amount in held.items:
         if day < end:
             parts = held.term.parts - (month_parts(start, day) if day > start else 0)
             for _, value in groups_of(held.account, replace(cell, labels=held.labels)):
@@ -103,7 +103,7 @@ def values_of_contract(held: Held, groups_of: GroupsOf) -> Mapping[str, Fraction
 
 def _labels_and_level(items: Iterable[Item], day: int) -> tuple[Pairs, int]:
     levels: dict[Pairs, int] = {}
-    for (at, _, cell), amount in items:
+    for (at, _, cell, _), amount in items:
         if at < day:
             levels[cell.labels] = levels.get(cell.labels, 0) + amount
     standing = [(labels, level) for labels, level in levels.items() if level > 0]

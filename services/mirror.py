@@ -59,7 +59,7 @@ class Mirrored(Struct, frozen=True):
         """The part of an answer that one of the tables is whose first rows can be told."""
         choice = Choice(currency, None, dict(question.where))
         first = FIRST[name](self.layers, choice, day, question.limit)
-        return rows_told(name, first.rows, first.count, question, day)
+        return rows_told(name, first.rows, first.count, question, (day, day))
 
 
 class Mirror:

@@ -34,7 +34,7 @@ from services.converting import (
 from services.details import MIRRORED, NOTED, RANKED, details_mirrored, details_noted, is_in_columns, months_of
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, is_kept, keys_for, parts_for
 from services.ledgers.port import Chains
-from services.listing import listed
+from services.listing import bounds_of_table, listed, question_of_labels
 from services.moments import Known, known_at
 from services.projector import Projector
 from services.questions import Moment, Question, QuestionError, bounds_for, nearest, window_of
@@ -129,19 +129,24 @@ class Reports:
         return await self._mirror.read(keys) if self._mirror is not None and is_in_columns(question) else None
 
     async def table(self, name: str, question: Question) -> Answer:
-        """A table of the catalogue as a day begins, by default after that of the newest event; raises QuestionError."""
+        """A table of the catalogue: as a day begins, by default after that of the newest event, or of a window.
+
+        Raises QuestionError.
+        """
+        labels = question_of_labels(name, question)
         views, known = await self._known_at(question.known_at)
         book = await evidence_of(views, self._partitions, [BOOK])
-        _check_names(question, book if known is None else await self.book())
+        _check_names(labels, book if known is None else await self.book())
         currency = currency_or_refusal(question, _currencies(book))
-        (day,) = bounds_of_figures(question, newest_day(book.as_of, self._zone))
-        mirrored = await self._mirrored(question) if known is None and name in RANKED else None
+        bounds = bounds_of_table(name, question, newest_day(book.as_of, self._zone))
+        is_ranked = known is None and name in RANKED and question.by is None
+        mirrored = await self._mirrored(question) if is_ranked else None
         if mirrored is not None:
-            found = await asyncio.to_thread(mirrored.table, name, question, currency, day)
+            found = await asyncio.to_thread(mirrored.table, name, question, currency, bounds[-1])
             return {**self._answer(name, currency, mirrored.evidence.as_of, None, []), **found}
         evidence = await evidence_of(views, self._partitions, [ACCOUNTS, NOTES])
         accounts = ((account, record.items(), notes) for account, notes, record in evidence.told())
-        found = await asyncio.to_thread(listed, name, accounts, question, currency, day)
+        found = await asyncio.to_thread(listed, name, accounts, question, currency, bounds)
         return {**self._answer(name, currency, evidence.as_of, known, []), **found}
 
     async def _converted(

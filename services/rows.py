@@ -19,7 +19,7 @@ def _group(question: Question, value: str) -> Answer:
     return {} if question.by is None else {"group": {question.by: value or None}}
 
 
-def _in_order(groups: Iterable[str]) -> list[str]:
+def in_order(groups: Iterable[str]) -> list[str]:
     """Groups by value, those without one last."""
     return sorted(groups, key=lambda value: (not value, value))
 
@@ -44,7 +44,7 @@ def rows_of_periods(
             "accounts": row.accounts,
         }
         for period in range(max(map(len, rows_of.values()), default=0))
-        for value in _in_order(rows_of)
+        for value in in_order(rows_of)
         for row in [rows_of[value][period]]
     ]
 
@@ -86,7 +86,7 @@ def rows_of_bases(
         span = {"from": text_of_day(bounds[0]), "until": text_of_day(bounds[1])}
     return [
         {**span, **_group(question, value), "figures": {one.name: one.value(bases[value]) for one in chosen}}
-        for value in _in_order(bases)
+        for value in in_order(bases)
     ]
 
 

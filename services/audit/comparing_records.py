@@ -9,28 +9,28 @@ import msgspec
 import pyarrow as pa
 
 from events.block import BlockDamaged
+from events.contracts import Cause
 from events.days import text_of_day
 from events.facts import Pairs
-from events.movements import Movement
 from events.timeline import Cell
 from projections.groups import CONTRACT_NAMES, spread_of
-from projections.records import NOTHING, Record, bytes_of_record, merged, record_of_bytes
+from projections.records import NOTHING, Key, Record, bytes_of_record, cause_of, merged, record_of_bytes
 from services.archive.tables import Tables
 from services.audit.differing import Difference, as_text, differing
 
 ROWS: Final = 50_000
 _LIVE: Final = pa.schema([("account", pa.binary()), ("record", pa.binary())])
 _UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, BlockDamaged, IndexError, OverflowError, ValueError)
-_Sums = dict[tuple[int, Movement, Cell], int]
+_Sums = dict[Key, int]
 _COLUMNS: Final = ", ".join(("currency", "contract", "line", "plan", "product", *CONTRACT_NAMES, "attributes"))
 _RECORDS: Final = f"""
     SELECT coalesce(live.account, encode(posted.account)), live.record, posted.sums
     FROM (
         SELECT account, list(row(
-            date_diff('day', DATE '1970-01-01', day), movement, CAST(amount AS VARCHAR), {_COLUMNS}
+            date_diff('day', DATE '1970-01-01', day), movement, CAST(amount AS VARCHAR), reason, initiative, {_COLUMNS}
         )) AS sums
         FROM (
-            SELECT account, day, movement, {_COLUMNS}, sum(amount_e4) AS amount
+            SELECT account, day, movement, reason, initiative, {_COLUMNS}, sum(amount_e4) AS amount
             FROM postings WHERE {{within}} GROUP BY ALL HAVING sum(amount_e4) <> 0
         )
         GROUP BY account
@@ -88,10 +88,11 @@ def _of_account(
         yield Difference(partition=partition, place=place, cell="the record", live=as_text(data or b""), replayed=text)
 
 
-def _sum(row: tuple[Any, ...]) -> tuple[tuple[int, Movement, Cell], int]:
-    day, movement, amount, currency, contract, line, plan, product, *sold, attributes = row
+def _sum(row: tuple[Any, ...]) -> tuple[Key, int]:
+    day, movement, amount, reason, initiative, currency, contract, line, plan, product, *sold, attributes = row
     labels = _labels(tuple(sold), tuple(attributes.items()))
-    return (day, movement, Cell(currency, contract, line, plan, product, labels)), int(amount)
+    cell = Cell(currency, contract, line, plan, product, labels)
+    return (day, movement, cell, cause_of(reason, initiative)), int(amount)
 
 
 @lru_cache(maxsize=50_000)
@@ -103,13 +104,14 @@ def _labels(sold: tuple[Any, ...], attributes: Pairs) -> Pairs:
 def _again(record: Record) -> Record:
     """The record put together again from its sums."""
     amounts = record.amounts().items()
-    return merged(NOTHING, [(*key[:2], amount, spread_of(key[2]), key[2]) for key, amount in amounts])
+    return merged(NOTHING, [(*key[:2], amount, spread_of(key[2]), *key[2:]) for key, amount in amounts])
 
 
 def _named(sums: _Sums) -> dict[str, int]:
     """Sums by a name that tells all they are about."""
     return {
-        f"{text_of_day(day)} {movement} {_cell_text(cell)}": amount for (day, movement, cell), amount in sums.items()
+        f"{text_of_day(day)} {movement} {_cell_text(cell)}{_cause_text(cause)}": amount
+        for (day, movement, cell, cause), amount in sums.items()
     }
 
 
@@ -117,3 +119,8 @@ def _cell_text(cell: Cell) -> str:
     told = {name: getattr(cell, name) for name in ("currency", "contract", "line", "plan", "product")}
     told |= dict(cell.labels)
     return " ".join(f"{name}={value}" for name, value in told.items() if value)
+
+
+def _cause_text(cause: Cause | None) -> str:
+    told = {} if cause is None else dict(zip(("reason", "initiative"), cause, strict=True))
+    return "".join([f" {name}={value}" for name, value in told.items() if value])

@@ -8,6 +8,7 @@ from events.notes import NOTED_TYPES, AnyNote, noted, noted_after, notes_told
 from events.timeline import Cell
 from events.upcasting import UPCASTERS
 from projections.pages import NOTES
+from projections.records import cause_of
 from projections.satisfaction import Item
 from services.archive.tables import Tables
 from services.audit.asking import Asked
@@ -18,10 +19,11 @@ from services.audit.selecting import quoted
 _EVENTS: Final = """
     SELECT account, event FROM entries WHERE type IN ({types}){within} ORDER BY partition, seq
 """
-# What was posted to each account, by day, movement and cell.
+# What was posted to each account, by day, movement, cell and cause.
 _ITEMS: Final = """
     SELECT account, date_diff('day', DATE '1970-01-01', day) AS number, movement, currency, contract, line, plan,
-        product, owner, campaign, channel, coalesce(CAST(term_months AS VARCHAR), ''), attributes, sum(amount_e4)
+        product, owner, campaign, channel, coalesce(CAST(term_months AS VARCHAR), ''), attributes,
+        reason, initiative, sum(amount_e4)
     FROM postings WHERE currency = {currency}{within} GROUP BY ALL ORDER BY account
 """
 _TYPES: Final = ", ".join(map(quoted, (*NOTED_TYPES, *UPCASTERS)))
@@ -53,13 +55,14 @@ async def notes_compared(asked: Asked, hashes: Hashes, partition: int, within: s
 
 
 async def items_of(tables: Tables, currency: str, accounts: frozenset[str] | None = None) -> dict[str, list[Item]]:
-    """What was posted to accounts in a currency, all or some of them: sums by day, movement and cell."""
+    """What was posted to accounts in a currency, all or some of them: sums by day, movement, cell and cause."""
 
     def told(rows: Iterator[tuple[Any, ...]]) -> dict[str, list[Item]]:
         found: dict[str, list[Item]] = {}
-        for account, day, movement, *cell, amount in rows:
+        for account, day, movement, *cell, reason, initiative, amount in rows:
             if accounts is None or account in accounts:
-                found.setdefault(account, []).append(((day, movement, _cell(*cell)), int(amount)))
+                key = (day, movement, _cell(*cell), cause_of(reason, initiative))
+                found.setdefault(account, []).append((key, int(amount)))
         return found
 
     return await tables.streamed(_ITEMS.format(currency=quoted(currency), within=""), told)

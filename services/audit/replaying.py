@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from events.block import Genesis
 from events.money import Exact
-from events.movements import Movement
 from events.policy import Policy
 from events.timeline import Cell
 from projections.basis import Details, Figure, Source
@@ -24,6 +23,7 @@ from projections.conversion import Converter, Holding
 from projections.groups import Group
 from projections.pages import Amount
 from projections.periods import PeriodError
+from projections.records import Key
 from projections.retention import Retention
 from projections.satisfaction import Satisfaction, satisfaction_of
 from projections.tally import EVERY
@@ -39,7 +39,7 @@ from services.converting import bridge_converted, details_converted, figures_con
 from services.details import NOTED, costs_asked, months_of, window_of_answers
 from services.evidence import AsOf, groups_asked, parts_of
 from services.ledgers.port import Chains
-from services.listing import listed
+from services.listing import bounds_of_table, listed, question_of_labels
 from services.moments import Known, known_now
 from services.questions import Question, QuestionError, bounds_for, window_of
 from services.reports import bounds_of_figures, chosen_figures, newest_day, sources_of
@@ -171,6 +171,7 @@ async def replayed_table(
     told: Told = lambda _: None,
 ) -> Answer:
     """A table of the catalogue from the ledger alone, in the form of the live one; raises as `replayed`."""
+    labels = question_of_labels(name, question)
     known = await known_or_now(ledger, genesis, question.known_at)
     asking_so = (
         asking(ledger, genesis, known, settings, told)
@@ -178,13 +179,13 @@ async def replayed_table(
         else asking_under(policy, ledger, genesis, known, told)
     )
     async with asking_so as asked:
-        await _check_names(asked, question, settings)
+        await _check_names(asked, labels, settings)
         as_of = await asked.as_of(known, question.known_at)
         currency = await currency_in(asked.tables, question)
-        (day,) = bounds_of_figures(question, newest_day(as_of, asked.zone))
+        bounds = bounds_of_table(name, question, newest_day(as_of, asked.zone))
         notes, items = await notes_of(asked.tables, asked.zone), await items_of(asked.tables, currency)
         accounts = ((account, some, notes.get(account, [])) for account, some in items.items())
-        found = listed(name, accounts, question, currency, day)
+        found = listed(name, accounts, question, currency, bounds)
     return {**_answer(asked, currency, as_of, []), **found, "report": name}
 
 
@@ -311,11 +312,11 @@ async def _details_converted(
 def _holdings(rows: Iterator[tuple[Any, ...]], bounds: Sequence[int]) -> Iterator[tuple[str, Holding]]:
     """What accounts hold by currency and group; the group takes the place of the plan in a cell."""
     for account, own in groupby(rows, itemgetter(0)):
-        changes: dict[tuple[int, Movement, Cell], Exact] = {}
+        changes: dict[Key, Exact] = {}
         for _, group, currency, opening, closing in own:
             cell = Cell(currency, "", "", group, "", ())
-            changes[bounds[0] - 1, "new", cell] = int(opening)
-            changes[bounds[-1] - 1, "transfer", cell] = int(closing) - int(opening)
+            changes[bounds[0] - 1, "new", cell, None] = int(opening)
+            changes[bounds[-1] - 1, "transfer", cell, None] = int(closing) - int(opening)
         yield account, Holding(changes)
 
 

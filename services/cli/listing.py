@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from services.cli.options import Data, Form, examples, settings_of
-from services.cli.report import At, Currency, KnownAt, On, PolicyFile, Where, question_from, report
+from services.cli.report import (
+    At,
+    By,
+    Currency,
+    From,
+    KnownAt,
+    On,
+    PolicyFile,
+    Until,
+    Where,
+    question_from,
+    report,
+)
 from services.cli.running import run
 
 if TYPE_CHECKING:
@@ -19,14 +31,21 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "concentration": "The largest accounts, and how much of the revenue hangs on them.",
     "renewals": "Contracts whose term ends within 7, 30 and 90 days, with what a seller asks before the call.",
-    "accounts": "Every account against a year before: growing, flat or shrinking.",
+    "accounts": "Every account against a year before: growing, flat or shrinking; and what its months came to so far.",
     "risk": "Revenue at risk: the accounts whose last answer was that of a detractor.",
     "upsell": "Promoters that are worth less a year than the average account of their segment.",
     "bands": "By the last answer of 90 days ago: accounts with revenue then, and how many have left since.",
     "tags": "What answers mentioned in the last twelve months, with the revenue of the accounts that did.",
     "cohorts": "By month of first revenue: accounts and MRR that are still there after so many months.",
+    "churn": "What was lost by month, reason and initiative: accounts that left, and revenue of those that stayed.",
 }
 """Command -> its help: the definitions of `projections.tables`, which would take time to import here."""
+
+
+Limit = Annotated[
+    int,
+    typer.Option("--limit", metavar="N", help="How many rows, and of how many groups; the rest is counted."),
+]
 
 
 def _command(name: str) -> Callable[..., None]:
@@ -34,15 +53,16 @@ def _command(name: str) -> Callable[..., None]:
         at: At = None,
         on: On = None,
         currency: Currency = None,
+        by: By = None,
         where: Where = None,
         known_at: KnownAt = None,
         policy: PolicyFile = None,
-        limit: Annotated[int, typer.Option("--limit", metavar="N", help="How many rows; the rest is counted.")] = 100,
+        limit: Limit = 100,
         data: Data = None,
         form: Form = "table",
     ) -> None:
         question = question_from(
-            at=at, on=on, currency=currency, where=where, known_at=known_at, limit=str(limit)
+            at=at, on=on, currency=currency, by=by, where=where, known_at=known_at, limit=str(limit)
         )
         show_table(run(_answered(settings_of(data), name, question, policy)), form)
 
@@ -50,9 +70,68 @@ def _command(name: str) -> Callable[..., None]:
     return table
 
 
-for _name in COMMANDS:
+for _name in [name for name in COMMANDS if name not in ("cohorts", "churn")]:
     _shown = (f"revledger report {_name} --on 2024-12-31", f"revledger report {_name} --where segment=smb --format csv")
     report.command(_name, epilog=examples(*_shown))(_command(_name))
+
+
+@report.command(
+    help=f"{COMMANDS['cohorts']}\n\n    Without --at or --on: as the day of the newest event ends.",
+    epilog=examples("revledger report cohorts", "revledger report cohorts --every quarter --by segment --format csv"),
+)
+def cohorts(
+    at: At = None,
+    on: On = None,
+    every: Annotated[str, typer.Option("--every", metavar="PERIOD", help="month, quarter or year.")] = "month",
+    currency: Currency = None,
+    by: By = None,
+    where: Where = None,
+    known_at: KnownAt = None,
+    policy: PolicyFile = None,
+    limit: Limit = 100,
+    data: Data = None,
+    form: Form = "table",
+) -> None:
+    """Cohorts as triangles; as CSV and JSON a row for each cohort and month."""
+    question = question_from(
+        at=at, on=on, every=every, currency=currency, by=by, where=where, known_at=known_at, limit=str(limit)
+    )
+    show_table(run(_answered(settings_of(data), "cohorts", question, policy)), form)
+
+
+@report.command(
+    help=f"{COMMANDS['churn']}\n\n    Without --from and --until: the last twelve months.",
+    epilog=examples(
+        "revledger report churn",
+        "revledger report churn --every year --by segment",
+        "revledger report churn --where reason=too_expensive --format csv",
+    ),
+)
+def churn(
+    start: From = None,
+    until: Until = None,
+    every: Annotated[str, typer.Option("--every", metavar="PERIOD", help="day, month, quarter or year.")] = "month",
+    currency: Currency = None,
+    by: By = None,
+    where: Where = None,
+    known_at: KnownAt = None,
+    policy: PolicyFile = None,
+    limit: Limit = 100,
+    data: Data = None,
+    form: Form = "table",
+) -> None:
+    """What was lost, and why; --where takes reason and initiative too."""
+    question = question_from(
+        start=start,
+        until=until,
+        every=every,
+        currency=currency,
+        by=by,
+        where=where,
+        known_at=known_at,
+        limit=str(limit),
+    )
+    show_table(run(_answered(settings_of(data), "churn", question, policy)), form)
 
 
 async def _answered(settings: "Settings", name: str, question: "Question", policy: "Path | None") -> "Answer":
@@ -99,8 +178,12 @@ def show_table(answer: "Answer", form: str) -> None:
         from services.cli.separated import text_of
 
         columns = [column.name for column in TABLES[answer["report"]].columns]
-        rows = [[_flat(row[name]) for name in columns] for row in answer["rows"]]
-        sys.stdout.write(text_of(columns, rows))
+        groups = [*answer["rows"][0].get("group", {})] if answer["rows"] else []
+        rows = [
+            [*[row["group"][name] for name in groups], *[_flat(row[name]) for name in columns]]
+            for row in answer["rows"]
+        ]
+        sys.stdout.write(text_of([*groups, *columns], rows))
     else:
         from services.cli.tables import print_table
 

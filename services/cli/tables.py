@@ -17,6 +17,7 @@ from events.movements import BRIDGE_MOVEMENTS
 from projections.figures import CATALOGUE
 from projections.tables import TABLES
 from services import shown
+from services.cli.triangles import TRIANGLES, ages_shown, lines_of
 
 if TYPE_CHECKING:
     from services.reports import Answer
@@ -68,17 +69,12 @@ def print_answer(answer: "Answer", by: str | None) -> None:
 def print_table(answer: "Answer") -> None:
     """Prints a table of the catalogue, what is to be said of it, and below it what it is as of."""
     console = console_for_output()
-    table, currency = TABLES[answer["report"]], answer["currency"]
-    labels = [*takewhile(lambda column: column.unit in ("text", "day"), table.columns)]
-    headers = [_name(column.name) for column in labels]
-    named = [[_cell(row[one.name], one.unit, currency) for one in labels] for row in answer["rows"]]
-    columns = [
-        Column(_name(one.name), [_cell(row[one.name], one.unit, currency) for row in answer["rows"]])
-        for one in table.columns
-        if one not in labels
-    ]
-    _line(console, Text(f"{table.name.title()} as {answer['at']} begins, {currency}", style="bold"))
-    for part in _stacked(console, headers, named, columns) if answer["rows"] else ():
+    groups = [*answer["rows"][0].get("group", {})] if answer["rows"] else []
+    span = f"as {answer['at']} begins" if "at" in answer else f"from {answer['from']} until {answer['until']}"
+    by = f" by {groups[0]}" if groups else ""
+    _line(console, Text(f"{answer['report'].title()}{by} {span}, {answer['currency']}", style="bold"))
+    parts = _triangles if answer["report"] == "cohorts" else _listed
+    for part in parts(console, answer, groups) if answer["rows"] else ():
         console.print(part)
     if not answer["rows"]:
         _line(console, Text("nothing"))
@@ -88,6 +84,42 @@ def print_table(answer: "Answer") -> None:
         _line(console, Text(answer["warning"], style="bold yellow"))
     for line in as_of_lines(answer, console.width):
         _line(console, Text(line, style="dim"))
+
+
+def _listed(console: Console, answer: "Answer", groups: list[str]) -> Iterator[Table]:
+    """The rows as they are, one table below the other where they are too wide."""
+    table, currency = TABLES[answer["report"]], answer["currency"]
+    labels = [*takewhile(lambda column: column.unit in ("text", "day"), table.columns)]
+    headers = [*groups, *[_name(column.name) for column in labels]]
+    named = [
+        [
+            *[shown.clipped(row["group"][name] or shown.NOTHING, GROUP_WIDTH_MAX) for name in groups],
+            *[_cell(row[one.name], one.unit, currency) for one in labels],
+        ]
+        for row in answer["rows"]
+    ]
+    columns = [
+        Column(_name(one.name), [_cell(row[one.name], one.unit, currency) for row in answer["rows"]])
+        for one in table.columns
+        if one not in labels
+    ]
+    yield from _stacked(console, headers, named, columns)
+
+
+def _triangles(console: Console, answer: "Answer", groups: list[str]) -> Iterator[Table | Text]:
+    """Cohorts against the months since, as many of these as fit, for accounts and for MRR."""
+    ages = all_ages = next(ages_shown(answer["rows"]))
+    for one in TRIANGLES:
+        for ages in ages_shown(answer["rows"]):
+            table = new_table([*groups, "cohort"], ["began", *map(str, ages)])
+            for line in lines_of(one, answer["rows"], ages, answer["currency"]):
+                table.add_row(*[Text(shown.clipped(cell, GROUP_WIDTH_MAX)) for cell in line])
+            if _width(console, table) <= console.width:
+                break
+        yield Text(f"\n{one.title}, so many months later", style="bold")
+        yield table
+    if ages != all_ages:
+        yield Text("not all months fit: --every quarter, or all of them with --format csv", style="dim")
 
 
 def _cell(value: Any, unit: str, currency: str) -> str:

@@ -10,6 +10,7 @@ from litestar.params import FromPath
 from msgspec.structs import replace
 
 from events.money import MINOR_DIGITS
+from projections.columns import Table
 from projections.tables import TABLES
 from services import clock
 from services.gateway.furthest import Furthest
@@ -22,13 +23,19 @@ from services.reports import Answer, Reports
 KEPT_MAX: Final = 64
 """How many answers are kept; each is a few kilobytes, or a few megabytes for thousands of groups."""
 
+def parameters_of_table(table: Table) -> tuple[str, ...]:
+    """The parameters a table takes."""
+    span = ("from", "until") if table.is_window else ("at", "on")
+    return (*span, *(("every",) if table.every else ()), "currency", "by", "where", "known_at", "limit")
+
+
 COMMON: Final = ("from", "until", "currency", "by", "where", "known_at")
 PARAMETERS_OF: Final = {
     "bridge": (*COMMON, "every", "convert"),
     "figures": (*COMMON, "at", "on", "figures", "compare", "convert"),
     "replay": (*COMMON, "every", "at", "on", "figures", "accounts", "policy", "convert"),
     "explain": (*COMMON, "at", "on", "limit"),
-    **dict.fromkeys(TABLES, ("at", "on", "currency", "where", "known_at", "limit")),
+    **{name: parameters_of_table(table) for name, table in TABLES.items()},
     "restate": ("from", "until", "every", "currency", "by", "where", "between", "limit"),
 }
 """Report -> the parameters it takes."""

@@ -26,6 +26,8 @@ _INTEGER: Final[Json] = {"type": "integer"}
 _STRING: Final[Json] = {"type": "string"}
 _UNREAD: Final[Json] = {"type": "integer", "description": "In the distributed form: events no writer has read yet."}
 _DAY: Final[Json] = {"type": "string", "format": "date"}
+_SPAN: Final[Json] = {"at": _DAY, "from": _DAY, "until": _DAY}
+_GROUP: Final[Json] = {"type": "object", "additionalProperties": {"anyOf": [_STRING, {"type": "null"}]}}
 _YES: Final[Json] = {"enum": ["yes", "no"], "default": "yes"}
 _LIMIT: Final[Json] = {"type": "integer", "minimum": 0, "maximum": LIMIT_MAX, "default": LIMIT}
 
@@ -73,7 +75,7 @@ def openapi_document(body_bytes_max: int) -> Json:
 
 def _paths(body_bytes_max: int) -> Json:
     asked = [*_parameters("bridge"), *[_parameter(name) for name in ("at", "on", "limit")]]
-    bridge = _get("The MRR bridge of each period, or a table as a day begins.", "Report", (400, 503), asked)
+    bridge = _get("The MRR bridge of each period, or a table of a day or a window.", "Report", (400, 503), asked)
     names = {"enum": ["bridge", *TABLES]}
     bridge["parameters"].insert(0, {"name": "name", "in": "path", "required": True, "schema": names})
     bridge["responses"]["404"] = _PROBLEM
@@ -235,7 +237,7 @@ def _acknowledgements() -> Json:
 def _answers() -> Json:
     amounts = _object(dict.fromkeys(("opening", *BRIDGE_MOVEMENTS, "closing"), _INTEGER), {"fx": _INTEGER})
     accounts = dict.fromkeys(("opening", "new", "reactivated", "churned", "transferred", "closing"), _INTEGER)
-    group = {"type": "object", "additionalProperties": _or_null(_STRING)}
+    group = _GROUP
     row = {"from": _DAY, "until": _DAY, "mrr_minor": amounts, "accounts": _object(accounts)}
     exact = {"group": group, "annual_e4": amounts}
     values = {
@@ -245,9 +247,8 @@ def _answers() -> Json:
         }
         for figure in FIGURES
     }
-    span: Json = {"at": _DAY, "from": _DAY, "until": _DAY}
-    before = _object({"figures": _object({}, values)}, span)
-    figures = _object({"figures": _object({}, values)}, {**span, "group": group, "before": before})
+    before = _object({"figures": _object({}, values)}, _SPAN)
+    figures = _object({"figures": _object({}, values)}, {**_SPAN, "group": group, "before": before})
     names = {"type": "array", "items": _STRING}
     return {
         "Report": {"anyOf": [_ref("Bridge"), _ref("Table")]},
@@ -367,11 +368,11 @@ def _table() -> Json:
     """A table: the columns of all, each in those that have it."""
     kinds = {"minor": _INTEGER, "count": _or_null(_INTEGER), "list": {"type": "array", "items": _STRING}}
     columns = [column for table in TABLES.values() for column in table.columns]
-    row = _object({}, {column.name: kinds.get(column.unit, _or_null(_STRING)) for column in columns})
+    told = {column.name: kinds.get(column.unit, _or_null(_STRING)) for column in columns}
+    row = _object({}, {"group": _GROUP, **told})
     said: Json = {"report": {"enum": [*TABLES]}, "currency": _STRING, "policy": _STRING, "as_of": _ref("AsOf")}
-    return _object(
-        {**said, "at": _DAY, "rows": {"type": "array", "items": row}, "more": _INTEGER}, {"warning": _STRING}
-    )
+    rows = {"type": "array", "items": row}
+    return _object({**said, "rows": rows, "more": _INTEGER}, {"warning": _STRING, **_SPAN})
 
 
 def _object(required: Json, optional: Json | None = None) -> Json:

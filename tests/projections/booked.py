@@ -9,7 +9,7 @@ from events.account import Booking
 from events.movements import Movement, Posting
 from events.timeline import Cell
 from projections.groups import spread_of
-from projections.records import NOTHING, Posted, Record, merged
+from projections.records import NOTHING, Posted, Record, cause_of, merged
 from tests.events.booked import Booked
 from tests.model.days import Event
 from tests.model.histories import arrival_orders, histories
@@ -20,15 +20,18 @@ def cell(plan: str = "pro", *, contract: str = "k1", line: str = "l1", currency:
     return Cell(currency, contract, line, plan, "", tuple(sorted(labels.items())))
 
 
-def posting(day: int, movement: Movement, amount: int, of: Cell | None = None) -> Posting:
+def posting(day: int, movement: Movement, amount: int, of: Cell | None = None, reason: str = "") -> Posting:
     """A posting, on the usual cell unless said otherwise."""
-    return Posting(day, movement, amount, of or cell())
+    return Posting(day, movement, amount, of or cell(), reason)
 
 
 def posted(postings: Iterable[Posting]) -> list[Posted]:
     """The postings as the fold sees them."""
     cells = [(one, msgspec.msgpack.encode(one.cell)) for one in postings]
-    return [(one.day, one.movement, one.amount, spread_of(data), data) for one, data in cells]
+    return [
+        (one.day, one.movement, one.amount, spread_of(data), data, cause_of(one.reason, one.initiative))
+        for one, data in cells
+    ]
 
 
 def record(*postings: Posting) -> Record:

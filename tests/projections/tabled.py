@@ -4,6 +4,7 @@ from typing import Any
 
 from events.notes import noted, noted_after, notes_in_force
 from projections.columns import Asked, Told
+from projections.periods import Every
 from projections.tables import TABLES
 from tests.model.days import Event, day_of
 from tests.model.notation import fact, line
@@ -32,8 +33,8 @@ HISTORY = [
 ]
 
 
-def table(name: str, day: str, *history: Event) -> list[dict[str, Any]]:
-    """The rows of a table as a day begins."""
+def table(name: str, day: str, *history: Event, every: Every = "month") -> list[dict[str, Any]]:
+    """The rows of a table as a day begins, or of all that was before it."""
     events = history or HISTORY
     views = projected([bookings_of(events)])
     notes: dict[str, bytes] = {}
@@ -44,7 +45,7 @@ def table(name: str, day: str, *history: Event) -> list[dict[str, Any]]:
         (account, list(views.record(account).items()), notes_in_force(notes.get(account, noted_after(None, []))))
         for account in views.records
     ]
-    return TABLES[name].rows(told, Asked("USD", day_of(day)))
+    return TABLES[name].rows(told, Asked("USD", day_of(day), 0, every))
 
 
 def columns(rows: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:

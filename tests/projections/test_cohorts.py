@@ -14,5 +14,19 @@ def test_cohorts_tell_who_is_left() -> None:
         ("2023-02", 12, 2, 2, 500, "1.25000000"),
         ("2023-02", 14, 2, 2, 500, "1.25000000"),
     ]
+    quarters = table("cohorts", "2024-05-01", every="quarter")
+    assert columns(quarters, "cohort", "month", "size", "accounts", "mrr_minor")[:6] == [
+        ("2023-Q1", 0, 3, 3, 900),
+        ("2023-Q1", 3, 3, 3, 900),
+        ("2023-Q1", 6, 3, 3, 900),
+        ("2023-Q1", 9, 3, 3, 900),
+        ("2023-Q1", 12, 3, 3, 1000),
+        ("2023-Q1", 15, 3, 2, 500),
+    ]
+    assert columns(table("cohorts", "2024-05-01", every="year"), "cohort", "month", "accounts") == [
+        ("2023", 0, 3),
+        ("2023", 12, 2),
+        ("2024", 0, 1),
+    ]
     last = {cohort: mrr for cohort, _, _, _, mrr, _ in rows}
     assert sum(last.values()) == 600  # the level of 1 May

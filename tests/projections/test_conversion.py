@@ -83,4 +83,7 @@ def test_a_converted_record_holds_what_its_cells_are_worth_at_both_bounds() -> N
     to_dollars = converter()
     held = converted_record("a", of_both, [10, 20, 30], groups, to_dollars)
     to_dollars.require()
-    assert dict(held.items()) == {(9, "new", euro): Fraction(150), (29, "transfer", euro): Fraction(50)}
+    assert dict(held.items()) == {
+        (9, "new", euro, None): Fraction(150),
+        (29, "transfer", euro, None): Fraction(50),
+    }

@@ -6,12 +6,10 @@ from hypothesis import strategies as st
 
 from events.account import Booking
 from events.days import month_of_day
-from events.movements import Movement
-from events.timeline import Cell
 from projections.fold import Fold
 from projections.groups import standing_groups
 from projections.pages import PageName, amounts_of_days
-from projections.records import NOTHING
+from projections.records import NOTHING, Key, cause_of
 from projections.tally import tally_of
 from tests.effort import examples
 from tests.model.days import Event
@@ -118,13 +116,13 @@ def test_records_and_names_are_those_of_the_postings(arrived: list[Event]) -> No
     assert views.names == {(cell.currency, name) for cell in cells for name, _ in standing_groups("", cell)}
 
 
-def sums_by_account(bookings: list[Booking]) -> dict[str, dict[tuple[int, Movement, Cell], int]]:
+def sums_by_account(bookings: list[Booking]) -> dict[str, dict[Key, int]]:
     """What is posted to each account, zeros among it."""
-    found: dict[str, dict[tuple[int, Movement, Cell], int]] = {}
+    found: dict[str, dict[Key, int]] = {}
     for booking in bookings:
         sums = found.setdefault(booking.account, {})
         for one in booking.postings:
-            key = (one.day, one.movement, one.cell)
+            key = (one.day, one.movement, one.cell, cause_of(one.reason, one.initiative))
             sums[key] = sums.get(key, 0) + one.amount
     return found
 

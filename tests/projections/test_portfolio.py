@@ -43,3 +43,11 @@ def test_accounts_grow_shrink_or_stay() -> None:
         ("d", "growing", 0, 100, 100),
         ("a", "shrinking", 500, 0, -500),
     ]
+
+
+def test_what_an_account_came_to_so_far_is_the_mrr_of_its_months() -> None:
+    """A: 15 months of 500, gone by the end of the 16th; b: 12 of 300 and 3 of 400; d: 2 of 100, or 1 and the next."""
+    rows = table("accounts", "2024-05-01")
+    assert columns(rows, "account", "realised_ltv_minor") == [("b", 4800), ("c", 1500), ("d", 200), ("a", 7500)]
+    earlier = {row["account"]: row["realised_ltv_minor"] for row in table("accounts", "2024-04-10")}
+    assert earlier == {"a": 8000, "b": 4800, "c": 1500, "d": 200}

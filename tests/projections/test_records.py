@@ -16,7 +16,7 @@ SOME = settings(max_examples=examples(40), deadline=None)
 def test_what_cancels_out_is_gone() -> None:
     assert record(posting(1, "new", 5), posting(1, "new", -5)) == NOTHING
     left = record(posting(1, "new", 5), posting(1, "new", 2), posting(2, "new", 1))
-    assert dict(left.items()) == {(1, "new", cell()): 7, (2, "new", cell()): 1}
+    assert dict(left.items()) == {(1, "new", cell(), None): 7, (2, "new", cell(), None): 1}
 
 
 def test_a_cell_is_kept_as_long_as_something_is_posted_to_it() -> None:
@@ -26,12 +26,22 @@ def test_a_cell_is_kept_as_long_as_something_is_posted_to_it() -> None:
     assert merged(both, posted([posting(1, "new", -5, cell("team"))])) == record(posting(1, "new", 7))
 
 
+def test_a_churn_for_another_reason_is_another_sum() -> None:
+    """What is taken back under one reason and posted again under another leaves the second."""
+    gone = record(posting(1, "new", 5), posting(2, "churn", -5, reason="price"))
+    assert dict(gone.items())[2, "churn", cell(), ("price", "")] == -5
+    mended = merged(gone, posted([posting(2, "churn", 5, reason="price"), posting(2, "churn", -5, reason="bugs")]))
+    assert dict(mended.items()) == {(1, "new", cell(), None): 5, (2, "churn", cell(), ("bugs", "")): -5}
+    assert mended.levels == [0]
+    assert record_of_bytes(bytes_of_record(mended)) == mended
+
+
 def test_merging_leaves_the_old_record_alone() -> None:
     old = record(posting(1, "new", 5))
     assert merged(old, posted([posting(1, "new", -5)])) == NOTHING
     longer = merged(old, posted([posting(2, "churn", -5), posting(3, "new", 9, cell("team"))]))
     assert (longer.count, longer.last, longer.levels) == (3, 3, [0, 9])
-    assert dict(old.items()) == {(1, "new", cell()): 5}
+    assert dict(old.items()) == {(1, "new", cell(), None): 5}
 
 
 def test_amounts_beyond_64_bits_are_no_record() -> None:

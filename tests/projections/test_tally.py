@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from events.movements import Movement, Posting
 from events.timeline import Cell
 from projections.groups import Group, selected_groups, standing_groups
+from projections.records import Key
 from projections.tally import ACTIVE, COUNTED, COUNTS, EVERY, Count, Tally, tally_changes, tally_of
 from tests.effort import examples
 from tests.projections.booked import posted, record
@@ -37,13 +38,13 @@ def postings(draw: st.DrawFn) -> Posting:
 SOME = st.lists(postings(), max_size=12)
 
 
-Items = Mapping[tuple[int, Movement, Cell], int]
+Items = Mapping[Key, int]
 
 
 def group_amounts(record: Items, currency: str, group: Group) -> dict[tuple[str, int], int]:
     """What a record holds for one group, by kind and day."""
     sums: dict[tuple[str, int], int] = {}
-    for (day, movement, cell), amount in record.items():
+    for (day, movement, cell, _), amount in record.items():
         if cell.currency == currency and group in standing_groups(ACCOUNT, cell):
             sums[movement, day] = sums.get((movement, day), 0) + amount
     return sums
@@ -51,7 +52,7 @@ def group_amounts(record: Items, currency: str, group: Group) -> dict[tuple[str,
 
 def defined(record: Items) -> Tally:
     """The tally of an account as it is defined."""
-    groups = {(cell.currency, group) for _, _, cell in record for group in standing_groups(ACCOUNT, cell)}
+    groups = {(cell.currency, group) for _, _, cell, _ in record for group in standing_groups(ACCOUNT, cell)}
     tally: Tally = {}
     for currency, group in groups:
         sums = group_amounts(record, currency, group)
@@ -71,9 +72,9 @@ def defined(record: Items) -> Tally:
 def defined_in_all(record: Items) -> Tally:
     """The same, with what leads from the numbers of accounts in each currency to that in any of them."""
     tally = defined(record)
-    as_one: dict[tuple[int, Movement, Cell], int] = {}
-    for (day, movement, cell), amount in record.items():
-        key = (day, movement, replace(cell, currency=EVERY))
+    as_one: dict[Key, int] = {}
+    for (day, movement, cell, _), amount in record.items():
+        key = (day, movement, replace(cell, currency=EVERY), None)
         as_one[key] = as_one.get(key, 0) + amount
     counts = {key: amount for key, amount in defined(as_one).items() if key[-1] in COUNTS}
     for (_, group, day, kind), amount in tally.items():
@@ -125,7 +126,12 @@ def test_changes_tell_every_group_once(before: list[Posting], more: list[Posting
 
 def test_an_account_counts_once_a_day_in_a_group_however_many_lines_it_has() -> None:
     first, second = (Cell("USD", "k1", line, "pro", "", ()) for line in ("l1", "l2"))
-    items: Items = {(1, "new", first): 5, (1, "new", second): 7, (3, "churn", first): -5, (3, "churn", second): -7}
+    items: Items = {
+        (1, "new", first, None): 5,
+        (1, "new", second, None): 7,
+        (3, "churn", first, None): -5,
+        (3, "churn", second, None): -7,
+    }
     whole = tally_of(ACCOUNT, items.items(), selected_groups(None, {}), {})
     assert {(day, kind): amount for (_, _, day, kind), amount in whole.items()} == {
         (1, "new"): 12,
@@ -140,7 +146,7 @@ def test_an_account_counts_once_a_day_in_a_group_however_many_lines_it_has() -> 
 def test_what_was_there_before_keeps_an_account_active() -> None:
     """A loss from an opening level ends the activity only if nothing is left."""
     cell = Cell("USD", "k1", "l1", "pro", "", ())
-    items: Items = {(2, "contraction", cell): -3, (4, "churn", cell): -2}
+    items: Items = {(2, "contraction", cell, None): -3, (4, "churn", cell, None): -2}
     tally = tally_of(ACCOUNT, items.items(), selected_groups(None, {}), {cell: 5})
     assert [(day, amount) for (_, _, day, kind), amount in tally.items() if kind == ACTIVE] == [(4, -1)]
 
@@ -149,10 +155,10 @@ def test_an_account_with_two_currencies_is_one_account() -> None:
     """New in both on one day, gone in one, then in the other: one comes and one goes, under all currencies together."""
     dollars, euros = (Cell(currency, "k1", "l1", "pro", "", ()) for currency in ("USD", "EUR"))
     items: Items = {
-        (1, "new", dollars): 5,
-        (1, "new", euros): 7,
-        (3, "contraction", dollars): -5,
-        (4, "churn", euros): -7,
+        (1, "new", dollars, None): 5,
+        (1, "new", euros, None): 7,
+        (3, "contraction", dollars, None): -5,
+        (4, "churn", euros, None): -7,
     }
     whole = tally_of(ACCOUNT, items.items(), selected_groups(None, {}), {})
     corrections = {(day, kind): amount for (currency, _, day, kind), amount in whole.items() if currency == EVERY}

@@ -1,4 +1,6 @@
-"""Listing: tables live and replayed say the same, at any position, of any filter; cohorts add up to the level."""
+"""Listing: tables live and replayed say the same, at any position, of any filter and group, and what the model says."""
+
+from typing import Any
 
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -11,7 +13,8 @@ from tests.effort import examples
 from tests.model.days import Event
 from tests.model.histories import FIRST_DAY
 from tests.model.notation import fact, line
-from tests.model.reports import Asked, held
+from tests.model.reports import Asked, Books, held
+from tests.model.tables import Left, Lost, churn, cohorts, realised
 from tests.services.audit.test_replaying import booked_apart
 from tests.services.books import parameters, text
 from tests.services.running import asynchronous
@@ -24,26 +27,84 @@ SOME = settings(max_examples=examples(30), deadline=None, phases=(Phase.explicit
 @given(arrived(), st.integers(-10, 800), st.data())
 @asynchronous
 async def test_live_is_replay(events: list[Event], day: int, data: st.DataObject) -> None:
-    """And of the model: who has revenue, how much, and the whole of all cohorts."""
+    """Whatever is filtered and grouped; and a group has the rows that its filter gives."""
     books, heights = await booked_apart(events)
-    last = data.draw(st.integers(0, len(events) - 1))
-    moment, at = f"0:{heights[last]}", FIRST_DAY + day
+    moment = f"0:{heights[data.draw(st.integers(0, len(events) - 1))]}"
     where = data.draw(st.sampled_from(((), ("account=acme",), ("plan=pro",))))
     genesis = await genesis_of(books.ledger)
     assert genesis is not None
-    for name in TABLES:
-        asked = {"at": text(at), "currency": "USD", "known_at": moment, "limit": "1000", "where": where}
-        question = question_of(parameters(asked))
+    for name in data.draw(st.lists(st.sampled_from(sorted(TABLES)), min_size=3, max_size=3, unique=True)):
+        table = TABLES[name]
+        every = data.draw(st.sampled_from(table.every or ("month",)))
+        span = {"from": text(FIRST_DAY), "until": text(FIRST_DAY + max(1, day))}
+        asked = {"currency": "USD", "known_at": moment, "limit": "1000", "every": every, "where": where}
+        asked |= span if table.is_window else {"at": text(FIRST_DAY + day)}
+        by = data.draw(st.sampled_from((None, "plan", "contract", "owner")))
+        question = question_of(parameters(asked | ({} if by is None else {"by": by})))
         live = await books.reports.table(name, question)
         assert await replayed_table(books.ledger, genesis, name, question) == live
-        if name == "concentration":
-            levels = held(events[: last + 1], at, _model(where)).get("", {})
-            assert {row["account"] for row in live["rows"]} == {*levels}
-            assert [row["mrr_minor"] for row in live["rows"]] == sorted(map(_minor, levels.values()), reverse=True)
-        if name == "cohorts":
-            ends = {row["cohort"]: row for row in live["rows"]}.values()
-            levels = held(events[: last + 1], at, _model(where)).get("", {})
-            assert sum(row["accounts"] for row in ends) == len(levels)
+        for value in {row["group"][by]: None for row in live["rows"]} if by is not None else ():
+            one = question_of(parameters(asked | {"where": (*where, f"{by}={value or ''}")}))
+            rows = [{**row, "group": {by: value}} for row in (await books.reports.table(name, one))["rows"]]
+            assert rows == [row for row in live["rows"] if row["group"][by] == value]
+
+
+@SOME
+@given(arrived(), st.integers(-10, 800), st.data())
+@asynchronous
+async def test_tables_are_those_of_the_model(events: list[Event], day: int, data: st.DataObject) -> None:
+    """Who has revenue and how much, what was lost and why, what is left of cohorts, what accounts came to."""
+    books, heights = await booked_apart(events)
+    last = data.draw(st.integers(0, len(events) - 1))
+    where = data.draw(st.sampled_from(((), ("account=acme",), ("plan=pro",))))
+    at, model, of = FIRST_DAY + day, Books(events[: last + 1]), _model(where)
+    known = {"currency": "USD", "known_at": f"0:{heights[last]}", "limit": "1000"}
+
+    async def rows(name: str, **asked: str) -> list[dict[str, Any]]:
+        question = question_of(parameters({**known, "where": where, "at": text(at), **asked}))
+        return [*(await books.reports.table(name, question))["rows"]]
+
+    levels = held(model.events, at, of).get("", {})
+    shares = await rows("concentration")
+    assert {row["account"] for row in shares} == {*levels}
+    assert [row["mrr_minor"] for row in shares] == sorted(map(_minor, levels.values()), reverse=True)
+    every = data.draw(st.sampled_from(("month", "quarter", "year")))
+    kept = await rows("cohorts", every=every)
+    assert [Left(*[row[name] for name in Left._fields]) for row in kept] == cohorts(model, of, at, every)
+    assert sum(row["accounts"] for row in {row["cohort"]: row for row in kept}.values()) == len(levels)
+    so_far = realised(model, of, at)
+    accounts = await rows("accounts")
+    assert all(row["realised_ltv_minor"] == so_far.get(row["account"], 0) for row in accounts)
+    assert {*levels} <= {row["account"] for row in accounts}
+
+
+@SOME
+@given(arrived(), st.integers(1, 800), st.data())
+@asynchronous
+async def test_churn_is_that_of_the_model_and_of_the_bridge(
+    events: list[Event], days: int, data: st.DataObject
+) -> None:
+    """By cause, and in sum over all of them; also where a cause is filtered by."""
+    books, heights = await booked_apart(events)
+    last = data.draw(st.integers(0, len(events) - 1))
+    where = data.draw(st.sampled_from(((), ("account=acme",), ("plan=pro",))))
+    every = data.draw(st.sampled_from(("day", "month", "quarter", "year")))
+    start, until = FIRST_DAY + data.draw(st.integers(-30, days - 1)), FIRST_DAY + days
+    asked = {"currency": "USD", "known_at": f"0:{heights[last]}", "limit": "9999", "every": every}
+    asked |= {"from": text(start), "until": text(until)}
+    model = Books(events[: last + 1])
+    for causes in ({}, {"reason": "price"}, {"initiative": ""}, {"reason": "expired", "initiative": "voluntary"}):
+        some = (*where, *[f"{name}={value}" for name, value in causes.items()])
+        found = await books.reports.table("churn", question_of(parameters(asked | {"where": some})))
+        rows = [Lost(*[row[name] for name in Lost._fields]) for row in found["rows"]]
+        assert sorted(rows, key=repr) == sorted(churn(model, _model(where), start, until, every, causes), key=repr)
+        assert [row.period for row in rows] == sorted([row.period for row in rows], reverse=True)
+    whole = await books.reports.bridge(question_of(parameters(asked | {"every": "year", "where": where})))
+    exact = [row["annual_e4"] for row in whole["rows"]]
+    everything = await books.reports.table("churn", question_of(parameters(asked | {"where": where})))
+    for movement in ("churn", "contraction"):
+        told = [row["mrr_minor"] for row in everything["rows"] if row["movement"] == movement]
+        assert abs(120_000 * sum(told) - sum(row[movement] for row in exact)) <= 60_000 * len(told)
 
 
 def _model(where: tuple[str, ...]) -> Asked:

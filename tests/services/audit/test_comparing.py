@@ -175,6 +175,24 @@ async def test_a_difference_says_what_is_live_and_what_was_replayed() -> None:
 
 
 @asynchronous
+async def test_another_reason_for_a_churn_is_a_difference() -> None:
+    """The sums are the same, what they say is not."""
+    signing = fact("signed", "a1", "2024-01-10", lines=[line(1000)])
+    books = await books_of([signing, fact("cancelled", "a1", "2024-03-10", reason="price", initiative="voluntary")])
+    accounts = books.views._hashes[0, ACCOUNTS]
+    accounts[b"a"] = accounts[b"a"].replace(b"price", b"prize")
+    found = await compared(books.ledger, books.views)
+    assert {(one.place, one.live, one.replayed) for one in found.differences} == {
+        ("account a", -120_000_000, None),
+        ("account a", None, -120_000_000),
+    }
+    assert sorted(one.cell.rpartition(" plan=")[2] for one in found.differences) == [
+        "plan reason=price initiative=voluntary",
+        "plan reason=prize initiative=voluntary",
+    ]
+
+
+@asynchronous
 async def test_figures_are_compared_where_the_formulas_read_what_is_kept() -> None:
     """NRR is worked out from the records: one that is changed changes it too."""
     books = await books_of(EVENTS)

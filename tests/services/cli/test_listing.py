@@ -18,7 +18,8 @@ def test_every_table_is_a_command() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_three_forms_and_the_same_from_the_ledger(name: str, demo_books: Path, tmp_path: Path) -> None:
-    asked = ("report", name, "--currency", "USD", "--on", "2024-06-30", "--limit", "7", "--data", str(demo_books))
+    span = ("--until", "2024-07-01") if TABLES[name].is_window else ("--on", "2024-06-30")
+    asked = ("report", name, "--currency", "USD", *span, "--limit", "7", "--data", str(demo_books))
     table, answer = called(*asked), called(*asked, "--format", "json")
     assert (table.status, answer.status, table.err) == (0, 0, "")
     assert max(cell_len(line.rstrip()) for line in table.out.splitlines()) <= 100
@@ -40,3 +41,34 @@ def test_a_filter_and_what_cannot_be_answered(demo_books: Path) -> None:
     wrong = called(*asked, "--where", "segmnt=smb")
     assert wrong.status == 2
     assert "did you mean segment" in wrong.err
+
+
+@pytest.mark.parametrize("name", ["churn", "cohorts", "risk"])
+def test_grouped_it_has_a_column_for_the_group(name: str, demo_books: Path) -> None:
+    asked = ("report", name, "--currency", "USD", "--by", "segment", "--data", str(demo_books))
+    told, answer = called(*asked), called(*asked, "--format", "json").json
+    assert max(cell_len(line.rstrip()) for line in told.out.splitlines()) <= 100
+    assert f"{name.title()} by segment" in told.out
+    groups = {row["group"]["segment"] for row in answer["rows"]}
+    assert {"smb", "enterprise"} <= groups
+    rows = [*csv.reader(io.StringIO(called(*asked, "--format", "csv").out))]
+    assert rows[0] == ["segment", *[column.name for column in TABLES[name].columns]]
+    assert {row[0] for row in rows[1:]} == {group or "" for group in groups}
+
+
+def test_cohorts_are_two_triangles_on_a_terminal(demo_books: Path) -> None:
+    """A row each, and in the column of a month what is left of it then; blank where that is still to come."""
+    asked = ("report", "cohorts", "--currency", "USD", "--on", "2024-03-31", "--data", str(demo_books))
+    rows = called(*asked, "--format", "json").json["rows"]
+    lines = called(*asked).out.splitlines()
+    first, second = (lines.index(f"{title}, so many months later") for title in ("accounts kept, %", "MRR kept, %"))
+    names = [*dict.fromkeys(row["cohort"] for row in rows)]
+    for start, column in ((first, "kept"), (second, "mrr_kept")):
+        ages = [int(age) for age in lines[start + 1].split()[2:]]
+        told = [line.split() for line in lines[start + 2 : start + 2 + len(names)]]
+        assert [line[0] for line in told] == names
+        for cohort, _, *cells in told:
+            due = [row[column] for row in rows if row["cohort"] == cohort and row["month"] in ages]
+            assert len(cells) == len(due)
+            shown = [float(cell.replace(",", "")) for cell in cells]
+            assert all(abs(100 * float(ratio) - cell) <= 0.5001 for ratio, cell in zip(due, shown, strict=True))

@@ -45,6 +45,7 @@ def without_age(answer: Answer) -> Answer:
         ("/v1/reports/bridge", "currency=EUR&where=plan%3Dpro&where=currency%3DEUR"),
         ("/v1/reports/concentration", "currency=USD&limit=100"),
         ("/v1/reports/cohorts", "currency=USD&at=2024-03-01&limit=100&where=plan%3Dpro"),
+        ("/v1/reports/cohorts", "currency=USD&at=2024-03-01&limit=100&by=plan&every=quarter"),
         ("/v1/figures", "currency=USD"),
         ("/v1/figures", "currency=USD&at=2024-02-01&figures=mrr_minor,accounts&figures=arpa_minor"),
         ("/v1/figures", "currency=USD&on=2024-01-31&by=plan"),
@@ -85,6 +86,12 @@ def test_answers_are_those_of_the_reports(service: Service, path: str, query: st
         ("/v1/reports/bridge?currency=USD&figures=nrr", "figures"),
         ("/v1/reports/bridge?currency=USD&where=plan", "where"),
         ("/v1/reports/bridge?currency=USD&from=1000-01-01&every=day", "every"),
+        ("/v1/reports/churn?currency=USD&at=2024-03-01", "at"),
+        ("/v1/reports/churn?currency=USD&by=reason", "by"),
+        ("/v1/reports/risk?currency=USD&where=reason%3Dprice", "where"),
+        ("/v1/reports/risk?currency=USD&from=2024-03-01", "from"),
+        ("/v1/reports/risk?currency=USD&every=year", "every"),
+        ("/v1/reports/cohorts?currency=USD&every=day", "every"),
     ],
 )
 def test_what_cannot_be_answered_names_its_parameter(service: Service, path: str, parameter: str) -> None:
