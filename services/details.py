@@ -17,9 +17,9 @@ from services.evidence import SEPARATE_NAMES, Evidence, groups_asked
 from services.questions import Question
 
 if TYPE_CHECKING:
-    from projections.layers import Layers  # whoever asks once only does not load what it takes
+    from services.mirror import Mirrored  # whoever asks once only does not load what it takes
 
-MIRRORED: Final[frozenset[Source]] = frozenset(("retention", "shares"))
+MIRRORED: Final[frozenset[Source]] = frozenset(("retention", "shares", "costs"))
 """The sources that can be had from accounts in memory."""
 RANKED: Final = frozenset(("accounts", "concentration"))
 """The tables whose first rows can be had from accounts in memory."""
@@ -54,13 +54,19 @@ def costs_asked(
 
 
 def details_mirrored(
-    layers: "Layers", question: Question, currency: str, bounds: Sequence[int], sources: Set[Source], margin: Fraction
+    mirrored: "Mirrored",
+    question: Question,
+    currency: str,
+    bounds: Sequence[int],
+    sources: Set[Source],
+    margin: Fraction,
 ) -> Details:
     """Details from the accounts in memory, of the sources that can be had from there."""
-    choice = Choice(currency, question.by, dict(question.where))
+    choice, layers = Choice(currency, question.by, dict(question.where)), mirrored.layers
     return Details(
         retention=layers.retention(choice, bounds[0], bounds[-1]) if "retention" in sources else {},
         shares=layers.shares(choice, bounds[-1]) if "shares" in sources else {},
+        costs=costs_asked(mirrored.costs, question, currency, bounds) if "costs" in sources else {},
         months=months_of(bounds),
         margin=margin,
     )

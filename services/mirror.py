@@ -14,12 +14,13 @@ from msgspec import Struct
 
 from events import block as blocks
 from events.block import BlockDamaged
+from events.notes import Cost, notes_in_force
 from projections.arrays import TOTAL_MAX, Columns, TooLarge, Vocabulary, columns_of, joined
 from projections.buckets import Buckets
 from projections.counting import counted, has_room
 from projections.groups import Choice
 from projections.layers import Layers
-from projections.pages import ACCOUNTS
+from projections.pages import ACCOUNTS, NOTES
 from projections.ranking import FIRST
 from projections.records import record_of_bytes
 from services.evidence import Evidence, evidence_from
@@ -39,13 +40,16 @@ PORTION: Final = 5_000
 """Records that are turned into columns at a time."""
 
 Hashes = Sequence[dict[bytes, bytes]]
+Costs = Mapping[str, Sequence[Cost]]
+"""Account -> the costs that are noted of it, for those that have any."""
 
 
 class Mirrored(Struct, frozen=True):
-    """What was asked of the views, and all their accounts, of every partition at one position."""
+    """What was asked of the views, all accounts, and the costs noted of some; of every partition at one position."""
 
     evidence: Evidence
     layers: Layers
+    costs: Sequence[tuple[str, Sequence[Cost]]]
 
     def has_room(self, question: Question, currency: str, bounds: Sequence[int]) -> bool:
         """Whether there are few enough groups and periods for an answer."""
@@ -81,7 +85,8 @@ class Mirror:
         if layers.total >= TOTAL_MAX:
             return None
         partitions = [part.partition for part in self._parts]
-        return Mirrored(evidence_from(partitions, keys, [(one.position, one.hashes) for one in seen]), layers)
+        evidence = evidence_from(partitions, keys, [(one.position, one.hashes) for one in seen])
+        return Mirrored(evidence, layers, [noted for one in seen for noted in one.costs.items()])
 
 
 class _Seen(Struct, frozen=True):
@@ -90,6 +95,7 @@ class _Seen(Struct, frozen=True):
     position: Position
     hashes: Hashes
     layers: Layers
+    costs: Costs
 
 
 class _News(Struct, frozen=True):
@@ -108,6 +114,7 @@ class _Part:
         self.partition: Final = partition
         self._position = START
         self._layers: Layers | None = None
+        self._costs: Costs = {}
         self._vocabulary = Vocabulary()
         self._is_too_large = False
         self._turn = asyncio.Lock()
@@ -127,15 +134,16 @@ class _Part:
                 except (LedgerError, BlockDamaged):
                     return None  # to know what changed would be quicker, but nothing in the views depends on it
                 if found is not None:
-                    self._position, self._layers = found.position, found.layers
+                    self._position, self._layers, self._costs = found.position, found.layers, found.costs
                     return found
         return None
 
     async def _loaded(self) -> Layers:
         """All accounts, read at once."""
-        position, (accounts,) = await self._views.snapshot(self.partition, [ACCOUNTS])
+        position, (accounts, notes) = await self._views.snapshot(self.partition, [ACCOUNTS, NOTES])
         self._vocabulary = Vocabulary()
         layers = await asyncio.to_thread(_layers_of, accounts, self._vocabulary)
+        self._costs = await asyncio.to_thread(_costs_of, {name.decode(): data for name, data in notes.items()})
         self._position, self._layers = position or START, layers
         return layers
 
@@ -145,18 +153,24 @@ class _Part:
         if news is None:
             self._layers = None
             return None
-        accounts = [*news.accounts]
-        position, hashes, values = await self._views.snapshot_with(self.partition, keys, {ACCOUNTS: accounts})
+        names = [*news.accounts]
+        wanted = {ACCOUNTS: names, NOTES: names}
+        position, hashes, values = await self._views.snapshot_with(self.partition, keys, wanted)
         position = position or START
         if position == self._position:
-            return _Seen(position, hashes, layers)
+            return _Seen(position, hashes, layers, self._costs)
         if news.hashes.get(position.next_height) == position.last_hash:
-            read = dict(zip(accounts, values[ACCOUNTS], strict=True))
-            changed = await asyncio.to_thread(_changed, layers, read, self._vocabulary)
-            return _Seen(position, hashes, changed)
+            records, notes = (dict(zip(names, values[key], strict=True)) for key in (ACCOUNTS, NOTES))
+            changed = await asyncio.to_thread(_changed, layers, records, self._vocabulary)
+            return _Seen(position, hashes, changed, self._costs_after(notes))
         if position.next_height <= self._position.next_height + len(news.hashes):
             self._layers = None  # the views were begun anew, or are of another ledger
         return None
+
+    def _costs_after(self, notes: Mapping[str, bytes | None]) -> Costs:
+        """The costs, with the notes that some accounts have now."""
+        others = {account: costs for account, costs in self._costs.items() if account not in notes}
+        return {**others, **_costs_of({account: data for account, data in notes.items() if data is not None})}
 
     async def _news(self, entries_max: int) -> _News | None:
         """Whom the blocks after our position are about; None if those are too many, or do not follow it."""
@@ -182,6 +196,12 @@ def _layers_of(accounts: Mapping[bytes, bytes], vocabulary: Vocabulary) -> Layer
         records = {account.decode(): record_of_bytes(data) for account, data in some.items()}
         columns.append(columns_of(records, vocabulary))
     return Layers((joined(columns),)) if columns else Layers()
+
+
+def _costs_of(notes: Mapping[str, bytes]) -> Costs:
+    """The costs among notes."""
+    noted = ((account, [one for one in notes_in_force(data) if type(one) is Cost]) for account, data in notes.items())
+    return {account: costs for account, costs in noted if costs}
 
 
 def _changed(layers: Layers, read: Mapping[str, bytes | None], vocabulary: Vocabulary) -> Layers:

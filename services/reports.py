@@ -312,7 +312,7 @@ class _AskedFigures(Struct, frozen=True):
             found = details_of(evidence.records, currency, ends, groups_asked(question), self.sources)
             details = details_noted(found, evidence, *asked)
         else:
-            details = details_mirrored(mirrored.layers, *asked)
+            details = details_mirrored(mirrored, *asked)
         if mirrored is None or is_kept(question):
             sums = buckets_for(evidence, question, currency, bounds)
         else:

@@ -20,12 +20,13 @@ from services.reports import Answer, Reports
 from services.writer import Submitted, Writer
 from tests.model.days import Event
 from tests.model.histories import FIRST_DAY, arrival_orders, histories
-from tests.model.notation import fact, line
+from tests.model.notation import fact, line, retracted
 from tests.services.audit.test_replaying import PARTITIONS, partitioned_views
 from tests.services.books import POLICY, MemoryBooks, parameters, raw_of, text
 from tests.services.running import asynchronous
 
 FIGURES = "nrr,grr,customer_churn_rate,ltv_minor,share_top_1,share_top_3,share_top_10,herfindahl"
+COSTS = ",cac_minor,crc_minor,ltv_to_cac,cac_payback_months"
 OTHERS = ",mrr_minor,committed_arr_minor,scheduled_churn_minor,accounts,asp_minor,quick_ratio,gross_mrr_churn_rate"
 FILTERS: tuple[dict[str, str | list[str]], ...] = (
     {},
@@ -37,6 +38,14 @@ FILTERS: tuple[dict[str, str | list[str]], ...] = (
 SIGNED = [fact("signed", account, "2024-01-01", lines=[line(500)]) for account in ("a1", "b1", "c1")]
 LATER = [fact("cancelled", "a1", "2024-02-01"), fact("signed", "d1", "2024-02-01", lines=[line(900)])]
 ASKED = {"start": "2024-01-10", "until": "2024-03-01", "currency": "USD", "figures": FIGURES}
+
+
+def spent(subject: str, amount_minor: int) -> Event:
+    """A cost of winning accounts in January."""
+    data = {"kind": "acquisition", "amount_minor": amount_minor, "currency": "USD"}
+    days = {"from": "2024-01-01", "until": "2024-02-01"}
+    event = fact("cost", f"{subject}1", "2024-01-01")
+    return event | {"subject": subject, "type": "revledger.cost.recorded.v1", "data": data | days}
 
 
 class WatchedViews:
@@ -142,7 +151,7 @@ async def test_answers_are_those_of_the_views(data: st.DataObject) -> None:
         asked = {"start": text(start), "until": text(until), "currency": data.draw(st.sampled_from(["USD", "EUR"]))}
         by = data.draw(st.sampled_from([None, "currency", *await found.names()]))
         groups = {**({} if by is None else {"by": by}), **data.draw(st.sampled_from(FILTERS))}
-        await found.check(**asked, figures=FIGURES + OTHERS, **groups)
+        await found.check(**asked, figures=FIGURES + OTHERS + COSTS, **groups)
         await found.check_bridge(**asked, **groups)
         await found.check_tables(at=asked["until"], currency=asked["currency"], limit="3")
     assert found.views.loads, "somebody was asked"
@@ -168,6 +177,20 @@ async def test_all_accounts_are_read_once() -> None:
     await found.reports.bridge(question_of(parameters({"by": "currency", "currency": "USD"})))
     assert found.views.loads == loads
     assert (await found.seen()).layers.held == 4
+
+
+@asynchronous
+async def test_costs_are_kept_beside_the_accounts() -> None:
+    """Of the book and of accounts, also those that come and are taken back later."""
+    found = await watched([*SIGNED, spent("~book", 3_000), spent("a", 600)])
+    asked = {"start": "2023-12-01", "until": "2024-03-01", "currency": "USD", "figures": "cac_minor"}
+    values = [(await found.check(**asked))["rows"][0]["figures"]["cac_minor"]]
+    late = spent("b", 900)
+    for event in (late, retracted(late, "2024-02-02")):
+        await found.books.book([event])
+        values.append((await found.check(**asked))["rows"][0]["figures"]["cac_minor"])
+    assert values == [1_200, 1_500, 1_200]
+    assert found.views.loads == 1
 
 
 @asynchronous
