@@ -66,6 +66,17 @@ class Crossing(Struct, frozen=True, omit_defaults=True):
     position: Mapping[str, int] = {}
 
 
+class Outlier(Struct, frozen=True, omit_defaults=True):
+    """A day on which more moved than is usual, in minor units of MRR: the median of so many days, and the limit."""
+
+    movement: str
+    mrr_minor: int
+    usual_minor: int
+    limit_minor: int
+    days: int
+    group: Mapping[str, str] = {}
+
+
 class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an alert says. Money in minor units, what is lost below zero; `recorded_at` in microseconds.
 
@@ -98,6 +109,7 @@ class Alert(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempt: int = 0
     scores: Sequence[Answer] = ()
     figure: Crossing | None = None
+    unusual: Outlier | None = None
     event: Event | None = None
     explain: str = ""
 

@@ -19,6 +19,7 @@ On = Literal[
     "score",
     "payment_failed",
     "renewal",
+    "unusual",
     "figure",
     "input_stalled",
     "lag",
@@ -27,7 +28,7 @@ On = Literal[
 Severity = Literal["info", "warning", "critical"]
 OF_ENTRIES: Final = ("churn", "contraction", "notice", "score", "payment_failed")
 """What a rule finds in the entries of the ledger, one by one."""
-OF_DATES: Final = ("renewal",)
+OF_DATES: Final = ("renewal", "unusual")
 """What it finds by looking at the books now and then, once for each date that they tell of."""
 OF_OPERATION: Final = ("input_stalled", "lag", "projection_behind")
 """What tells that the data is stale: such an alert comes first, and others wait until it is over."""
@@ -58,6 +59,8 @@ class Rule(Struct, frozen=True, kw_only=True):
     score_at_least: int | None = None
     within_days: int = 0
     attempt_at_least: int = 1
+    movement: str = "churn"
+    deviations: int = 3
     figure: str = ""
     above: Fraction | None = None
     below: Fraction | None = None

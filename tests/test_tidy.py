@@ -48,6 +48,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/alerts/senders.py": "tests/services/alerts/test_embedded.py",
     "services/alerts/sending.py": "tests/services/alerts/test_embedded.py",
     "services/alerts/sinks.py": "tests/services/alerts/test_rulebook.py",
+    "services/alerts/unusual.py": "tests/services/alerts/test_foreseeing.py",
     "services/alerts/requests.py": "tests/services/alerts/test_board.py",
     "services/alerts/memory.py": "tests/services/alerts/test_board.py",
     "services/gateway/openapi_alerts.py": "tests/services/gateway/test_openapi.py",

@@ -11,6 +11,7 @@ from services.questions import nearest
 
 ON: Final = get_args(On)
 
+MOVEMENTS: Final = ("churn", "contraction", "expansion", "new", "reactivation")
 RULE_KEYS: Final[dict[str, tuple[str, reading.Reader]]] = {
     "name": ("name", reading.text),
     "enabled": ("enabled", reading.yes),
@@ -28,6 +29,8 @@ RULE_KEYS: Final[dict[str, tuple[str, reading.Reader]]] = {
     "score_at_least": ("score_at_least", reading.whole(0, 1_000)),
     "within": ("within_days", reading.window),
     "attempt_at_least": ("attempt_at_least", reading.whole(1, 100)),
+    "movement": ("movement", reading.one_of(*MOVEMENTS)),
+    "deviations": ("deviations", reading.whole(1, 100)),
     "figure": ("figure", reading.text),
     "above": ("above", reading.number),
     "below": ("below", reading.number),
@@ -48,6 +51,7 @@ _OWN_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "score": (*_MONEY, "survey", "score_at_most", "fall_at_least", "cool_down"),
     "payment_failed": (*_MONEY, "attempt_at_least", "cool_down"),
     "renewal": (*_MONEY, "within", "survey", "score_at_least"),
+    "unusual": (*_MONEY, "movement", "by", "deviations"),
     "figure": ("where", "currency", "figure", "above", "below", "window", "by", "cool_down"),
     **dict.fromkeys(OF_OPERATION, ("after",)),
 }
@@ -138,6 +142,12 @@ def _of_renewal(rule: Rule) -> Iterator[Wrong]:
         yield "score_at_least", f"no answer is ever as good: {rule.survey} goes to {scale}"
 
 
+def _of_unusual(rule: Rule) -> Iterator[Wrong]:
+    yield from _of_loss(rule)
+    if rule.mrr_at_least is None and rule.share_at_least is None:
+        yield "on", 'it does not say what is too little to matter: write share_at_least = "0.5%", or mrr_at_least'
+
+
 def _of_figure(rule: Rule) -> Iterator[Wrong]:
     if rule.figure not in CATALOGUE:
         yield "figure", f"there is no figure {rule.figure!r}{nearest(rule.figure, CATALOGUE)}"
@@ -175,6 +185,7 @@ _OF_KIND: Final[dict[str, Callable[[Rule], Iterator[Wrong]]]] = {
     **dict.fromkeys(("churn", "contraction", "notice", "payment_failed"), _of_loss),
     "score": _of_score,
     "renewal": _of_renewal,
+    "unusual": _of_unusual,
     "figure": _of_figure,
     **dict.fromkeys(OF_OPERATION, _of_operation),
 }

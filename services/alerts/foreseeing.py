@@ -1,7 +1,7 @@
 """Foreseeing: what rules tell of dates that come, once for each date, by a look at the accounts now and then."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from msgspec.structs import replace
@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from events.days import day_of_text, text_of_day
 from projections.alerts import Alert, Position
 from projections.renewals import alert_of_renewal, renewals_of, stake_of_renewal
-from projections.rules import Rule
+from projections.rules import OF_DATES, Rule
 from services.alerts.reviewing import Reviewed, currencies_in
+from services.alerts.unusual import unusual_days
 from services.alerts.wording import summary_of
 from services.evidence import Evidence
 from services.reports import Reports
@@ -26,12 +27,19 @@ async def foreseen(reports: Reports, rules: Iterable[Rule], today: int, moment: 
 
     A state is named by rule, what it is about, and its date.
     """
-    asking = [rule for rule in rules if rule.on == "renewal"]
+    asking = [rule for rule in rules if rule.on in OF_DATES]
     if not asking:
         return Reviewed({}, {})
     currencies = await currencies_in(reports)
-    evidence = await reports.told()
-    return Reviewed(await asyncio.to_thread(_renewals, evidence, asking, currencies, today, moment), {})
+    ending = [rule for rule in asking if rule.on == "renewal"]
+    found: dict[str, Alert] = {}
+    if ending:
+        evidence = await reports.told()
+        found = await asyncio.to_thread(_renewals, evidence, ending, currencies, today, moment)
+    days = [rule for rule in asking if rule.on == "unusual"]
+    outliers, wrong = await unusual_days(reports, days, currencies, today, moment)
+    found.update({DATED + "|".join(name): alert for name, alert in outliers.items()})
+    return Reviewed(found, wrong)
 
 
 def past_dates(names: Iterable[str], today: int) -> list[str]:
@@ -46,7 +54,7 @@ def is_dated(name: str) -> bool:
 
 def _renewals(
     evidence: Evidence, rules: Sequence[Rule], currencies: Sequence[str], today: int, moment: int
-) -> Mapping[str, Alert]:
+) -> dict[str, Alert]:
     told = ((account, list(record.items()), notes) for account, notes, record in evidence.told())
     days = max(rule.within_days for rule in rules)
     renewals, whole = renewals_of(told, currencies, today, days)

@@ -48,6 +48,11 @@ def _text_of_renewal(rule: Rule) -> str:
     return f"a term that ends within {rule.within_days} days{good}"
 
 
+def _text_of_unusual(rule: Rule) -> str:
+    by = f" of any {rule.by}" if rule.by else ""
+    return f"a day of unusual {rule.movement}{by} ({rule.deviations} times the spread)"
+
+
 def _text_of_amount(rule: Rule) -> str:
     least = rule.mrr_at_least
     amounts: list[str] = []
@@ -85,6 +90,7 @@ _SUBJECTS: Final[dict[str, Callable[[Rule], str]]] = {
     "score": _text_of_score,
     "payment_failed": lambda rule: f"a failed payment, attempt {rule.attempt_at_least} or later,",
     "renewal": _text_of_renewal,
+    "unusual": _text_of_unusual,
     "figure": _text_of_figure,
     "input_stalled": _text_of_after("no event"),
     "lag": _text_of_after("alerts behind the ledger"),

@@ -4,9 +4,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
+from events.days import day_of_text
 from projections.alerts import Alert
 from projections.figures import CATALOGUE, Unit
+from projections.unusual import FIRST, kind_of
 from services import shown
+
+_WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
 def summary_of(alert: Alert) -> str:
@@ -45,6 +49,18 @@ def _ending(alert: Alert) -> str:
     last = f"the last score is {said[0]}" if said else "there is no score"
     amount = f"{_amount(alert.mrr_minor or 0, alert)} of MRR{_of_all(alert)}"
     return f"{alert.contracts[0]} of {alert.account} {ends} on {alert.effective}: {amount}; {last}"
+
+
+def _unusual(alert: Alert) -> str:
+    outlier = alert.unusual
+    assert outlier is not None, "an alert on an unusual day has one"
+    where = "".join(f" of {name} {value or 'none'}" for name, value in outlier.group.items())
+    kind = kind_of(day_of_text(alert.effective))
+    days = "first days of a month" if kind == FIRST else f"{_WEEKDAYS[kind]}s"
+    usual = f"of {outlier.days} {days} before half had up to {shown.money(outlier.usual_minor, alert.currency)}"
+    limit = f"{shown.money(outlier.limit_minor, alert.currency)} is still usual"
+    amount = f"{_amount(outlier.mrr_minor, alert)} of MRR{_of_all(alert)}"
+    return f"unusual {outlier.movement}{where} on {alert.effective}: {amount}; {usual}, {limit}"
 
 
 def _crossed(alert: Alert) -> str:
@@ -97,6 +113,7 @@ _WORDS: Final[dict[str, Callable[[Alert], str]]] = {
     "score": _scored,
     "payment_failed": _unpaid,
     "renewal": _ending,
+    "unusual": _unusual,
     "figure": _crossed,
     **dict.fromkeys(("input_stalled", "lag", "projection_behind"), _stale),
 }

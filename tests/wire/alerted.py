@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from projections.alerts import ESCALATED, RESOLVED, Alert, Answer, Crossing, Event, Position, message_of
+from projections.alerts import ESCALATED, RESOLVED, Alert, Answer, Crossing, Event, Outlier, Position, message_of
 
 RECORDED_AT: Final = 1_756_684_800_500_000
 """2025-09-01T00:00:00.5Z in microseconds."""
@@ -77,7 +77,24 @@ RENEWAL: Final = Alert(
     scores=(Answer("nps", 5, "2025-08-30T11:00:00Z", 10, "cfo"),),
     explain="revledger report renewals --on 2025-09-01 --currency USD --where account=acme",
 )
+UNUSUAL: Final = Alert(
+    id="alr_w4k2zq6r5x3c7v5b2n4m6l7k5j",
+    rule="unusual",
+    kind="unusual",
+    severity="critical",
+    subject="~book",
+    summary="unusual churn of segment smb on 2025-09-02: 588.00 USD of MRR, 5.47% of all; of 52 Tuesdays before half"
+    " had up to 10.00, 110.00 is still usual",
+    recorded_at=RECORDED_AT,
+    position=Position(0, 41),
+    currency="USD",
+    share="0.05465116",
+    effective="2025-09-02",
+    unusual=Outlier("churn", 58_800, 1_000, 11_000, 52, {"segment": "smb"}),
+    explain="revledger explain churn --from 2025-09-02 --until 2025-09-03 --currency USD --where segment=smb",
+)
 ALERTS: Final = {
+    "unusual-fired": message_of(UNUSUAL),
     "renewal-fired": message_of(RENEWAL),
     "churn-escalated": message_of(CHURN, ESCALATED),
     "churn-fired": message_of(CHURN),

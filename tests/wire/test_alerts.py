@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from projections.alerts import Alert, Crossing
-from tests.wire.alerted import ALERTS, CHURN, FIGURE, RENEWAL
+from tests.wire.alerted import ALERTS, CHURN, FIGURE, RENEWAL, UNUSUAL
 from tests.wire.pin import HERE
 
 
@@ -16,7 +16,7 @@ def test_bytes_are_those_pinned(name: str) -> None:
 
 
 def test_every_field_is_pinned() -> None:
-    told = {name for alert in (CHURN, FIGURE, RENEWAL) for name in msgspec.to_builtins(alert)}
+    told = {name for alert in (CHURN, FIGURE, RENEWAL, UNUSUAL) for name in msgspec.to_builtins(alert)}
     assert told == {field.encode_name for field in msgspec.structs.fields(Alert)}
     assert FIGURE.figure is not None
     crossing = {field.encode_name for field in msgspec.structs.fields(Crossing)}

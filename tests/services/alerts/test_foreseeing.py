@@ -90,6 +90,31 @@ async def test_the_last_score_is_told() -> None:
 
 
 @asynchronous
+async def test_a_day_on_which_more_is_lost_than_on_others_of_its_kind_is_told_once() -> None:
+    rules = ONLY + rule("storm", "unusual", share_at_least='"5%"') + rule("by", "unusual", mrr_at_least=1, by='"owner"')
+    signed = [
+        fact("signed", f"{name}1", "2024-01-01", lines=[line(10_000)], owner="kim" if name < "m" else "lee")
+        for name in "abcdefghijklmnopqrst"
+    ]
+    with stopped_clock() as clock:
+        desk = await desk_of(clock, rules, *signed)
+        await look(desk, "2024-06-04")
+        await desk.book(fact("cancelled", "a1", "2024-06-05"), at="2024-06-05T09:00:00Z")
+        await look(desk, "2024-06-05")
+        usual = "; of 21 Wednesdays before half had up to 0.00, 0.00 is still usual"
+        small = ("by", f"unusual churn of owner kim on 2024-06-05: 100.00 USD of MRR, 8.33% of all{usual}")
+        large = ("storm", f"unusual churn on 2024-06-05: 100.00 USD of MRR, 5.00% of all{usual}")
+        assert desk.told() == [small, large]
+        await desk.book(fact("cancelled", "b1", "2024-06-05"), at="2024-06-05T10:00:00Z")
+        await look(desk, "2024-06-05")
+        await look(desk, "2024-06-06")
+        assert len(desk.told()) == 2
+        assert desk.waiting()[0]["data"]["explain"].startswith(
+            "revledger explain churn --from 2024-06-05 --until 2024-06-06 --currency USD"
+        )
+
+
+@asynchronous
 async def test_a_replay_tells_it_once_on_the_first_day() -> None:
     with stopped_clock() as clock:
         desk = await desk_of(clock, RULES, *two_accounts())

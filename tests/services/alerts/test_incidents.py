@@ -7,6 +7,7 @@ import pytest
 from events.block import Genesis
 from events.policy import Policy
 from projections.alerts import Alert
+from projections.unusual import Day, unusual
 from services.alerts.replaying import Replay
 from services.alerts.rulebook import rulebook_of_toml
 from services.writer import Submitted
@@ -28,12 +29,18 @@ RULES = ONLY + "".join(
 )
 
 
-async def alerts_of(year: Year) -> list[Alert]:
-    """What the rules tell of a year."""
+async def books_of_year(year: Year) -> MemoryBooks:
+    """The books of a year, each event recorded when it happened."""
     books = await MemoryBooks().start()
     for at, event in year.events:
         (outcome,) = await books.writer.write([Submitted(raw_of(event), at)])
         assert outcome.status == "accepted", outcome
+    return books
+
+
+async def alerts_of(year: Year) -> list[Alert]:
+    """What the rules tell of a year."""
+    books = await books_of_year(year)
     first = day_of(START.date().isoformat())
     span = (moment("2024-01-01T00:00:00Z"), (first + 365) * 86_400_000_000)
     replay = Replay(books.ledger, Genesis(1, Policy()), rulebook_of_toml(RULES), span)
@@ -61,3 +68,18 @@ async def test_what_is_planted_is_told_and_nothing_else(seed: int) -> None:
     assert false == [], "precision"
     known_before = {"notice that came true"}
     assert found.keys() | known_before == {one.name for one in year.incidents}, "recall"
+
+
+@pytest.mark.slow
+@asynchronous
+async def test_days_of_storms_and_of_large_losses_are_unusual_and_no_others() -> None:
+    year, first = Year(3).built(), day_of(START.date().isoformat())
+    books = await books_of_year(year)
+    await books.projector.catch_up()
+    answer = await books.bridge(start="2023-12-02", until="2024-12-31", every="day", currency="USD")
+    days = [Day(day_of(row["from"]), -row["annual_e4"]["churn"], row["annual_e4"]["opening"]) for row in answer["rows"]]
+    large = [(place, now) for place, now in enumerate(days) if now.amount * 200 >= now.opening > 0]
+    found = {now.day - first for place, now in large if unusual(days[:place], now, 3)}
+    planted = {one.name: one.first_day for one in year.incidents}
+    told = {planted["storm"], planted["gone"], planted["notice that came true"]}
+    assert told <= found <= {*told, planted["storm"] + 1}

@@ -111,6 +111,11 @@ WRONG = {
         HEAD + 'on = "renewal"\nwithin = "30d"\nscore_at_least = 11',
         "line 6: .* no answer is ever as good",
     ),
+    "a day of anything": (HEAD + 'on = "unusual"', "line 4: .* what is too little to matter"),
+    "a day of nothing known": (
+        HEAD + 'on = "unusual"\nmovement = "chrun"\nmrr_at_least = 1',
+        "line 5: .* cannot be: .* did you mean churn?",
+    ),
     "an amount of nothing": (HEAD + 'on = "churn"\nmrr_at_least = 0', "line 5: .* mrr_at_least = 0 cannot be"),
     "a share of too much": (HEAD + 'on = "churn"\nshare_at_least = "150%"', "line 5: .* cannot be: write a share"),
     "an amount in no currency": (HEAD + 'on = "churn"\nmrr_at_least = { USDD = 5 }', "line 5: .* did you mean USD"),
