@@ -5,7 +5,7 @@ and the whole without it, so that the postings recorded so far always add up to 
 facts known so far.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -92,6 +92,17 @@ def book_all(facts: Iterable[Fact], rules: Rules) -> Sums:
     sums = _sums(_whole(ordered, rules))
     _add_ahead(sums, _committed(ordered))
     return sums
+
+
+def standings(ordered: Sequence[Fact]) -> Iterator[tuple[Standing, tuple[int, ...]]]:
+    """From the facts of an account in order: each standing, with the days from which on its level may be another."""
+    standing = NOTHING
+    groups = [(day, list(group)) for day, group in groupby(ordered, _day)]
+    ends = [day for day, _ in groups[1:]] + [LAST_DAY + 1]
+    for (start, group), until in zip(groups, ends, strict=False):
+        for fact in group:
+            standing = after(standing, fact)
+        yield standing, (start, *standing.turns_between(start, until))
 
 
 def merged(postings: Iterable[Posting]) -> list[Posting]:
@@ -187,13 +198,8 @@ def _walk(
 
 def _whole(ordered: Sequence[Fact], rules: Rules) -> list[Posting]:
     postings: list[Posting] = []
-    standing, level, active_on = NOTHING, Level(), None
-    groups = [(day, list(group)) for day, group in groupby(ordered, _day)]
-    ends = [day for day, _ in groups[1:]] + [LAST_DAY + 1]
-    for (start, group), until in zip(groups, ends, strict=False):
-        for fact in group:
-            standing = after(standing, fact)
-        days = (start, *standing.turns_between(start, until))
+    level, active_on = Level(), None
+    for standing, days in standings(ordered):
         level, active_on = _walk(postings, standing, days, level, active_on, rules)
     return postings
 

@@ -1,5 +1,6 @@
 """Calendar days and moments as integers, so that no figure ever depends on a clock or a float."""
 
+from calendar import monthrange
 from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
 from typing import Final
@@ -111,6 +112,13 @@ def day_months_later(day: int, months: int) -> int:
     at = date_of_day(day)
     month = (at.year - 1970) * 12 + at.month - 1 + months
     return min(first_day_of_month(month) + at.day, first_day_of_month(month + 1)) - 1
+
+
+def calendar_parts(day: int) -> int:
+    """How far a day lies after January 1970 begins, in MONTH_PARTS: each day is its part of the month it is in."""
+    at = date_of_day(day)
+    days = monthrange(at.year, at.month)[1]
+    return ((at.year - 1970) * 12 + at.month - 1) * MONTH_PARTS + (at.day - 1) * MONTH_PARTS // days
 
 
 def month_parts(start: int, day: int) -> int:

@@ -79,7 +79,7 @@ def fact_of(event: v.Event, seq: int, rules: Rules) -> Fact | None:
     """
     if "\n" in event.source:
         raise Refused("invalid_field", "`source` holds a line break: write a URI reference on one line", "source")
-    return _REDUCERS[type(event)](event, seq, rules)
+    return REDUCERS[type(event)](event, seq, rules)
 
 
 def notice_of(fact: Fact, rules: Rules) -> Fact | None:
@@ -235,7 +235,7 @@ def _retracted(event: v.EventRetracted, _seq: int, _rules: Rules) -> None:
         raise Refused("invalid_field", "an event cannot retract itself: name the event to retract", "data.id")
 
 
-_REDUCERS: Final[dict[type[v.Event], Callable[[Any, int, Rules], Fact | None]]] = {
+REDUCERS: Final[dict[type[v.Event], Callable[[Any, int, Rules], Fact | None]]] = {
     v.ContractSigned: _signed,
     v.ContractUpgraded: _amended,
     v.ContractDowngraded: _amended,

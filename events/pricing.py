@@ -11,7 +11,7 @@ from msgspec import Struct
 from events import vocabulary as v
 from events.days import FIRST_DAY, day_of_text
 from events.money import VALUE_MAX, annual_e4, percent_of_text
-from events.policy import Rules
+from events.policy import Policy, Rules
 from events.refusals import Refused
 
 Steps = tuple[tuple[int, int], ...]
@@ -84,6 +84,23 @@ def priced_lines(lines: tuple[v.Line, ...], rules: Rules) -> tuple[PricedLine, .
             if (steps := _steps(line, rules, index)) and line.kind == "recurring"
         ]
     )
+
+
+def taken_off(lines: tuple[v.Line, ...], zone: tzinfo | None) -> tuple[PricedLine, ...]:
+    """What discounts take off each recurring line: its list value less its net value, whatever the policy counts.
+
+    Lines that no discount lowers are left out.
+    """
+    listed, net = (
+        priced_lines(lines, Rules(Policy(discounts=counted), zone)) for counted in ("list", "net")
+    )
+    found: list[PricedLine] = []
+    for full, low in zip(listed, net, strict=True):
+        days = sorted({day for day, _ in (*full.steps, *low.steps)})
+        steps = [(day, value_on(full.steps, day) - value_on(low.steps, day)) for day in days]
+        if any(value for _, value in steps):
+            found.append(PricedLine(full.line_id, full.plan, full.product, tuple(steps)))
+    return tuple(found)
 
 
 @lru_cache(maxsize=10_000)

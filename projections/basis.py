@@ -10,12 +10,13 @@ from events.money import Exact
 from projections.bridge import level_of
 from projections.concentration import NO_SHARES, Shares, shares_of
 from projections.costs import FREE, Costs
+from projections.discounts import UNDISCOUNTED, Discounts
 from projections.groups import GroupsOf
 from projections.retention import NOBODY, Held, Retention, retention_of
 from projections.satisfaction import SILENCE, Satisfaction
 from projections.terms import NONE, Values
 
-Source = Literal["retention", "shares", "answers", "costs", "contracts"]
+Source = Literal["retention", "shares", "answers", "costs", "contracts", "discounts"]
 """What sums over all accounts do not tell, and each account has to be looked at for."""
 
 
@@ -39,6 +40,7 @@ class Basis(Struct, frozen=True):
     answers: Satisfaction = SILENCE
     costs: Costs | None = FREE
     contracts: Values = NONE
+    discounts: Discounts = UNDISCOUNTED
     months: Fraction = Fraction(0)
     margin: Fraction = Fraction(1)
 
@@ -88,13 +90,15 @@ class Details(Struct, frozen=True):
     answers: Mapping[str, Satisfaction] = {}
     costs: Mapping[str, Costs] | None = {}
     contracts: Mapping[str, Values] = {}
+    discounts: Mapping[str, Discounts] = {}
     months: Fraction = Fraction(0)
     margin: Fraction = Fraction(1)
 
     @property
     def groups(self) -> set[str]:
-        """The groups that answers or costs belong to, whether or not they hold revenue."""
-        return {*self.answers, *[group for group, costs in (self.costs or {}).items() if costs != FREE]}
+        """The groups that answers, costs or discounts belong to, whether or not they hold revenue."""
+        spent = [group for group, costs in (self.costs or {}).items() if costs != FREE]
+        return {*self.answers, *spent, *[group for group, one in self.discounts.items() if one != UNDISCOUNTED]}
 
     def basis(
         self,
@@ -115,6 +119,7 @@ class Details(Struct, frozen=True):
             self.answers.get(group, SILENCE),
             None if self.costs is None else self.costs.get(group, FREE),
             self.contracts.get(group, NONE),
+            self.discounts.get(group, UNDISCOUNTED),
             self.months,
             self.margin,
         )

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Final
 
-from events.money import MRR_DIVISOR, ratio_text, round_half_up
+from events.money import MRR_DIVISOR, mrr_minor, ratio_text, round_half_up
 from projections.basis import Basis, Figure, Value
 
 
@@ -11,6 +11,12 @@ def _cac(basis: Basis) -> Fraction | None:
     """Minor units that a new account cost."""
     won = int(basis.within.get("n_new", 0))
     return None if basis.costs is None or not won else Fraction(basis.costs.acquisition, won)
+
+
+def _cac_with_discounts(basis: Basis) -> Fraction | None:
+    """The same, had discounts been paid out instead of taken off."""
+    cac = _cac(basis)
+    return None if cac is None else cac + basis.discounts.spent * Fraction(1, int(basis.within["n_new"]))
 
 
 def _earned(basis: Basis) -> Fraction | None:
@@ -90,6 +96,36 @@ ECONOMICS: Final = (
         "",
         lambda basis: _minor(_cac(basis)),
         ("costs",),
+    ),
+    Figure(
+        "discounts_minor",
+        "minor",
+        "day",
+        "Discounts: what they take off list prices a month, also off lines that cost nothing with them.",
+        "list MRR - MRR with all discounts deducted",
+        "",
+        lambda basis: mrr_minor(basis.discounts.level),
+        ("discounts",),
+    ),
+    Figure(
+        "discount_investment_minor",
+        "minor",
+        "window",
+        "Discount investment: what discounts took off list prices over the days of the window.",
+        "list value less net value, each day its part of the month it is in",
+        "",
+        lambda basis: _minor(basis.discounts.spent),
+        ("discounts",),
+    ),
+    Figure(
+        "cac_with_discounts_minor",
+        "minor",
+        "window",
+        "Customer acquisition cost with discounts counted as cost: those of all accounts in the window.",
+        "(acquisition cost of the window + discount investment) / new accounts",
+        "",
+        lambda basis: _minor(_cac_with_discounts(basis)),
+        ("costs", "discounts"),
     ),
     Figure(
         "ltv_to_cac",

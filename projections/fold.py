@@ -22,6 +22,7 @@ class Fold:
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
         self.notes: dict[str, list[bytes]] = {}
+        self.stated: dict[str, list[bytes]] = {}
         self.added: Added = {}
         self.book = {"entries": 0, "unmatched": 0, "postings": 0}
         self.newest_moment = 0
@@ -51,9 +52,17 @@ class Fold:
 
     def note(self, noted: Iterable[tuple[str, bytes]]) -> None:
         """Adds the notes of events by account, in the order of the ledger; an empty one is none."""
-        for account, note in noted:
-            if note:
-                self.notes.setdefault(account, []).append(note)
+        _append(self.notes, noted)
+
+    def state(self, stated: Iterable[tuple[str, bytes]]) -> None:
+        """Adds what events say about contracts, likewise."""
+        _append(self.stated, stated)
+
+
+def _append(notes: dict[str, list[bytes]], more: Iterable[tuple[str, bytes]]) -> None:
+    for account, note in more:
+        if note:
+            notes.setdefault(account, []).append(note)
 
 
 def _posted_by_account(bookings: Iterable[RawBooking]) -> dict[str, list[Posted]]:

@@ -21,10 +21,16 @@ ACCOUNTS: Final = "accounts"
 NOTES: Final = "notes"
 """Key of the view that holds the notes of every account, as `events.notes` writes them."""
 
+STATED: Final = "stated"
+"""Key of the view that holds what events say about the contracts of every account, as `events.stated` writes it.
+
+A ledger without discounts has none; one with any has the field without a name too.
+"""
+
 BOOK: Final = "book"
 """Key of the view of what is counted over the whole book, and of `names|currency|name`: the names in use."""
 
-FORMAT: Final = 7
+FORMAT: Final = 8
 """The form of records, pages and book, kept in the field `format` of the book: views of another form are built anew.
 
 Raise it with every change of what is written under a key.

@@ -31,6 +31,9 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     "tcv_minor": ("20M, 30M and 30M over three years: 80,000,000", "the usual TCV, recurring lines alone"),
     "ltv_minor": ("ARPA 250.00, margin 100 %, 1 of 2 accounts lost in a month: 500.00", "David Skok: SaaS Metrics 2.0"),
     "cac_minor": ("290.00 spent on one new account: 290.00", "David Skok: SaaS Metrics 2.0"),
+    "discounts_minor": ("10 % off 100.00, 100 % off 50.00: 60.00", "these books"),
+    "discount_investment_minor": ("60.00 a month over a quarter: 180.00", "these books: list value less net value"),
+    "cac_with_discounts_minor": ("(290.00 + 60.00) for one new account: 350.00", "CAC, with discounts as a cost"),
     "ltv_to_cac": ("500.00 / 290.00: 1.72", "David Skok: SaaS Metrics 2.0"),
     "acv_to_cac": ("ACV 750.00, CAC 250.00: 3", "ACV and CAC, divided"),
     "cac_payback_months": ("CAC 900.00, ARPA 200.00: 4.5", "David Skok: months to recover CAC"),
@@ -54,6 +57,7 @@ _UNITS: Final = {
 _GROUPS: Final[dict[Source, str]] = {
     "costs": f"{', '.join(sorted(COST_NAMES - {'currency'}))}; by anything else the answer is null",
     "answers": "any; an answer counts where its account has revenue as the day of the answer ends",
+    "discounts": "any; a discount counts each day with the attributes its account has that day",
     "contracts": "any; a contract counts with the attributes it has on the day",
 }
 _HEAD: Final = """# Figures

@@ -1,15 +1,18 @@
 """Details: what figures need besides sums, from looking at each account, live or replayed alike."""
 
 from collections.abc import Iterable, Sequence, Set
+from datetime import tzinfo
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from events.days import MONTH_PARTS, month_parts
+from events.facts import Fact
 from events.notes import AnyNote
 from projections.basis import Details, Source
 from projections.costs import COST_NAMES, Costs, costs_of
+from projections.discounts import Discounts, discounts_of
 from projections.groups import Choice
 from projections.satisfaction import Satisfaction, Window, satisfaction_of
 from projections.terms import Values, values_of
@@ -25,6 +28,8 @@ RANKED: Final = frozenset(("accounts", "concentration"))
 """The tables whose first rows can be had from accounts in memory."""
 NOTED: Final[frozenset[Source]] = frozenset(("answers", "costs", "contracts"))
 """The sources that are in the notes of accounts."""
+UNCONVERTED: Final[frozenset[Source]] = NOTED | {"discounts"}
+"""The sources that are told in one currency alone."""
 
 
 def is_in_columns(question: Question) -> bool:
@@ -72,6 +77,13 @@ def details_mirrored(
     )
 
 
+def discounts_asked(
+    accounts: Iterable[tuple[str, Sequence[Fact]]], question: Question, currency: str, bounds: Sequence[int]
+) -> dict[str, Discounts]:
+    """The discounts a question is about."""
+    return discounts_of(accounts, currency, bounds[0], bounds[-1], groups_asked(question))
+
+
 def details_noted(
     details: Details,
     evidence: Evidence,
@@ -80,8 +92,9 @@ def details_noted(
     bounds: Sequence[int],
     sources: Set[Source],
     margin: Fraction,
+    zone: tzinfo | None,
 ) -> Details:
-    """Details with what is in the notes of the views, the length of the window, and the margin."""
+    """Details with what is in the notes and statements of the views, the length of the window, and the margin."""
     answers: dict[str, Satisfaction] = {}
     costs: dict[str, Costs] | None = {}
     if "answers" in sources:
@@ -93,4 +106,8 @@ def details_noted(
     if "contracts" in sources:
         told = ((name, record.items(), notes) for name, notes, record in evidence.told())
         contracts = values_of(told, currency, bounds[-1], groups_asked(question))
-    return replace(details, answers=answers, costs=costs, contracts=contracts, months=months_of(bounds), margin=margin)
+    discounts: dict[str, Discounts] = {}
+    if "discounts" in sources:
+        discounts = discounts_asked(evidence.stated(zone), question, currency, bounds)
+    found = replace(details, answers=answers, costs=costs, contracts=contracts, discounts=discounts)
+    return replace(found, months=months_of(bounds), margin=margin)

@@ -1,18 +1,22 @@
 """Evidence: the sums and records an answer is computed from, read from the views at one ledger position."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import tzinfo
 from typing import Final
 
 from msgspec import Struct
 
 from events.days import text_of_moment
+from events.facts import Fact
 from events.notes import AnyNote, notes_in_force
+from events.stated import facts_in_force
 from projections.buckets import Buckets, buckets_of
 from projections.groups import CONTRACT_NAMES, GroupsOf, selected_groups
 from projections.pages import (
     ACCOUNTS,
     BOOK,
     NOTES,
+    STATED,
     Amount,
     amounts_of_days,
     amounts_of_months,
@@ -95,6 +99,13 @@ class Evidence(Struct, frozen=True):
             for account, data in posted.items():
                 notes = noted.get(account)
                 yield account.decode(), [] if notes is None else notes_in_force(notes), record_of_bytes(data)
+
+    def stated(self, zone: tzinfo | None) -> Iterator[tuple[str, list[Fact]]]:
+        """The accounts that ever had a discount, with their facts; the lines of these are worth what it takes off."""
+        for fields in self.hashes[STATED]:
+            for account, data in fields.items():
+                if facts := facts_in_force(data, zone):
+                    yield account.decode(), facts
 
     def counts(self) -> dict[str, int]:
         """What is counted over the whole book, and `names|currency|name` for every name in use."""

@@ -9,8 +9,21 @@ from typing import Final, TypeVar
 from events import block as blocks
 from events.block import Block, RawBooking
 from events.notes import noted, noted_after
+from events.policy import Policy
+from events.stated import stated, takes_off
+from events.vocabulary import BOOK_SUBJECT
 from projections.fold import Fold
-from projections.pages import ACCOUNTS, BOOK, BOOK_COUNTS, FORMAT, NOTES, PageName, changed_page, page_changes
+from projections.pages import (
+    ACCOUNTS,
+    BOOK,
+    BOOK_COUNTS,
+    FORMAT,
+    NOTES,
+    STATED,
+    PageName,
+    changed_page,
+    page_changes,
+)
 from projections.records import Record, bytes_of_record, record_of_bytes
 from projections.tally import EVERY
 from services.following import Follower
@@ -36,8 +49,11 @@ class Projector(Follower):
         super().__init__(ledger, views, partition)
         self._records: OrderedDict[str, bytes | None] = OrderedDict()
         self._notes: OrderedDict[str, bytes | None] = OrderedDict()
+        self._stated: OrderedDict[str, bytes | None] = OrderedDict()
         self._pages: OrderedDict[PageName, bytes | None] = OrderedDict()
+        self._policy = Policy()
         self._zone: tzinfo | None = None
+        self._has_discounts = False
         self._is_all_there = False
         self._book: dict[str, int] = {}
 
@@ -54,6 +70,8 @@ class Projector(Follower):
                 fold.tell(block.entries, booked)
                 self._learn_zone(block)
                 fold.note(zip([one.account for one in booked], self._noted(block), strict=True))
+                if self._has_discounts or await self._begins_discounts(block, fold):
+                    fold.state(_stated(block, booked, self._policy))
                 bookings += booked
                 before = block
                 await asyncio.sleep(0)  # whoever else lives on this loop gets a turn after every block
@@ -69,14 +87,27 @@ class Projector(Follower):
         self._trim()
 
     def _learn_zone(self, block: Block) -> None:
-        """The first block of a partition fixes the zone in which a time becomes a day."""
+        """The first block of a partition fixes the policy, and the zone in which a time becomes a day."""
         if block.header.genesis is not None:
-            self._zone = zone_of(block.header.genesis.policy)
+            self._policy = block.header.genesis.policy
+            self._zone = zone_of(self._policy)
 
     def _noted(self, block: Block) -> list[bytes]:
         """The notes of the entries of a block."""
         zone = self._zone
         return [noted(one.event, zone) for one in block.entries]
+
+    async def _begins_discounts(self, block: Block, fold: Fold) -> bool:
+        """Whether a block has the first discount of the ledger: then what the blocks before it say is kept as well."""
+        if not any(takes_off(one.event, self._zone) for one in block.entries):
+            return False
+        self._has_discounts = True
+        fold.stated[""] = []  # what is kept under no account says that there are discounts
+        async for earlier in self._ledger.read(self._partition, 0, block.header.height):
+            before = blocks.block_of(earlier.data)
+            fold.state(_stated(before, blocks.raw_bookings_of(before.entries), self._policy))
+            await asyncio.sleep(0)
+        return True
 
     async def _records_for(self, bookings: Iterable[RawBooking], fold: Fold) -> dict[str, Record]:
         """The records of the accounts that bookings post to and that are not in the fold already."""
@@ -120,19 +151,23 @@ class Projector(Follower):
             accounts[account] = self._records[account] = bytes_of_record(record) if record.count else None
             self._records.move_to_end(account)
         if fold.notes:
-            writes[NOTES] = await self._noted_after(fold.notes)
+            writes[NOTES] = await self._noted_after(NOTES, self._notes, fold.notes)
+        if fold.stated:
+            writes[STATED] = await self._noted_after(STATED, self._stated, fold.stated)
         return writes
 
-    async def _noted_after(self, more: Mapping[str, Sequence[bytes]]) -> dict[Field, Value | None]:
+    async def _noted_after(
+        self, key: str, known: OrderedDict[str, bytes | None], more: Mapping[str, Sequence[bytes]]
+    ) -> dict[Field, Value | None]:
         """The notes of some accounts with more of them; also remembered."""
-        missing = [] if self._is_all_there else [account for account in more if account not in self._notes]
+        missing = [] if self._is_all_there else [account for account in more if account not in known]
         if missing:
-            values = await self._views.read_fields(self._partition, NOTES, missing)
-            self._notes.update(zip(missing, values, strict=True))
+            values = await self._views.read_fields(self._partition, key, missing)
+            known.update(zip(missing, values, strict=True))
         notes: dict[Field, Value | None] = {}
         for account, some in more.items():
-            notes[account] = self._notes[account] = noted_after(self._notes.get(account), some)
-            self._notes.move_to_end(account)
+            notes[account] = known[account] = noted_after(known.get(account), some)
+            known.move_to_end(account)
         return notes
 
     async def _load(self, names: Iterable[PageName]) -> None:
@@ -153,6 +188,7 @@ class Projector(Follower):
         self._doubtful = True
         self._records.clear()
         self._notes.clear()
+        self._stated.clear()
         self._pages.clear()
         self._before = None
         position = await self._views.position(self._partition) or START
@@ -166,18 +202,27 @@ class Projector(Follower):
             self._learn_zone(blocks.block_of(first.data))
         self._position = position
         self._is_all_there = not position.next_height
+        (begun,) = await self._views.read_fields(self._partition, STATED, [""])
+        self._has_discounts = begun is not None
         self._book = {name: int(count or 0) for name, count in zip(BOOK_COUNTS, counts, strict=True)}
         self._doubtful = False
 
     def _trim(self) -> None:
-        if max(len(self._records), len(self._notes)) > RECORDS_MAX or len(self._pages) > PAGES_MAX:
+        of_accounts = (self._records, self._notes, self._stated)
+        if max(map(len, of_accounts)) > RECORDS_MAX or len(self._pages) > PAGES_MAX:
             self._is_all_there = False
-        while len(self._records) > RECORDS_MAX:
-            self._records.popitem(last=False)
-        while len(self._notes) > RECORDS_MAX:
-            self._notes.popitem(last=False)
+        for known in of_accounts:
+            while len(known) > RECORDS_MAX:
+                known.popitem(last=False)
         while len(self._pages) > PAGES_MAX:
             self._pages.popitem(last=False)
+
+
+def _stated(block: Block, booked: Sequence[RawBooking], policy: Policy) -> Iterator[tuple[str, bytes]]:
+    """What the entries of a block say about contracts, by account."""
+    for entry, booking in zip(block.entries, booked, strict=True):
+        if booking.account != BOOK_SUBJECT:
+            yield booking.account, stated(entry.event, booking.seq, policy)
 
 
 def _portions(items: Iterable[T], size_of: Callable[[T], int], size: int) -> Iterator[list[T]]:

@@ -15,7 +15,7 @@ from projections.basis import Figure, Source, details_of
 from projections.conversion import Converter
 from projections.figures import CATALOGUE, FIGURES
 from projections.groups import CELL_NAMES
-from projections.pages import ACCOUNTS, BOOK, NOTES
+from projections.pages import ACCOUNTS, BOOK, NOTES, STATED
 from projections.periods import PeriodError
 from projections.tally import EVERY
 from services import clock
@@ -31,7 +31,16 @@ from services.converting import (
     rates_required,
     told_of,
 )
-from services.details import MIRRORED, NOTED, RANKED, details_mirrored, details_noted, is_in_columns, months_of
+from services.details import (
+    MIRRORED,
+    NOTED,
+    RANKED,
+    UNCONVERTED,
+    details_mirrored,
+    details_noted,
+    is_in_columns,
+    months_of,
+)
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, is_kept, keys_for, parts_for
 from services.ledgers.port import Chains
 from services.listing import bounds_of_table, listed, question_of_labels
@@ -112,7 +121,7 @@ class Reports:
         if question.convert is not None:
             return await self._converted("figures", question, views, known, _currencies(book), bounds)
         spans = [bounds] if before is None else [bounds, before]
-        asked = _AskedFigures(question, currency, chosen, self._margin)
+        asked = _AskedFigures(question, currency, chosen, self._margin, self._zone)
         mirrored = await self._mirrored(question, asked.keys(spans)) if known is None and asked.fits_mirror else None
         if mirrored is None:
             evidence = await evidence_of(views, self._partitions, asked.all_keys(spans))
@@ -254,12 +263,12 @@ def chosen_figures(question: Question) -> list[Figure]:
     is_window = question.at is None and (question.start is not None or question.until is not None)
     if not question.figures:
         fitting = [figure for figure in FIGURES if is_window or figure.needs == "day"]
-        return [figure for figure in fitting if question.convert is None or NOTED.isdisjoint(figure.reads)]
+        return [figure for figure in fitting if question.convert is None or UNCONVERTED.isdisjoint(figure.reads)]
     chosen = [CATALOGUE[name] for name in question.figures]
     for figure in chosen:
         if figure.needs != "day" and not is_window:
             raise QuestionError("from", f"{figure.name} is about a window: ask with from and until")
-        if question.convert is not None and not NOTED.isdisjoint(figure.reads):
+        if question.convert is not None and not UNCONVERTED.isdisjoint(figure.reads):
             raise QuestionError("convert", f"{figure.name} cannot be converted: ask in one currency, without convert")
     return chosen
 
@@ -280,6 +289,7 @@ class _AskedFigures(Struct, frozen=True):
     currency: str
     chosen: Sequence[Figure]
     margin: Fraction
+    zone: tzinfo | None
 
     @property
     def sources(self) -> set[Source]:
@@ -297,7 +307,8 @@ class _AskedFigures(Struct, frozen=True):
 
     def all_keys(self, spans: Sequence[Sequence[int]]) -> list[str]:
         """The same with those of accounts and notes where they are needed."""
-        return self._keys(spans, accounts=bool(self.sources), notes=not self.sources.isdisjoint(NOTED))
+        accounts, notes = not self.sources <= {"discounts"}, not self.sources.isdisjoint(NOTED)
+        return self._keys(spans, accounts=accounts, notes=notes) + [STATED] * ("discounts" in self.sources)
 
     def _keys(self, spans: Sequence[Sequence[int]], *, accounts: bool, notes: bool) -> list[str]:
         found = (keys_for(self.question, self.currency, span, accounts=accounts, notes=notes) for span in spans)
@@ -310,7 +321,7 @@ class _AskedFigures(Struct, frozen=True):
         if mirrored is None:
             ends = (bounds[0], bounds[-1])
             found = details_of(evidence.records, currency, ends, groups_asked(question), self.sources)
-            details = details_noted(found, evidence, *asked)
+            details = details_noted(found, evidence, *asked, self.zone)
         else:
             details = details_mirrored(mirrored, *asked)
         if mirrored is None or is_kept(question):

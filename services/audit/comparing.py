@@ -20,7 +20,7 @@ from services.audit.comparing_pages import Pages, pages_compared, rates_compared
 from services.audit.comparing_records import kept_records, records_compared
 from services.audit.differing import Difference, as_text, differing
 from services.audit.holding import Held, held_views
-from services.audit.noting import notes_compared
+from services.audit.noting import notes_compared, stated_compared
 from services.ledgers.port import Chains
 from services.moments import Known
 from services.questions import Question
@@ -94,6 +94,7 @@ async def _compared(
         more, count = await records_compared(asked.tables, records[partition], partition, within)
         found, accounts = found + more, accounts + count
         found += await notes_compared(asked, held.hashes[partition], partition, within)
+        found += await stated_compared(asked, held.hashes[partition], partition, within)
         found += await rates_compared(asked.tables, held.hashes[partition], partition, within)
         found += await pages_compared(asked.tables, held.hashes[partition], partition, within, pages, hearing.said)
     hearing.said("figures")

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from events.block import BlockDamaged, Genesis
 from events.days import day_of_text
 from events.money import MINOR_DIGITS
+from events.refusals import Refused
 from projections.pages import BOOK
 from services.audit.asking import Asked
 from services.audit.differing import Difference, as_text, differing, flattened, rows_by_name
@@ -34,7 +35,10 @@ class One(Struct, frozen=True):
 
 
 Answers = list[One]
-_DAMAGED: Final = (msgspec.MsgspecError, BlockDamaged, QuestionError, ValueError, LookupError, OverflowError, TypeError)
+_DAMAGED: Final = (
+    *(msgspec.MsgspecError, BlockDamaged, QuestionError, Refused),
+    *(ValueError, LookupError, OverflowError, TypeError),
+)
 """What becomes of a question when the views hold something that nobody wrote."""
 
 

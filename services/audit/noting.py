@@ -1,13 +1,17 @@
-"""Noting: the notes of accounts worked out anew from the events of the ledger."""
+"""Noting: the notes of accounts, and what is kept of contracts, worked out anew from the events of the ledger."""
 
 from collections.abc import Iterator
 from datetime import tzinfo
 from typing import Any, Final
 
+from events.facts import Fact
 from events.notes import NOTED_TYPES, AnyNote, noted, noted_after, notes_told
+from events.policy import Policy
+from events.stated import RETRACTION, STATED_TYPES, facts_in_force, stated, takes_off
 from events.timeline import Cell
 from events.upcasting import UPCASTERS
-from projections.pages import NOTES
+from events.vocabulary import BOOK_SUBJECT
+from projections.pages import NOTES, STATED
 from projections.records import cause_of
 from projections.satisfaction import Item
 from services.archive.tables import Tables
@@ -15,10 +19,16 @@ from services.audit.asking import Asked
 from services.audit.differing import Difference, as_text, differing
 from services.audit.holding import Hashes
 from services.audit.selecting import quoted
+from services.policies import zone_of
 
 _EVENTS: Final = """
     SELECT account, event FROM entries WHERE type IN ({types}){within} ORDER BY partition, seq
 """
+_STATEMENTS: Final = f"""
+    SELECT account, seq, event FROM entries WHERE account <> {quoted(BOOK_SUBJECT)}
+        AND type IN ({", ".join(map(quoted, (*STATED_TYPES, RETRACTION, *UPCASTERS)))}){{within}}
+    ORDER BY partition, seq
+"""  # noqa: S608 - the names are ours
 # What was posted to each account, by day, movement, cell and cause.
 _ITEMS: Final = """
     SELECT account, date_diff('day', DATE '1970-01-01', day) AS number, movement, currency, contract, line, plan,
@@ -52,6 +62,49 @@ async def notes_compared(asked: Asked, hashes: Hashes, partition: int, within: s
     due = await asked.tables.streamed(_EVENTS.format(types=_TYPES, within=f" AND {within}"), told)
     live = {repr(as_text(account)): notes.hex() for account, notes in hashes.pop(NOTES, {}).items()}
     return [*differing(partition, NOTES, live, due)]
+
+
+async def stated_of(tables: Tables, policy: Policy) -> dict[str, list[Fact]]:
+    """The facts in force of every account that ever had a discount; the lines of these are worth what it takes off."""
+    zone = zone_of(policy)
+
+    def told(rows: Iterator[tuple[Any, ...]]) -> dict[str, list[Fact]]:
+        notes = {account: noted_after(None, some) for account, some in _stated(rows, policy).items()}
+        return {account: facts for account, some in notes.items() if (facts := facts_in_force(some, zone))}
+
+    return await tables.streamed(_STATEMENTS.format(within=""), told)
+
+
+async def stated_compared(asked: Asked, hashes: Hashes, partition: int, within: str) -> list[Difference]:
+    """Where what is kept of contracts differs from what the events `within` say; nothing is without a discount."""
+
+    def told(rows: Iterator[tuple[Any, ...]]) -> dict[str, list[bytes]]:
+        seen: list[bool] = [False]
+        found = _stated(_looked_at(rows, asked.zone, seen), asked.genesis.policy)
+        return {"": [], **found} if seen[0] else {}
+
+    found = await asked.tables.streamed(_STATEMENTS.format(within=f" AND {within}"), told)
+    due = {repr(account): noted_after(None, some).hex() for account, some in found.items()}
+    live = {repr(as_text(account)): notes.hex() for account, notes in hashes.pop(STATED, {}).items()}
+    return [*differing(partition, STATED, live, due)]
+
+
+def _looked_at(
+    rows: Iterator[tuple[Any, ...]], zone: tzinfo | None, seen: list[bool]
+) -> Iterator[tuple[Any, ...]]:
+    """The rows as they are; afterwards `seen` tells whether any has a discount."""
+    for row in rows:
+        seen[0] = seen[0] or takes_off(row[2], zone)
+        yield row
+
+
+def _stated(rows: Iterator[tuple[Any, ...]], policy: Policy) -> dict[str, list[bytes]]:
+    """What events say about contracts, by account."""
+    found: dict[str, list[bytes]] = {}
+    for account, seq, event in rows:
+        if note := stated(event, seq, policy):
+            found.setdefault(account, []).append(note)
+    return found
 
 
 async def items_of(tables: Tables, currency: str, accounts: frozenset[str] | None = None) -> dict[str, list[Item]]:

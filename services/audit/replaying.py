@@ -20,6 +20,7 @@ from projections.basis import Details, Figure, Source
 from projections.buckets import Buckets, buckets_of
 from projections.concentration import Shares, shares_of_levels
 from projections.conversion import Converter, Holding
+from projections.discounts import Discounts
 from projections.groups import Group
 from projections.pages import Amount
 from projections.periods import PeriodError
@@ -32,11 +33,11 @@ from services.archive.manifests import Table
 from services.archive.tables import Told
 from services.audit.alternatives import asking_under
 from services.audit.asking import NAMES, Asked, asking, known_or_now
-from services.audit.noting import items_of, notes_of
+from services.audit.noting import items_of, notes_of, stated_of
 from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql, rates_in
 from services.comparing import bounds_before, rows_compared
 from services.converting import bridge_converted, details_converted, figures_converted, rates_required, told_of
-from services.details import NOTED, costs_asked, months_of, window_of_answers
+from services.details import NOTED, costs_asked, discounts_asked, months_of, window_of_answers
 from services.evidence import AsOf, groups_asked, parts_of
 from services.ledgers.port import Chains
 from services.listing import bounds_of_table, listed, question_of_labels
@@ -294,7 +295,12 @@ async def _details(asked: Asked, settled: _Settled, sources: set[Source]) -> Det
     if "contracts" in sources:
         told = ((name, some, notes.get(name, [])) for name, some in (await items_of(asked.tables, currency)).items())
         contracts = values_of(told, currency, bounds[-1], groups_asked(question))
-    return Details(retention, shares, answers, costs, contracts, months_of(bounds), asked.genesis.policy.margin)
+    discounts: dict[str, Discounts] = {}
+    if "discounts" in sources:
+        facts = await stated_of(asked.tables, asked.genesis.policy)
+        discounts = discounts_asked(facts.items(), question, currency, bounds)
+    found = (retention, shares, answers, costs, contracts, discounts)
+    return Details(*found, months_of(bounds), asked.genesis.policy.margin)
 
 
 async def _details_converted(

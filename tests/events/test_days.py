@@ -122,3 +122,11 @@ def test_a_month_counts_when_its_day_of_the_month_is_reached(start: date, length
     months = [(start.year * 12 + start.month + n, start.day) for n in range(1, 100)]
     reached = sum(1 for month in months if month <= (end.year * 12 + end.month, end.day))
     assert d.whole_months(d.day_of_date(start), d.day_of_date(end)) == reached
+
+
+@given(st.integers(d.FIRST_DAY, d.LAST_DAY - 1))
+def test_every_day_is_its_part_of_its_month(day: int) -> None:
+    """And the days of a month are one month, to the end of time."""
+    begun = d.calendar_parts(d.first_day_of_month(d.month_of_day(day)))
+    assert begun == d.month_of_day(day) * d.MONTH_PARTS
+    assert begun <= d.calendar_parts(day) < d.calendar_parts(day + 1) <= begun + d.MONTH_PARTS

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from events import vocabulary as v
 from events.days import FIRST_DAY, LAST_DAY, day_of_text
 from events.policy import DEFAULT_RULES, Rules
-from events.pricing import PricedLine, day_named, day_or_none, period_named, priced_lines, value_on
+from events.pricing import PricedLine, day_named, day_or_none, period_named, priced_lines, taken_off, value_on
 from events.refusals import Refused
 from tests.effort import examples
+from tests.model.choices import Choices
 from tests.model.contracts import line_annual_e4
 from tests.model.histories import FIRST_DAY as STORY_DAY
 from tests.model.histories import priced_lines as lines_of_model
@@ -43,6 +44,17 @@ def test_a_line_is_worth_what_the_model_says_on_every_day(data: st.DataObject) -
     assert all(one[1] != following[1] for one, following in pairwise(steps))
     for day in {day + offset for day in DAYS for offset in (-1, 0, 1, 30)} | {FIRST_DAY, LAST_DAY}:
         assert value_on(steps, day) == line_annual_e4(said, day)
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(st.data())
+def test_what_discounts_take_off_is_list_less_net_on_every_day(data: st.DataObject) -> None:
+    said = data.draw(lines_of_model("l1", DAYS))
+    found = taken_off((msgspec.convert(said, v.Line),), None)
+    days = {day + offset for day in DAYS for offset in (-1, 0, 1, 30)} | {FIRST_DAY, LAST_DAY}
+    due = {day: line_annual_e4(said, day, Choices(discounts="list")) - line_annual_e4(said, day) for day in days}
+    assert {day: value_on(found[0].steps, day) if found else 0 for day in days} == due
+    assert bool(found) == any(due.values())
 
 
 APRIL, MAY = day_of_text("2024-04-01"), day_of_text("2024-05-01")

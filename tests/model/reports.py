@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple
 
-from tests.model import asides, terms
+from tests.model import asides, discounts, terms
 from tests.model.asides import Told
 from tests.model.books import Cell, Movement, movements
 from tests.model.days import Event, months_between
@@ -127,12 +127,14 @@ class Books:
         annual = _summed(long, asked)
         answers = {} if start is None else asides.told(self.events, asked, start, until)
         costs = {} if start is None else asides.costs(self.events, asked, start, until)
+        off, invested = discounts.taken_off(self.events, asked, start, until)
         contracts = terms.values(self.events, asked, until)
-        groups = {*closing, *answers, *(costs or {}), *opening, *moved, *ahead, *committed, *contracts}
+        groups = {*closing, *answers, *(costs or {}), *off, *invested, *opening, *moved, *ahead, *committed, *contracts}
         groups |= {""} if asked.by is None else set()
         found: dict[str, dict[str, Value]] = {}
         for group in groups:
             found[group] = _at(closing.get(group, {}), committed.get(group, {}), ahead.get(group, []))
+            found[group]["discounts_minor"] = mrr_minor(off.get(group, 0))
             found[group] |= concentrated(closing.get(group, {}))
             found[group] |= valued(contracts.get(group, []))
             found[group]["committed_arr_minor"] = arr_minor(sum(annual.get(group, {}).values()))
@@ -142,6 +144,7 @@ class Books:
                 spent = None if costs is None else costs.get(group, {"acquisition": 0, "retention": 0})
                 sides = opening.get(group, {}), closing.get(group, {})
                 found[group] |= economics(*sides, moved.get(group, []), spent, months_between(start, until))
+                found[group] |= invested_in(invested.get(group, Fraction(0)), moved.get(group, []), spent)
                 found[group]["acv_to_cac"] = acv_to_cac(contracts.get(group, []), moved.get(group, []), spent)
         return found
 
@@ -222,6 +225,16 @@ def valued(contracts: list[tuple[Fraction, Fraction]]) -> dict[str, Value]:
     averages = [sum(one) / len(contracts) for one in zip(*contracts, strict=True)] or [None, None]
     tcv, acv = (None if one is None else half_up(one) for one in averages)
     return {"acv_minor": acv, "tcv_minor": tcv}
+
+
+def invested_in(invested: Fraction, moved: list[Movement], spent: dict[str, int] | None) -> dict[str, Value]:
+    """What discounts cost in a window, alone and with what winning an account cost."""
+    won = account_days([one for one in moved if one.movement == "new"])
+    cac = None if spent is None or not won else (spent["acquisition"] + invested) / won
+    return {
+        "discount_investment_minor": half_up(invested),
+        "cac_with_discounts_minor": None if cac is None else half_up(cac),
+    }
 
 
 def acv_to_cac(

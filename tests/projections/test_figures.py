@@ -7,6 +7,7 @@ import pytest
 
 from projections.concentration import Shares
 from projections.costs import Costs
+from projections.discounts import Discounts
 from projections.figures import CATALOGUE, FIGURES, Basis, Value
 from projections.retention import Retention
 from projections.satisfaction import Satisfaction
@@ -35,6 +36,7 @@ WORKED = Basis(
     answers=Satisfaction(5, 2, 3, Fraction(30), Fraction(120), 3, 4, 2, 5),
     costs=Costs(1_000, 70),
     contracts=Values(4, Fraction(9_001), Fraction(3_001)),
+    discounts=Discounts(60 * E4, Fraction(241, 2)),
     months=Fraction(2),
     margin=Fraction(4, 5),
     shares=Shares((500 * E4, 200 * E4, 100 * E4, 100 * E4)),
@@ -63,6 +65,9 @@ VALUES: dict[str, Value] = {
     "acv_to_cac": "3.00100000",
     "ltv_minor": 549,
     "cac_minor": 250,
+    "discounts_minor": 60,
+    "discount_investment_minor": 121,
+    "cac_with_discounts_minor": 280,
     "ltv_to_cac": "2.19428571",
     "cac_payback_months": "2.43055556",
     "crc_minor": 10,

@@ -9,6 +9,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from events.block import BlockDamaged
+from projections.pages import STATED
 from services import following
 from services import projector as module
 from services.ledgers.port import StoredBlock
@@ -94,6 +95,24 @@ async def test_a_look_tells_what_was_lost_from_what_another_moved() -> None:
     with pytest.raises(Fenced):
         await older.look()
     await check_views(books.ledger, books.views)
+
+
+@asynchronous
+async def test_the_first_discount_brings_what_was_said_before_it() -> None:
+    """Nothing is kept until then; from then on everything is, also by a projector that starts anew."""
+    later = fact("upgraded", "a1", "2024-04-01", lines=[line(1000, discounts=[{"percent": "100"}])])
+    books = await written([*EVENTS, later, fact("signed", "c1", "2024-05-01", lines=[line(1)])])
+    await books.projector.catch_up(len(EVENTS) + 1)
+    assert (0, STATED) not in books.views._hashes
+    await books.projector.catch_up(len(EVENTS) + 2)
+    assert set(books.views._hashes[0, STATED]) == {b"", b"a", b"b"}
+    anew = Projector(books.ledger, books.views)
+    await anew.start()
+    await anew.catch_up()
+    assert set(books.views._hashes[0, STATED]) == {b"", b"a", b"b", b"c"}
+    await check_views(books.ledger, books.views)
+    (row,) = (await books.figures(at="2024-05-01", where="segment=enterprise"))["rows"]
+    assert (row["figures"]["mrr_minor"], row["figures"]["discounts_minor"]) == (0, 1000)
 
 
 @asynchronous
