@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import pytest
 
-from projections.concentration import Shares
+from projections.concentration import shares_of_levels
 from projections.costs import Costs
 from projections.discounts import Discounts
 from projections.figures import CATALOGUE, FIGURES, Basis, Value
@@ -39,7 +39,7 @@ WORKED = Basis(
     discounts=Discounts(60 * E4, Fraction(241, 2)),
     months=Fraction(2),
     margin=Fraction(4, 5),
-    shares=Shares((500 * E4, 200 * E4, 100 * E4, 100 * E4)),
+    shares=shares_of_levels((500 * E4, 200 * E4, 100 * E4, 100 * E4)),
 )
 VALUES: dict[str, Value] = {
     "mrr_minor": 900,
