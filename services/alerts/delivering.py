@@ -66,6 +66,9 @@ class Line:
             self._give_up(one, str(error))
         except (SinkError, SecretMissing) as error:
             self._failed(one, error)
+        except Exception as error:  # noqa: BLE001 - logged; it must not end the line, for then nothing more is sent
+            _log.exception("sink %s: an attempt ended with an error that nobody foresaw", self._sink.name)
+            self._failed(one, SinkAway(f"{type(error).__name__}: {error}"))
         else:
             if self._is_away:
                 _log.info("sink %s takes alerts again", self._sink.name)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from projections.alerts import Message
 from services import clock
@@ -81,6 +82,22 @@ async def test_what_fails_is_tried_again_and_then_given_up_and_kept() -> None:
         assert hook.ids() == ["m1"] * 3 + ["m2"] * 4
     (dead,) = outbox.dead()
     assert (dead.id, dead.attempts, dead.error) == ("m2", 4, "it answered 500")
+
+
+@asynchronous
+async def test_an_error_nobody_foresaw_is_a_failed_attempt_and_no_end_of_the_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    outbox = Outbox()
+    nowhere = replace(sink(Receiver()), url="http://crm..example/hook")
+    async with lines(outbox, nowhere), asyncio.timeout(20):
+        put(outbox, "m1")
+        await emptied(outbox, "crm")
+        put(outbox, "m2")
+        await emptied(outbox, "crm")
+    assert [(one.id, one.attempts) for one in outbox.dead()] == [("m1", 4), ("m2", 4)]
+    assert "UnicodeError" in outbox.dead()[0].error
+    assert caplog.records[0].exc_info, "the log says where it came from"
 
 
 @asynchronous
