@@ -190,8 +190,8 @@ class Columns(Struct, frozen=True):
 
     def _marks(self) -> Sequence[Amounts]:
         """The levels of cells after every so many sums."""
-        known = self.known.marks
-        if not known:
+        marks = self.known.marks
+        if not marks:
             levels = np.zeros(len(self.accounts), dtype=np.int64)
             marks = [levels]
             for start in range(0, len(self.days) - MARK_SUMS, MARK_SUMS):
@@ -199,8 +199,8 @@ class Columns(Struct, frozen=True):
                 levels = levels.copy()
                 np.add.at(levels, self.cells[some], self.amounts[some])
                 marks.append(levels)
-            known += marks
-        return known
+            self.known.marks = marks  # at once and whole: another thread may be at it too
+        return marks
 
     def fitting(self, choice: Choice) -> Flags | None:
         """The cells a question is about; None: all of them."""

@@ -131,6 +131,9 @@ class _Part:
                     self._is_too_large = True
                     self._layers = None
                     return None
+                except asyncio.CancelledError:
+                    self._layers = None  # a thread may still be at work with this vocabulary, which takes one at a time
+                    raise
                 except (LedgerError, BlockDamaged):
                     return None  # to know what changed would be quicker, but nothing in the views depends on it
                 if found is not None:

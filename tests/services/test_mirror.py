@@ -1,5 +1,7 @@
 """The mirror: whatever comes, and however the views are lost or overtaken, its answers are those of the views."""
 
+import asyncio
+import threading
 from collections.abc import Mapping, Sequence
 from string import ascii_letters
 from typing import Any
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from events.partitions import partition_of
 from projections.pages import ACCOUNTS
+from services import mirror
 from services.accounts import Accounts
 from services.details import RANKED
 from services.ledgers.port import LedgerUnavailable
@@ -265,6 +268,32 @@ async def test_a_ledger_that_is_away_makes_answers_slow_not_wrong() -> None:
     found.mirror._parts[0]._ledger = away
     assert await found.mirror.read([]) is None
     await found.check(**ASKED)
+
+
+@asynchronous
+async def test_whoever_asks_may_be_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a thread is at work: it goes on by itself, and the next one begins anew."""
+    found = await watched(SIGNED)
+    await found.seen()
+    await found.books.book(LATER)
+    began, goes_on = threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        began.set()
+        assert goes_on.wait(10), "it is let go on"
+        return changed(*arguments)
+
+    changed = mirror._changed
+    monkeypatch.setattr(mirror, "_changed", slow)
+    asking = asyncio.create_task(found.mirror.read([]))
+    await asyncio.to_thread(began.wait, 10)
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert asking.cancelled()
+    goes_on.set()
+    monkeypatch.undo()
+    await found.check(**ASKED)
+    assert (found.views.loads, (await found.seen()).layers.held) == (2, 4)
 
 
 @asynchronous
