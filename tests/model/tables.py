@@ -6,9 +6,11 @@ Built on the model's movements alone; a level is the sum of the movements before
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from tests.model.asides import band, surveys
 from tests.model.books import Movement
+from tests.model.days import Event, day_of, moment
 from tests.model.figures import mrr_minor, periods
-from tests.model.reports import Asked, Books
+from tests.model.reports import Asked, Books, held, ratio_text
 
 LOST = ("churn", "contraction")
 
@@ -83,6 +85,56 @@ def realised(books: Books, asked: Asked, day: int) -> dict[str, int]:
         name: mrr_minor(sum(_level(some, end) for _, end in periods(min(one.day for one in some), day, "month")))
         for name, some in own.items()
     }
+
+
+def risk(books: Books, asked: Asked, day: int) -> list[tuple[str, int, int]]:
+    """(account, MRR, score) of those with revenue whose last recommendation was that of a detractor."""
+    last = _last_recommendations(books.events, day)
+    levels = held(books.events, day, asked).get("", {})
+    warned = [name for name in levels if name in last and band(last[name]["data"]) < 0]
+    found = [(name, mrr_minor(levels[name]), int(last[name]["data"]["score"])) for name in warned]
+    return sorted(found, key=lambda one: (-one[1], one[0]))
+
+
+def bands(books: Books, asked: Asked, day: int) -> list[tuple[str, int, int, int, int, str | None]]:
+    """(band, accounts, MRR, accounts gone, their MRR, share gone) of the accounts with revenue 90 days before."""
+    last = _last_recommendations(books.events, day - 90)
+    before, now = (held(books.events, at, asked).get("", {}) for at in (day - 90, day))
+    places = {1: "promoters", 0: "passives", -1: "detractors"}
+    found = []
+    for place in (*places.values(), "silent"):
+        own = [name for name in before if (places[band(last[name]["data"])] if name in last else "silent") == place]
+        gone = [name for name in own if name not in now]
+        worth, lost = (mrr_minor(sum(before[name] for name in some)) for some in (own, gone))
+        found.append((place, len(own), worth, len(gone), lost, ratio_text(len(gone), len(own))))
+    return found
+
+
+def tags(books: Books, asked: Asked, day: int) -> set[tuple[str, str, int, int, int]]:
+    """(month, tag, answers, accounts, their MRR) of what was mentioned in the twelve months before a day."""
+    known = {one.account for one in _moved(books, asked)}
+    levels = held(books.events, day, asked).get("", {})
+    said: dict[tuple[str, str], list[str]] = {}
+    for one in surveys(books.events, _year_before(day), day):
+        for tag in one["data"].get("tags", []) if one["subject"] in known else ():
+            said.setdefault((name_of(day_of(one["time"]), "month"), tag), []).append(one["subject"])
+    return {
+        (*place, len(who), len({*who}), mrr_minor(sum(levels.get(name, 0) for name in {*who})))
+        for place, who in said.items()
+    }
+
+
+def _last_recommendations(events: list[Event], day: int) -> dict[str, Event]:
+    """Account -> its last answer with a score, before a day, to whether it would recommend."""
+    answers = surveys(events, -(10**6), day)
+    scored = [one for one in answers if one["data"]["survey"] == "nps" and one["data"].get("score") is not None]
+    return {one["subject"]: one for one in sorted(scored, key=lambda one: moment(one["time"]))}
+
+
+def _year_before(day: int) -> int:
+    at = date(1970, 1, 1) + timedelta(days=day)
+    leaps = (at.month, at.day) == (2, 29)
+    return (at.replace(year=at.year - 1, day=28 if leaps else at.day) - date(1970, 1, 1)).days
 
 
 def _moved(books: Books, asked: Asked) -> list[Movement]:

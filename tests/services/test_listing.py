@@ -14,7 +14,7 @@ from tests.model.days import Event
 from tests.model.histories import FIRST_DAY
 from tests.model.notation import fact, line
 from tests.model.reports import Asked, Books, held
-from tests.model.tables import Left, Lost, churn, cohorts, realised
+from tests.model.tables import Left, Lost, bands, churn, cohorts, realised, risk, tags
 from tests.services.audit.test_replaying import booked_apart
 from tests.services.books import parameters, text
 from tests.services.running import asynchronous
@@ -79,6 +79,30 @@ async def test_tables_are_those_of_the_model(events: list[Event], day: int, data
 
 
 @SOME
+@given(arrived(), st.integers(-10, 800), st.data())
+@asynchronous
+async def test_what_customers_said_is_that_of_the_model(events: list[Event], day: int, data: st.DataObject) -> None:
+    """Beside the revenue of whoever said it, also that of one plan alone."""
+    events = [_tagged(event) for event in events]
+    books, heights = await booked_apart(events)
+    last = data.draw(st.integers(0, len(events) - 1))
+    where = data.draw(st.sampled_from(((), ("plan=pro",))))
+    at, model, of = FIRST_DAY + day, Books(events[: last + 1]), _model(where)
+    asked = {"currency": "USD", "known_at": f"0:{heights[last]}", "limit": "1000", "where": where, "at": text(at)}
+
+    async def rows(name: str, *columns: str) -> list[tuple[Any, ...]]:
+        found = await books.reports.table(name, question_of(parameters(asked)))
+        return [tuple(row[column] for column in columns) for row in found["rows"]]
+
+    assert await rows("risk", "account", "mrr_minor", "nps") == risk(model, of, at)
+    told = await rows("bands", "band", "accounts", "mrr_minor", "churned", "churned_minor", "churn_rate")
+    assert told == bands(model, of, at)
+    mentioned = await rows("tags", "month", "tag", "answers", "accounts", "mrr_minor")
+    assert {*mentioned} == tags(model, of, at)
+    assert len({*mentioned}) == len(mentioned)
+
+
+@SOME
 @given(arrived(), st.integers(1, 800), st.data())
 @asynchronous
 async def test_churn_is_that_of_the_model_and_of_the_bridge(
@@ -105,6 +129,14 @@ async def test_churn_is_that_of_the_model_and_of_the_bridge(
     for movement in ("churn", "contraction"):
         told = [row["mrr_minor"] for row in everything["rows"] if row["movement"] == movement]
         assert abs(120_000 * sum(told) - sum(row[movement] for row in exact)) <= 60_000 * len(told)
+
+
+def _tagged(event: Event) -> Event:
+    """The same, and an answer with tags that follow from its id, so that one sent twice stays the same."""
+    if event["type"] != "revledger.survey.answered.v1":
+        return event
+    tags = [tag for place, tag in enumerate(("price", "bugs")) if sum(event["id"].encode()) >> place & 1]
+    return event | {"data": event["data"] | {"tags": tags}}
 
 
 def _model(where: tuple[str, ...]) -> Asked:

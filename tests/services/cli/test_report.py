@@ -68,7 +68,7 @@ def test_csv_holds_minor_units_and_the_group(demo_books: Path) -> None:
         (("figures", "nnr"), "NAME: there is no figure 'nnr': did you mean nrr"),
         (("figures", "nrr", "--currency", "USD"), "--from: nrr is about a window"),
         (("figures", "--at", "2024-01-01", "--from", "2024-01-01"), "--at: ask either"),
-        (("churn",), "No such command 'churn'"),
+        (("churning",), "No such command 'churning'"),
         (("bridge", "--form", "table"), "No such option: --form"),
         (("bridge", "--format", "xml"), "See `revledger report bridge --help`."),
         ((), "Commands:"),
