@@ -16,7 +16,7 @@ from projections.retention import NOBODY, Held, Retention, retention_of
 from projections.satisfaction import SILENCE, Satisfaction
 from projections.terms import NONE, Values
 
-Source = Literal["retention", "shares", "answers", "costs", "contracts", "discounts"]
+Source = Literal["retention", "shares", "answers", "costs", "contracts", "begun", "discounts"]
 """What sums over all accounts do not tell, and each account has to be looked at for."""
 
 
@@ -40,6 +40,7 @@ class Basis(Struct, frozen=True):
     answers: Satisfaction = SILENCE
     costs: Costs | None = FREE
     contracts: Values = NONE
+    begun: Values = NONE
     discounts: Discounts = UNDISCOUNTED
     months: Fraction = Fraction(0)
     margin: Fraction = Fraction(1)
@@ -90,6 +91,7 @@ class Details(Struct, frozen=True):
     answers: Mapping[str, Satisfaction] = {}
     costs: Mapping[str, Costs] | None = {}
     contracts: Mapping[str, Values] = {}
+    begun: Mapping[str, Values] = {}
     discounts: Mapping[str, Discounts] = {}
     months: Fraction = Fraction(0)
     margin: Fraction = Fraction(1)
@@ -119,6 +121,7 @@ class Details(Struct, frozen=True):
             self.answers.get(group, SILENCE),
             None if self.costs is None else self.costs.get(group, FREE),
             self.contracts.get(group, NONE),
+            self.begun.get(group, NONE),
             self.discounts.get(group, UNDISCOUNTED),
             self.months,
             self.margin,

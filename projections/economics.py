@@ -5,6 +5,7 @@ from typing import Final
 
 from events.money import MRR_DIVISOR, mrr_minor, ratio_text, round_half_up
 from projections.basis import Basis, Figure, Value
+from projections.terms import Values
 
 
 def _cac(basis: Basis) -> Fraction | None:
@@ -30,9 +31,8 @@ def _ltv(basis: Basis) -> Fraction | None:
     return None if earned is None or not kept.lost else earned * basis.months * Fraction(kept.accounts, kept.lost)
 
 
-def _acv(basis: Basis) -> Fraction | None:
+def _acv(held: Values) -> Fraction | None:
     """Minor units that a contract is worth a year of its term."""
-    held = basis.contracts
     return Fraction(held.yearly, held.contracts) if held.contracts else None
 
 
@@ -64,7 +64,7 @@ ECONOMICS: Final = (
         "Average annual contract value: what a contract with revenue is worth a year of its term.",
         "sum of (TCV / years of the term) / contracts",
         "",
-        lambda basis: _minor(_acv(basis)),
+        lambda basis: _minor(_acv(basis.contracts)),
         ("contracts",),
     ),
     Figure(
@@ -76,6 +76,16 @@ ECONOMICS: Final = (
         "",
         lambda basis: _minor(_tcv(basis)),
         ("contracts",),
+    ),
+    Figure(
+        "acv_signed_minor",
+        "minor",
+        "window",
+        "Average annual contract value of the contracts signed in the window: those with their first revenue in it.",
+        "sum of (TCV / years of the term) / contracts whose first day with revenue lies in the window",
+        "",
+        lambda basis: _minor(_acv(basis.begun)),
+        ("begun",),
     ),
     Figure(
         "ltv_minor",
@@ -144,7 +154,7 @@ ECONOMICS: Final = (
         "How many times a contract is worth a year, at the end of the window, what it cost to win an account.",
         "ACV / CAC",
         "",
-        lambda basis: _ratio(_acv(basis), _cac(basis)),
+        lambda basis: _ratio(_acv(basis.contracts), _cac(basis)),
         ("contracts", "costs"),
     ),
     Figure(

@@ -29,6 +29,7 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     "herfindahl": ("shares of 60, 20, 10 and 10 %: 0.42", "Herfindahl-Hirschman index, of 1 instead of 10,000"),
     "acv_minor": ("20M, 30M and 30M over three years: 26,666,667", "the usual ACV: TCV / years"),
     "tcv_minor": ("20M, 30M and 30M over three years: 80,000,000", "the usual TCV, recurring lines alone"),
+    "acv_signed_minor": ("two contracts signed, 1,200.00 and 600.00 a year: 900.00", "ACV of new contracts"),
     "ltv_minor": ("ARPA 250.00, margin 100 %, 1 of 2 accounts lost in a month: 500.00", "David Skok: SaaS Metrics 2.0"),
     "cac_minor": ("290.00 spent on one new account: 290.00", "David Skok: SaaS Metrics 2.0"),
     "discounts_minor": ("10 % off 100.00, 100 % off 50.00: 60.00", "these books"),
@@ -58,6 +59,7 @@ _GROUPS: Final[dict[Source, str]] = {
     "costs": f"{', '.join(sorted(COST_NAMES - {'currency'}))}; by anything else the answer is null",
     "answers": "any; an answer counts where its account has revenue as the day of the answer ends",
     "discounts": "any; a discount counts each day with the attributes its account has that day",
+    "begun": "any; a contract counts with the attributes it has on its first day with revenue",
     "contracts": "any; a contract counts with the attributes it has on the day",
 }
 _HEAD: Final = """# Figures

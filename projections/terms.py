@@ -75,17 +75,47 @@ def held_on(account: str, items: Iterable[Item], notes: Iterable[AnyNote], curre
     return held
 
 
+def begun_within(
+    account: str, items: Iterable[Item], notes: Sequence[AnyNote], currency: str, start: int, until: int
+) -> list[Held]:
+    """The contracts of an account whose first day with revenue lies in `[start, until)`, as they are when it ends."""
+    own: dict[str, list[Item]] = {}
+    for item in items:
+        (_, movement, cell, _), _ = item
+        if movement != "ahead" and cell.currency == currency:
+            own.setdefault(cell.contract, []).append(item)
+    held: list[Held] = []
+    for _, posted in sorted(own.items()):
+        first = min([day for (day, _, _, _), amount in posted if amount > 0], default=until)
+        if start <= first < until:
+            held += held_on(account, posted, notes, currency, first + 1)
+    return held
+
+
 def values_of(
     accounts: Iterable[tuple[str, Iterable[Item], Sequence[AnyNote]]], currency: str, day: int, groups_of: GroupsOf
 ) -> dict[str, Values]:
     """The values of contracts with revenue as a day begins, by group; a contract has the labels it has by then."""
+    return _summed((one for told in accounts for one in held_on(*told, currency, day)), groups_of)
+
+
+def values_begun(
+    accounts: Iterable[tuple[str, Iterable[Item], Sequence[AnyNote]]],
+    currency: str,
+    bounds: tuple[int, int],
+    groups_of: GroupsOf,
+) -> dict[str, Values]:
+    """The values of contracts whose first day with revenue lies in a window, with the labels of that day."""
+    return _summed((one for told in accounts for one in begun_within(*told, currency, *bounds)), groups_of)
+
+
+def _summed(contracts: Iterable[Held], groups_of: GroupsOf) -> dict[str, Values]:
     found: dict[str, Values] = {}
-    for account, items, notes in accounts:
-        for held in held_on(account, items, notes, currency, day):
-            for value, total in values_of_contract(held, groups_of).items():
-                so_far = found.get(value, NONE)
-                yearly = total * Fraction(12 * MONTH_PARTS, held.term.parts)
-                found[value] = Values(so_far.contracts + 1, so_far.total + total, so_far.yearly + yearly)
+    for held in contracts:
+        for value, total in values_of_contract(held, groups_of).items():
+            so_far = found.get(value, NONE)
+            yearly = total * Fraction(12 * MONTH_PARTS, held.term.parts)
+            found[value] = Values(so_far.contracts + 1, so_far.total + total, so_far.yearly + yearly)
     return found
 
 

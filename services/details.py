@@ -15,7 +15,7 @@ from projections.costs import COST_NAMES, Costs, costs_of
 from projections.discounts import Discounts, discounts_of
 from projections.groups import Choice
 from projections.satisfaction import Satisfaction, Window, satisfaction_of
-from projections.terms import Values, values_of
+from projections.terms import Values, values_begun, values_of
 from services.evidence import SEPARATE_NAMES, Evidence, groups_asked
 from services.questions import Question
 
@@ -26,7 +26,7 @@ MIRRORED: Final[frozenset[Source]] = frozenset(("retention", "shares", "costs"))
 """The sources that can be had from accounts in memory."""
 RANKED: Final = frozenset(("accounts", "concentration"))
 """The tables whose first rows can be had from accounts in memory."""
-NOTED: Final[frozenset[Source]] = frozenset(("answers", "costs", "contracts"))
+NOTED: Final[frozenset[Source]] = frozenset(("answers", "costs", "contracts", "begun"))
 """The sources that are in the notes of accounts."""
 UNCONVERTED: Final[frozenset[Source]] = NOTED | {"discounts"}
 """The sources that are told in one currency alone."""
@@ -106,8 +106,12 @@ def details_noted(
     if "contracts" in sources:
         told = ((name, record.items(), notes) for name, notes, record in evidence.told())
         contracts = values_of(told, currency, bounds[-1], groups_asked(question))
+    begun: dict[str, Values] = {}
+    if "begun" in sources:
+        told = ((name, record.items(), notes) for name, notes, record in evidence.told())
+        begun = values_begun(told, currency, (bounds[0], bounds[-1]), groups_asked(question))
     discounts: dict[str, Discounts] = {}
     if "discounts" in sources:
         discounts = discounts_asked(evidence.stated(zone), question, currency, bounds)
-    found = replace(details, answers=answers, costs=costs, contracts=contracts, discounts=discounts)
+    found = replace(details, answers=answers, costs=costs, contracts=contracts, begun=begun, discounts=discounts)
     return replace(found, months=months_of(bounds), margin=margin)

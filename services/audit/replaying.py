@@ -28,7 +28,7 @@ from projections.records import Key
 from projections.retention import Retention
 from projections.satisfaction import Satisfaction, satisfaction_of
 from projections.tally import EVERY
-from projections.terms import Values, values_of
+from projections.terms import Values, values_begun, values_of
 from services.archive.manifests import Table
 from services.archive.tables import Told
 from services.audit.alternatives import asking_under
@@ -295,11 +295,15 @@ async def _details(asked: Asked, settled: _Settled, sources: set[Source]) -> Det
     if "contracts" in sources:
         told = ((name, some, notes.get(name, [])) for name, some in (await items_of(asked.tables, currency)).items())
         contracts = values_of(told, currency, bounds[-1], groups_asked(question))
+    begun: dict[str, Values] = {}
+    if "begun" in sources:
+        told = ((name, some, notes.get(name, [])) for name, some in (await items_of(asked.tables, currency)).items())
+        begun = values_begun(told, currency, (bounds[0], bounds[-1]), groups_asked(question))
     discounts: dict[str, Discounts] = {}
     if "discounts" in sources:
         facts = await stated_of(asked.tables, asked.genesis.policy)
         discounts = discounts_asked(facts.items(), question, currency, bounds)
-    found = (retention, shares, answers, costs, contracts, discounts)
+    found = (retention, shares, answers, costs, contracts, begun, discounts)
     return Details(*found, months_of(bounds), asked.genesis.policy.margin)
 
 

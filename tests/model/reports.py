@@ -128,6 +128,7 @@ class Books:
         answers = {} if start is None else asides.told(self.events, asked, start, until)
         costs = {} if start is None else asides.costs(self.events, asked, start, until)
         off, invested = discounts.taken_off(self.events, asked, start, until)
+        begun = {} if start is None else terms.begun(self.events, asked, start, until)
         contracts = terms.values(self.events, asked, until)
         groups = {*closing, *answers, *(costs or {}), *off, *invested, *opening, *moved, *ahead, *committed, *contracts}
         groups |= {""} if asked.by is None else set()
@@ -144,6 +145,8 @@ class Books:
                 spent = None if costs is None else costs.get(group, {"acquisition": 0, "retention": 0})
                 sides = opening.get(group, {}), closing.get(group, {})
                 found[group] |= economics(*sides, moved.get(group, []), spent, months_between(start, until))
+                new = begun.get(group, [])
+                found[group]["acv_signed_minor"] = half_up(sum(new, Fraction(0)) / len(new)) if new else None
                 found[group] |= invested_in(invested.get(group, Fraction(0)), moved.get(group, []), spent)
                 found[group]["acv_to_cac"] = acv_to_cac(contracts.get(group, []), moved.get(group, []), spent)
         return found

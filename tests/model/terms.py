@@ -73,3 +73,18 @@ def values(events: list[Event], asked: Any, day: int) -> dict[str, list[tuple[Fr
                 for group, total in totals.items():
                     found.setdefault(group, []).append((total, total * 12 / months_between(start, end)))
     return found
+
+
+def begun(events: list[Event], asked: Any, start: int, until: int) -> dict[str, list[Fraction]]:
+    """Of every contract whose first day with revenue lies in a window: its value per year, by group."""
+    found: dict[str, list[Fraction]] = {}
+    for account in accounts_of(events):
+        facts = facts_of(events, account)
+        days = days_of_change(facts)
+        for name in {fact["data"]["contract_id"] for fact in facts if "contract_id" in fact["data"]}:
+            first = next((day for day in days if cells_on(facts, name, asked.currency, day)), until)
+            if start <= first < until:
+                span, totals = worth_by_group(facts, asked, account, name, first)
+                for group, total in totals.items():
+                    found.setdefault(group, []).append(total * 12 / months_between(*span))
+    return found

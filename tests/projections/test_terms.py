@@ -8,9 +8,9 @@ from events.days import text_of_day
 from events.notes import AnyNote, noted, noted_after, notes_in_force
 from projections.groups import selected_groups
 from projections.satisfaction import Item
-from projections.terms import NONE, Values, held_on, values_of
+from projections.terms import NONE, Values, held_on, values_begun, values_of
 from tests.model.days import Event, day_of
-from tests.model.notation import fact, line, retracted
+from tests.model.notation import changed, fact, line, retracted
 from tests.projections.folding import bookings_of, projected
 from tests.services.books import raw_of
 
@@ -76,3 +76,24 @@ def test_values_by_group_and_without_any_contract() -> None:
     assert values_of(accounts, "USD", day, selected_groups("plan", {})) == {"pro": pro, "seat": seat}
     assert values_of(accounts, "EUR", day, selected_groups(None, {})) == {}
     assert Values() == NONE
+
+
+def test_contracts_signed_in_a_window_count_from_their_first_revenue_on() -> None:
+    """A trial delays it; what comes back was signed long ago; a year is that of the term, ramp and all."""
+    ramp = [line(100, until="2024-07-01"), line(300, line_id="l2", **{"from": "2024-07-01"})]
+    items, notes = known(
+        fact("signed", "a1", "2024-01-01", lines=ramp, term={"end": "2025-01-01"}, attributes={"segment": "smb"}),
+        fact("signed", "a2", "2024-01-20", lines=[line(50)], trial_end="2024-02-10"),
+        changed("a", "2024-02-01", segment="enterprise"),
+        fact("cancelled", "a1", "2025-02-01"),
+        fact("signed", "a1", "2025-03-01", lines=[line(999)]),
+    )
+
+    def begun(start: str, until: str, by: str | None = None) -> dict[str, Values]:
+        bounds = day_of(start), day_of(until)
+        return values_begun([("a", items, notes)], "USD", bounds, selected_groups(by, {}))
+
+    assert begun("2024-01-01", "2024-02-01", "segment") == {"smb": Values(1, Fraction(2400), Fraction(2400))}
+    assert begun("2024-02-10", "2024-02-11", "segment") == {"enterprise": Values(1, Fraction(600), Fraction(600))}
+    assert begun("2024-02-11", "2026-01-01") == {}
+    assert begun("2024-01-01", "2026-01-01") == {"": Values(2, Fraction(3000), Fraction(3000))}
