@@ -98,9 +98,10 @@ class Details(Struct, frozen=True):
 
     @property
     def groups(self) -> set[str]:
-        """The groups that answers, costs or discounts belong to, whether or not they hold revenue."""
+        """The groups that answers, costs, contracts or discounts belong to, whether or not they hold revenue now."""
         spent = [group for group, costs in (self.costs or {}).items() if costs != FREE]
-        return {*self.answers, *spent, *[group for group, one in self.discounts.items() if one != UNDISCOUNTED]}
+        off = [group for group, one in self.discounts.items() if one != UNDISCOUNTED]
+        return {*self.answers, *spent, *self.contracts, *self.begun, *off}
 
     def basis(
         self,

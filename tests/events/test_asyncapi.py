@@ -8,7 +8,7 @@ from events.asyncapi import asyncapi_document
 from events.catalogue import schema_documents
 from events.envelope import binary_of_structured
 from events.vocabulary import EVENT_TYPES
-from projections.alerts import FIRED, RESOLVED
+from projections.alerts import ESCALATED, FIRED, RESOLVED
 from services.kafka.connection import Names
 from services.kafka.dead_letters import KafkaRefusal, _headers
 from services.ledgers.kafka_chain import HEADER
@@ -51,7 +51,7 @@ def test_alerts_hold_what_is_told_of_them() -> None:
         assert set(told["required"]) <= event.keys()
         assert event["type"] in told["properties"]["type"]["enum"]
         assert set(told["properties"]["data"]["properties"]) <= event["data"].keys()
-    assert {FIRED, RESOLVED} == set(told["properties"]["type"]["enum"])
+    assert {FIRED, RESOLVED, ESCALATED} == set(told["properties"]["type"]["enum"])
 
 
 def test_binary_headers_are_those_that_are_written() -> None:

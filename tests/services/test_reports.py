@@ -183,6 +183,20 @@ async def test_scheduled_churn_of_a_group_that_has_not_begun() -> None:
 
 
 @asynchronous
+async def test_a_plan_that_a_contract_is_in_only_later_has_its_part_of_the_value() -> None:
+    """A ramp through another plan and out again: nothing in force today, and a part of what the term is worth."""
+    ramp = [
+        line(1000, plan="basic", until="2024-03-01"),
+        line(1000, plan="pro", line_id="l2", **{"from": "2024-03-01"}, until="2024-05-01"),
+        line(1000, plan="basic", line_id="l3", **{"from": "2024-05-01"}),
+    ]
+    books = await books_of([fact("signed", "acme", "2024-01-01", lines=ramp, term={"end": "2025-01-01"})])
+    answer = await books.figures(at="2024-02-01", by="plan")
+    found = {row["group"]["plan"]: row["figures"]["acv_minor"] for row in answer["rows"]}
+    assert found == {"basic": 10 * 1000, "pro": 2 * 1000}
+
+
+@asynchronous
 async def test_empty_books_have_zeros_and_nulls() -> None:
     """Before the first event, and of a currency nobody uses."""
     books = await books_of([])
