@@ -26,9 +26,10 @@ def money(amount_minor: int | None, currency: str, cut_digits: int = 0) -> str:
     return f"{sign}{whole:,}.{rest:0{kept}}" if kept else f"{sign}{whole:,}"
 
 
-def change(amount_minor: int, currency: str) -> str:
-    """How much an amount changed: with its sign, unless it did not."""
-    return f"{'+' if amount_minor > 0 else ''}{money(amount_minor, currency)}"
+def change(amount_minor: int, currency: str, cut_digits: int = 0) -> str:
+    """How much an amount changed, as `money`: with its sign, unless that comes to nothing."""
+    sign = "+" if round_half_up(amount_minor, 10**cut_digits) > 0 else ""
+    return sign + money(amount_minor, currency, cut_digits)
 
 
 def count(number: int | None) -> str:

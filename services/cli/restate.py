@@ -13,6 +13,7 @@ from services.cli.report import By, Currency, From, Until, Where, entries_in, qu
 from services.cli.running import run
 
 if TYPE_CHECKING:
+    from services.cli.tables import Column
     from services.questions import Question
     from services.reports import Answer
     from services.settings import Settings
@@ -24,8 +25,7 @@ EXAMPLES: Final = examples(
 )
 INDENT: Final = "    "
 AHEAD: Final = (
-    "committed: closing, and what is agreed by then for later days; its events are told in the period of\n"
-    "those days."
+    "committed: closing, and what is agreed by then for later days; its events are told in the period of those days."
 )
 
 
@@ -108,22 +108,29 @@ def _rows(answer: "Answer", by: str | None) -> Iterator[list[object]]:
 
 
 def _print(answer: "Answer", by: str | None) -> None:
+    import textwrap
+
     from rich.text import Text
 
-    from services.cli.tables import console_for_output
+    from services.cli.tables import console_for_output, fitting
 
     console = console_for_output()
     rows = answer["rows"]
     span = f" from {rows[0]['from']} until {rows[-1]['until']}" if rows else ""
     grouped = f" by {by}" if by else ""
-    console.print(Text(f"Restatement{grouped}{span}, {answer['currency']}", style="bold"))
-    if any(_is_changed(row) for row in rows):
-        console.print(_table(answer, by))
+    changed = {**answer, "rows": [*filter(_is_changed, rows)]}
+    labels = [_label(row, by) for row in changed["rows"]]
+    tables, note = fitting(console, changed, labels, _columns) if labels else ([], "")
+    note = note or f", {answer['currency']}"
+    console.print(Text(f"Restatement{grouped}{span}{note}", style="bold"))
+    for table in tables:
+        console.print(table)
+    if labels:
         for row in rows:
             for line in _told(row, answer["currency"], by, console.width):
                 console.print(Text(line), soft_wrap=True)
         if any(_is_ahead(row) for row in rows):
-            console.print(Text(f"\n{AHEAD}"), soft_wrap=True)
+            console.print(Text("\n" + textwrap.fill(AHEAD, console.width)), soft_wrap=True)
     else:
         console.print(Text("Nothing changed."))
     for line in _footer(answer, console.width):
@@ -145,27 +152,24 @@ def _label(row: dict[str, Any], by: str | None) -> list[str]:
     return [shown.period(row["from"], row["until"]), *group]
 
 
-def _table(answer: "Answer", by: str | None) -> Any:
-    """The changes, without the periods and the movements that nothing changed in."""
-    from rich.text import Text
+def _columns(answer: "Answer", cut_digits: int, *, lean: bool) -> list["Column"]:
+    """The changes of periods that have any; movements that nothing changed in are always left out."""
+    from services.cli.tables import HEADERS, Column
 
-    from services.cli.tables import HEADERS, new_table
-
-    rows, currency = [*filter(_is_changed, answer["rows"])], answer["currency"]
+    del lean
+    rows, currency = answer["rows"], answer["currency"]
     moved = [name for name in BRIDGE_MOVEMENTS if any(row["annual_e4"][name] for row in rows)]
-    names = ["opening", *moved, "closing"]
-    is_committed = any(_is_ahead(row) for row in rows)
-    labels = ["period", *([] if by is None else [by])]
-    ends = ["committed", "accounts"] if is_committed else ["accounts"]
-    table = new_table(labels, [HEADERS.get(name, name) for name in (*names, *ends)])
-    for row in rows:
-        cells = [shown.change(row["mrr_minor"][name], currency) for name in names]
-        if is_committed:
-            cells.append(shown.change(row["committed"]["mrr_minor"], currency))
-        accounts = row["accounts"]["closing"]
-        cells.append(f"{accounts:+,}" if accounts else "0")
-        table.add_row(*map(Text, _label(row, by)), *map(Text, cells))
-    return table
+    amounts = {name: [row["mrr_minor"][name] for row in rows] for name in ("opening", *moved, "closing")}
+    if any(_is_ahead(row) for row in rows):
+        amounts["committed"] = [row["committed"]["mrr_minor"] for row in rows]
+    accounts = [row["accounts"]["closing"] for row in rows]
+    return [
+        *(
+            Column(HEADERS.get(name, name), [shown.change(one, currency, cut_digits) for one in own])
+            for name, own in amounts.items()
+        ),
+        Column("accounts", [f"{number:+,}" if number else "0" for number in accounts]),
+    ]
 
 
 def _told(row: dict[str, Any], currency: str, by: str | None, width: int) -> Iterator[str]:
@@ -184,7 +188,8 @@ def _told(row: dict[str, Any], currency: str, by: str | None, width: int) -> Ite
         more = row["more"]
         sums = [f"{name} {shown.change(amount, currency)}" for name, amount in more["mrr_minor"].items()]
         of = f": {', '.join(sums)}" if sums else ", which add up to nothing"
-        yield f"  and {more['events']:,} more event{'s' if more['events'] > 1 else ''}{of}"
+        line = f"and {more['events']:,} more event{'s' if more['events'] > 1 else ''}{of}"
+        yield from textwrap.wrap(line, width, initial_indent="  ", subsequent_indent=INDENT)
 
 
 def _footer(answer: "Answer", width: int) -> list[str]:

@@ -58,7 +58,7 @@ def print_answer(answer: "Answer", by: str | None) -> None:
     if not _is_bridge(answer) and by is None:
         tables, note = [_one_by_one(answer)], ""
     else:
-        tables, note = _fitting(console, answer, labels, columns)
+        tables, note = fitting(console, answer, labels, columns)
     _line(console, Text(_title(answer, by, note), style="bold"))
     for table in tables:
         console.print(table)
@@ -259,7 +259,7 @@ def _one_by_one(answer: "Answer") -> Table:
     return table
 
 
-def _fitting(
+def fitting(
     console: Console,
     answer: "Answer",
     labels: list[list[str]],

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from services import shown
 from tests.services.cli.calling import called
 
 MOMENTS = ("2024-03-31T00:00:00Z", "now")
@@ -35,6 +36,33 @@ def test_a_table_has_at_most_100_columns_and_csv_adds_up_to_the_change(
     assert sum(int(row["annual_e4"]) for row in rows if row["movement"] != "opening") == sum(changes)
 
 
+@pytest.mark.parametrize("by", [(), ("--by", "plan"), ("--by", "account")], ids=" ".join)
+@pytest.mark.parametrize("columns", ["", "60"])
+def test_a_table_that_is_too_wide_cuts_no_digit_no_period_and_no_header(
+    by: tuple[str, ...], columns: str, demo_books: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes over to whole units or goes on below; what is rounded is told in the title."""
+    if columns:
+        monkeypatch.setattr("services.cli.tables.WIDTH", int(columns))
+    asked = ("restate", *WIDE, *by, "--between", "0:500", "now", "--data", str(demo_books))
+    table, rows = called(*asked).out, called(*asked, "--format", "json").json["rows"]
+    lines = table.splitlines()
+    assert max(cell_len(line.rstrip()) for line in lines) <= int(columns or 100)
+    told = "\n".join(lines[1 : lines.index("")])
+    assert "…" not in told
+    assert {"closing", "committed", "accounts"} <= {*told.split()}
+    words = lines[0].endswith(", in whole EUR")
+    assert words or lines[0].endswith(", EUR")
+    for row in rows:
+        if row["annual_e4"]["closing"]:
+            assert shown.change(row["mrr_minor"]["closing"], "EUR", 2 if words else 0) in told.split()
+
+
+def test_a_change_that_rounds_to_nothing_has_no_sign() -> None:
+    assert [shown.change(amount, "EUR", 2) for amount in (49, 50, -49, -150, 0)] == ["0", "+1", "0", "-1", "0"]
+
+
+WIDE = ("--currency", "EUR", "--every", "quarter", "--from", "2024-01-01", "--until", "2025-01-01", "--limit", "1")
 ENDS = ("opening", "closing")
 
 
