@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from services.archive.catalogue import OtherLedger, catalogue
 from services.archive.contents import check_contents
 from services.archive.manifests import FOLDER, TABLES, ArchiveDamaged, Manifest, Table, manifest_in
 from services.archive.reading import check_ends, check_reach
-from services.archive.segments import check_file
+from services.archive.segments import check_file, check_size
 from services.archive.stores import Store
 from services.ledgers.port import Chains
 
@@ -55,6 +55,19 @@ async def checked_archive(store: Store, ledger: Chains, told: Told = lambda _: N
         done += sum(file.bytes for file in manifest.files.values())
         told(done)
     return Checked(manifests, [*dict.fromkeys(findings)])
+
+
+async def misfits(store: Store, manifests: Iterable[Manifest]) -> list[Finding]:
+    """The files of these manifests that are missing or of another size; reads none. Raises ArchiveUnavailable."""
+    sizes = {name: size for table in TABLES for name, size in (await store.sizes(table)).items()}
+    findings: list[Finding] = []
+    for manifest in manifests:
+        for table in TABLES:
+            try:
+                check_size(sizes.get(manifest.files[table].name), manifest.files[table], store.place)
+            except ArchiveDamaged as error:
+                findings.append(_finding(error, manifest.name))
+    return findings
 
 
 async def _manifests(store: Store) -> tuple[list[Manifest], list[Finding]]:

@@ -79,18 +79,24 @@ def check_file(path: Path, manifest: Manifest, table: Table, place: str) -> None
     """Raises ArchiveDamaged unless a file is what its manifest says; reads all of it, and lets other threads run."""
     told = manifest.files[table]
     try:
-        size = path.stat().st_size
-        digest = sha256_of(path) if size == told.bytes else ""
+        check_size(path.stat().st_size, told, place)
+        digest = sha256_of(path)
     except FileNotFoundError as error:
         raise ArchiveDamaged(place, told.name, "is missing") from error
-    if size < told.bytes:
-        raise ArchiveDamaged(place, told.name, f"is truncated: it has {size:,} of {told.bytes:,} bytes")
-    if size > told.bytes:
-        raise ArchiveDamaged(place, told.name, f"was altered: it has {size:,} bytes instead of {told.bytes:,}")
     if digest != told.sha256:
         problem = f"was altered: its SHA-256 begins with {digest[:16]} instead of {told.sha256[:16]}"
         raise ArchiveDamaged(place, told.name, problem)
     _check_lies(path, manifest, table, place)
+
+
+def check_size(size: int | None, told: File, place: str) -> None:
+    """Raises ArchiveDamaged unless a file is there, which it is not for None, and has the size it should have."""
+    if size is None:
+        raise ArchiveDamaged(place, told.name, "is missing")
+    if size < told.bytes:
+        raise ArchiveDamaged(place, told.name, f"is truncated: it has {size:,} of {told.bytes:,} bytes")
+    if size > told.bytes:
+        raise ArchiveDamaged(place, told.name, f"was altered: it has {size:,} bytes instead of {told.bytes:,}")
 
 
 def _check_lies(path: Path, manifest: Manifest, table: Table, place: str) -> None:

@@ -48,6 +48,10 @@ class Store(Protocol):
         """The names in a folder, sorted."""
         ...
 
+    async def sizes(self, folder: str) -> dict[str, int]:
+        """How many bytes each file of a folder has, by name, as a listing of it tells."""
+        ...
+
     async def read(self, name: str) -> bytes:
         """The bytes of a small file; raises FileNotFoundError."""
         ...
@@ -104,6 +108,9 @@ class Directory:
     async def names(self, folder: str) -> list[str]:
         return await asyncio.to_thread(self._names, folder)
 
+    async def sizes(self, folder: str) -> dict[str, int]:
+        return await asyncio.to_thread(self._sizes, folder)
+
     async def read(self, name: str) -> bytes:
         with self._explained():
             return await asyncio.to_thread((self._directory / name).read_bytes)
@@ -132,6 +139,13 @@ class Directory:
             if not (self._directory / folder).is_dir():
                 return []
             return sorted(f"{folder}/{one.name}" for one in (self._directory / folder).iterdir())
+
+    def _sizes(self, folder: str) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for name in self._names(folder):
+            with self._explained(), suppress(FileNotFoundError):  # removed since it was listed
+                found[name] = (self._directory / name).stat().st_size
+        return found
 
     def _put(self, name: str, path: Path) -> None:
         with self._partial() as (partial, file):
@@ -201,6 +215,10 @@ class Objects:
     async def names(self, folder: str) -> list[str]:
         with self._explained():
             return sorted([one["path"] async for some in obstore.list(self._store, f"{folder}/") for one in some])
+
+    async def sizes(self, folder: str) -> dict[str, int]:
+        with self._explained():
+            return {one["path"]: one["size"] async for some in obstore.list(self._store, f"{folder}/") for one in some}
 
     async def read(self, name: str) -> bytes:
         with self._explained():

@@ -43,6 +43,8 @@ async def test_what_is_put_comes_back(store: Store, tmp_path: Path) -> None:
     assert await store.create("a/one", b"x")
     assert not await store.create("a/one", b"y")
     assert await store.names("a") == ["a/one", "a/two"]
+    assert await store.sizes("a") == {"a/one": 1, "a/two": 25_600}
+    assert await store.sizes("b") == {}
     assert await store.read("a/one") == b"x"
     await store.fetch("a/two", copy)
     assert copy.read_bytes() == source.read_bytes()

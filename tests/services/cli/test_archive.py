@@ -94,8 +94,37 @@ def test_damage_is_named_everywhere_and_mended(folder: str, what: str, data: str
     mended = called("archive", "--reseal", "--segment-entries", "4", "--data", data)
     assert (mended.status, mended.err) == (0, "")
     assert mended.out.startswith("Sealed 1 segment, ")
+    assert f"Was damaged, and is made again:\n  1 {folder}/{path.name}\n    {what}" in mended.out
+    assert mended.out.endswith("\nEvery entry of the ledger is sealed.\n")
     assert called("archive", "--verify", "--data", data).status == 0
     assert called(*COUNT, "--data", data).json["rows"] == rows
+
+
+@pytest.mark.parametrize("table", ["postings", "entries", "blocks"])
+def test_a_list_and_sealing_name_files_that_are_missing_or_of_another_size(table: str, data: str) -> None:
+    assert called("archive", "--segment-entries", "4", "--data", data).status == 0
+    first, second = sorted((Path(data) / "archive" / table).iterdir())
+    first.unlink()
+    second.write_bytes(second.read_bytes() + b"?")
+    for option in ((), ("--list",), ("--due",)):
+        done = called("archive", *option, "--data", data)
+        assert (done.status, done.err) == (1, "")
+        assert f"DAMAGED: 2 findings.\n  1 {table}/{first.name}\n    is missing\n" in done.out
+        assert f"  2 {table}/{second.name}\n" in done.out
+        assert "was altered: it has" in done.out
+        assert "--reseal" in done.out
+        assert "Every entry" not in done.out
+    told = called("archive", "--list", "--data", data, "--format", "json")
+    assert (told.status, [one["file"] for one in told.json["findings"]]) == (
+        1,
+        [f"{table}/{first.name}", f"{table}/{second.name}"],
+    )
+    rows = called("archive", "--list", "--data", data, "--format", "csv")
+    assert (rows.status, len(rows.out.splitlines()), "is missing" in rows.err) == (1, 3, True)
+    mended = called("archive", "--reseal", "--data", data, "--format", "json")
+    assert (mended.status, mended.json["findings"]) == (0, [])
+    assert [one["problem"][:11] for one in mended.json["mended"]] == ["is missing", "was altered"]
+    assert called("archive", "--list", "--data", data).out.endswith("Every entry of the ledger is sealed.\n")
 
 
 def test_the_archive_of_another_ledger_is_refused(data: str, tmp_path: Path) -> None:
