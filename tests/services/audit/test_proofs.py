@@ -208,6 +208,22 @@ def test_a_proof_is_held_against_what_was_noted(tmp_path: Path) -> None:
     assert len(SCRIPT.read_text("utf-8").splitlines()) <= 40
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "step"),
+    [("booking", "abc", "form: "), ("headers", ["AAAA"], "form of a header"), ("path", 1, "form: ")],
+)
+def test_the_script_names_the_step_that_fails(field: str, value: Any, step: str, tmp_path: Path) -> None:
+    (tmp_path / "one").write_text(json.dumps({**json.loads(PROOFS["to the head"]), field: value}), "utf-8")
+    for given, status, said in (
+        ([str(tmp_path / "one")], 1, f"NOT PROVEN, because of the {step}"),
+        ([str(tmp_path / "none")], 1, "NOT PROVEN, because of the file: "),
+        ([], 2, "Checks a proof of revledger"),
+    ):
+        done = subprocess.run([sys.executable, "-I", str(SCRIPT), *given], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (status, "", 1)
+        assert done.stderr.startswith(said)
+
+
 def test_without_its_library_the_script_says_that_it_did_not_check_the_signature(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
