@@ -43,7 +43,8 @@ class DataInUse(Exception):
 
     def __init__(self, directory: Path, owner: "Owner") -> None:
         where = f", which listens on {owner.url}" if owner.url else ""
-        super().__init__(f"{directory} is in use by process {owner.pid}{where}: stop it, or use another --data")
+        used = f"is in use by process {owner.pid}{where}: stop it, or use another --data"
+        super().__init__(f"the data directory {directory} {used}")
         self.owner = owner
 
 

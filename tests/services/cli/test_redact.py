@@ -167,7 +167,7 @@ def test_beside_a_running_service_it_is_refused(data: Path) -> None:
 
     done = asyncio.run(beside())
     assert done.status == 1
-    assert "is in use by process" in done.err
+    assert done.err.startswith(f"The data directory {data} is in use by process ")
     assert holding_text(data)
 
 
