@@ -42,7 +42,8 @@ def _cohort(first: int, members: Sequence[list[Item]], asked: Asked) -> Iterator
 
 COHORTS: Final = Table(
     "cohorts",
-    "By month of first revenue: accounts and MRR that are still there after so many months.",
+    "By month of first revenue: accounts and MRR that are still there after so many months. Month 0 is as the first"
+    " period ends: kept is of all accounts that began in it (size), mrr_kept of the MRR as it ends.",
     columns(
         cohort="text", month="count", size="count", accounts="count",
         kept="ratio", mrr_minor="minor", mrr_kept="ratio",

@@ -24,15 +24,19 @@ Parts = Mapping[str, Mapping[str, Buckets]]
 MISSING_TOLD_MAX: Final = 6
 
 
-def currency_or_refusal(question: Question, currencies: Sequence[str]) -> str:
-    """The currency of an answer: the one asked for, or the only one in the books; raises QuestionError."""
+def currency_or_refusal(question: Question, currencies: Sequence[str], *, converts: bool = True) -> str:
+    """The currency of an answer: the one asked for, or the only one in the books; raises QuestionError.
+
+    `converts`: the report can convert, and says so.
+    """
     if question.currency is not None:
         return question.currency
     if len(currencies) > 1:
         which = (
             "say which of them, or another, to convert them to"
             if question.convert
-            else "choose one, or choose one to convert all the others to (convert: closing or constant)"
+            else "choose one"
+            + (", or choose one to convert all the others to (convert: closing or constant)" if converts else "")
         )
         sentence = f"the books hold {', '.join(currencies)}, which are never added up as they are: {which}"
         raise QuestionError("currency", sentence)

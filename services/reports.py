@@ -146,7 +146,7 @@ class Reports:
         views, known = await self._known_at(question.known_at)
         book = await evidence_of(views, self._partitions, [BOOK])
         _check_names(labels, book if known is None else await self.book())
-        currency = currency_or_refusal(question, _currencies(book))
+        currency = currency_or_refusal(question, _currencies(book), converts=False)
         bounds = bounds_of_table(name, question, newest_day(book.as_of, self._zone))
         is_ranked = known is None and name in RANKED and question.by is None
         mirrored = await self._mirrored(question) if is_ranked else None

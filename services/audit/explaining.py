@@ -93,7 +93,7 @@ async def explanation(
     async with asking(ledger, genesis, known, settings, told) as asked:
         as_of = await asked.as_of(known, question.known_at)
         await check_names(asked.tables, question)
-        currency = await currency_in(asked.tables, question)
+        currency = await currency_in(asked.tables, question, converts=False)
         bounds = bounds_of_figures(question, newest_day(as_of, asked.zone))
         settled = _Asked(question, figure, currency, bounds[0], bounds[-1])
         return {

@@ -182,7 +182,7 @@ async def replayed_table(
     async with asking_so as asked:
         await _check_names(asked, labels, settings)
         as_of = await asked.as_of(known, question.known_at)
-        currency = await currency_in(asked.tables, question)
+        currency = await currency_in(asked.tables, question, converts=False)
         bounds = bounds_of_table(name, question, newest_day(as_of, asked.zone))
         notes, items = await notes_of(asked.tables, asked.zone), await items_of(asked.tables, currency)
         accounts = ((account, some, notes.get(account, [])) for account, some in items.items())
@@ -220,7 +220,7 @@ async def replay(asked: Asked, known: Known, question: Question, *, is_bridge: b
 
 
 async def _settled(asked: Asked, question: Question, bounds: Sequence[int]) -> _Settled:
-    currency = await currency_in(asked.tables, question)
+    currency = await currency_in(asked.tables, question, converts=True)
     if question.convert is None:
         return _Settled(question, currency, bounds)
     rates = await rates_in(asked.tables, asked.zone)

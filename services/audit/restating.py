@@ -82,7 +82,7 @@ async def restatement(
     async with asking(ledger, genesis, second, settings, told) as asked:
         then = [await asked.as_of(*one) for one in zip((first, second), question.between, strict=True)]
         await check_names(asked.tables, question)
-        currency = await currency_in(asked.tables, question)
+        currency = await currency_in(asked.tables, question, converts=False)
         bounds = bounds_for(question, *window_of(question, newest_day(then[1], asked.zone)))
         settled = _Asked(question, currency, bounds, first)
         return _answer(settled, genesis, then, await _rows(asked, settled))

@@ -60,11 +60,11 @@ async def currencies_in(tables: Tables) -> list[str]:
     return [row[0] for row in await tables.rows("SELECT DISTINCT currency FROM postings ORDER BY 1")]
 
 
-async def currency_in(tables: Tables, question: Question) -> str:
+async def currency_in(tables: Tables, question: Question, *, converts: bool) -> str:
     """The currency asked for, or the only one in the books; raises QuestionError if there are several."""
     if question.currency is not None:
         return question.currency
-    return currency_or_refusal(question, await currencies_in(tables))
+    return currency_or_refusal(question, await currencies_in(tables), converts=converts)
 
 
 async def rates_in(tables: Tables, zone: tzinfo | None) -> Rates:

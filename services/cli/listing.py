@@ -36,7 +36,8 @@ COMMANDS: Final = {
     "upsell": "Promoters that are worth less a year than the average account of their segment.",
     "bands": "By the last answer of 90 days ago: accounts with revenue then, and how many have left since.",
     "tags": "What answers mentioned in the last twelve months, with the revenue of the accounts that did.",
-    "cohorts": "By month of first revenue: accounts and MRR that are still there after so many months.",
+    "cohorts": "By month of first revenue: accounts and MRR that are still there after so many months. Month 0 is as"
+    " the first period ends: kept is of all accounts that began in it (size), mrr_kept of the MRR as it ends.",
     "churn": "What was lost by month, reason and initiative: accounts that left, and revenue of those that stayed.",
 }
 """Command -> its help: the definitions of `projections.tables`, which would take time to import here."""

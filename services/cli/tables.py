@@ -111,12 +111,12 @@ def _triangles(console: Console, answer: "Answer", groups: list[str]) -> Iterato
     ages = all_ages = next(ages_shown(answer["rows"]))
     for one in TRIANGLES:
         for ages in ages_shown(answer["rows"]):
-            table = new_table([*groups, "cohort"], ["began", *map(str, ages)])
+            table = new_table([*groups, "cohort"], [one.header, *map(str, ages)])
             for line in lines_of(one, answer["rows"], ages, answer["currency"]):
                 table.add_row(*[Text(shown.clipped(cell, GROUP_WIDTH_MAX)) for cell in line])
             if _width(console, table) <= console.width:
                 break
-        yield Text(f"\n{one.title}, so many months later", style="bold")
+        yield Text(f"\n{one.title}, as the period so many months later ends", style="bold")
         yield table
     if ages != all_ages:
         yield Text("not all months fit: --every quarter, or all of them with --format csv", style="dim")

@@ -14,16 +14,17 @@ _STEPS: Final = (3, 6, 12, 24, 60, 120, 600)
 
 
 class Triangle(Struct, frozen=True):
-    """What a triangle tells: its title, the column it starts from, and that of what is kept."""
+    """What a triangle tells: its title, the header and the column of what 100 % is, and the column of what is kept."""
 
     title: str
+    header: str
     begun: str
     kept: str
 
 
 TRIANGLES: Final = (
-    Triangle("accounts kept, %", "accounts", "kept"),
-    Triangle("MRR kept, %", "mrr_minor", "mrr_kept"),
+    Triangle("accounts kept, % of those that began", "began", "size", "kept"),
+    Triangle("MRR kept, % of that as the first period ends", "first end", "mrr_minor", "mrr_kept"),
 )
 
 
@@ -38,7 +39,7 @@ def ages_shown(rows: Sequence[Mapping[str, Any]]) -> Iterator[list[int]]:
 def lines_of(
     of: Triangle, rows: Sequence[Mapping[str, Any]], ages: Sequence[int], currency: str
 ) -> Iterator[list[str]]:
-    """For each cohort its group if it has one, its name, what it began with, and what is kept after so many months."""
+    """For each cohort its group if it has one, its name, what 100 % is, and what is kept after so many months."""
     cohorts: dict[tuple[str, ...], dict[int, Mapping[str, Any]]] = {}
     for row in rows:
         groups = [value or shown.NOTHING for value in row.get("group", {}).values()]

@@ -98,6 +98,8 @@ def test_several_currencies_have_to_be_told_apart(demo_books: Path) -> None:
     done = called("restate", "--between", "0:1", "now", "--data", str(demo_books))
     assert (done.status, done.out) == (2, "")
     assert "--currency: the books hold EUR, GBP" in done.err
+    assert "choose one" in done.err
+    assert "convert" not in done.err
 
 
 def test_no_ledger_is_said(tmp_path: Path) -> None:
