@@ -83,7 +83,9 @@ async def explanation(
     """A figure or a movement with all that makes it up; raises QuestionError, and as `asking`."""
     figure = EXPLAINED.get(name)
     if name in CATALOGUE and figure is None:
-        sentence = f"{name} is no sum over accounts that could be taken apart: ask for it with report figures"
+        sentence = (
+            f"{name} is not taken apart: that is done for {', '.join(EXPLAINED)}. Ask for its value with report figures"
+        )
         raise QuestionError("figures", sentence)
     if figure is None:
         raise QuestionError("figures", f"there is no figure {name!r}{nearest(name, EXPLAINED)}")

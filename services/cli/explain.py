@@ -53,7 +53,8 @@ def explain(
 
     Of a day (--at, --on) or of a window (--from, --until).
 
-    FIGURE is any name that `report figures` knows, or a column of `report bridge`.
+    FIGURE is a figure that is made of sums over accounts (docs/figures.md says of each whether it is), or a column of
+    `report bridge`.
     """
     question = question_from(
         start=start,
