@@ -8,7 +8,7 @@ from events.vocabulary import BOOK_SUBJECT
 from projections.groups import spread_of
 from projections.pages import Added, add_counts
 from projections.rates import Kept, kept_of
-from projections.records import NOTHING, Posted, Record, merged
+from projections.records import NOTHING, Posted, Record, cause_of, merged
 from projections.tally import tally_changes
 
 
@@ -72,7 +72,7 @@ def _posted_by_account(bookings: Iterable[RawBooking]) -> dict[str, list[Posted]
             more = []
             for one in booking.postings:
                 cell = bytes(one.cell)
-                cause = (one.reason, one.initiative) if one.reason or one.initiative else None
+                cause = cause_of(one.reason, one.initiative)
                 more.append((one.day, one.movement, one.amount, spread_of(cell), cell, cause))
             known = posted.get(booking.account)
             if known is None:

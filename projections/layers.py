@@ -51,7 +51,6 @@ class Layers(Struct, frozen=True):
         """As `shares_of`."""
         return _summed((one.shares(choice, day) for one in self.columns), NO_SHARES)
 
-
     def names(self) -> list[str]:
         """The accounts by place, in the order of `worth`; also those that a layer no longer holds for."""
         return [name for one in self.columns for name in one.names]

@@ -57,14 +57,9 @@ NONE: Final = Values()
 
 def held_on(account: str, items: Iterable[Item], notes: Iterable[AnyNote], currency: str, day: int) -> list[Held]:
     """The contracts of an account that have revenue as a day begins, in order of their names."""
-    posted: dict[str, list[Item]] = {}
-    for item in items:
-        (_, movement, cell, _), _ = item
-        if movement != "ahead" and cell.currency == currency:
-            posted.setdefault(cell.contract, []).append(item)
     agreed = [note for note in notes if type(note) is Agreed and note.day < day]
     held: list[Held] = []
-    for contract, own in sorted(posted.items()):
+    for contract, own in _by_contract(items, currency):
         labels, level = _labels_and_level(own, day)
         if level > 0:
             last = _last([note for note in agreed if note.contract == contract])
@@ -75,21 +70,26 @@ def held_on(account: str, items: Iterable[Item], notes: Iterable[AnyNote], curre
     return held
 
 
-def begun_within(
+def _begun_within(
     account: str, items: Iterable[Item], notes: Sequence[AnyNote], currency: str, start: int, until: int
 ) -> list[Held]:
     """The contracts of an account whose first day with revenue lies in `[start, until)`, as they are when it ends."""
-    own: dict[str, list[Item]] = {}
-    for item in items:
-        (_, movement, cell, _), _ = item
-        if movement != "ahead" and cell.currency == currency:
-            own.setdefault(cell.contract, []).append(item)
     held: list[Held] = []
-    for _, posted in sorted(own.items()):
+    for _, posted in _by_contract(items, currency):
         first = min([day for (day, _, _, _), amount in posted if amount > 0], default=until)
         if start <= first < until:
             held += held_on(account, posted, notes, currency, first + 1)
     return held
+
+
+def _by_contract(items: Iterable[Item], currency: str) -> list[tuple[str, list[Item]]]:
+    """What was posted to each contract in a currency, in order of their names."""
+    posted: dict[str, list[Item]] = {}
+    for item in items:
+        (_, movement, cell, _), _ = item
+        if movement != "ahead" and cell.currency == currency:
+            posted.setdefault(cell.contract, []).append(item)
+    return sorted(posted.items())
 
 
 def values_of(
@@ -106,7 +106,7 @@ def values_begun(
     groups_of: GroupsOf,
 ) -> dict[str, Values]:
     """The values of contracts whose first day with revenue lies in a window, with the labels of that day."""
-    return _summed((one for told in accounts for one in begun_within(*told, currency, *bounds)), groups_of)
+    return _summed((one for told in accounts for one in _begun_within(*told, currency, *bounds)), groups_of)
 
 
 def _summed(contracts: Iterable[Held], groups_of: GroupsOf) -> dict[str, Values]:

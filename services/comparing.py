@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Final
 
-from events.days import MONTH_PARTS, day_months_later, month_parts, text_of_day
+from events.days import MONTH_PARTS, day_months_later, month_parts
 from projections.basis import Details, Figure
 from services.questions import Question, QuestionError
-from services.rows import Answer
+from services.rows import Answer, in_order, span_of
 
 YEAR_MONTHS: Final = 12
 
@@ -35,9 +35,9 @@ def rows_compared(
 ) -> list[Answer]:
     """Rows with what they were before, both with their bounds; a group that one side lacks has nothing there."""
     nothing = {figure.name: figure.value(Details().basis("", {}, {}, {})) for figure in chosen}
-    sides = [(_span(bounds), {_group(row): row for row in rows}) for bounds, rows in (now, then)]
+    sides = [(span_of(bounds), {_group(row): row for row in rows}) for bounds, rows in (now, then)]
     found: list[Answer] = []
-    for group in sorted({*sides[0][1], *sides[1][1]}, key=lambda one: (not one, one)):
+    for group in in_order({*sides[0][1], *sides[1][1]}):
         (span, own), (span_then, earlier) = [(span, rows.get(group)) for span, rows in sides]
         named = (own or earlier or {}).get("group")
         found.append(
@@ -53,9 +53,3 @@ def rows_compared(
 
 def _group(row: Answer) -> str:
     return "".join(str(value or "") for value in row.get("group", {}).values())
-
-
-def _span(bounds: Sequence[int]) -> Answer:
-    if len(bounds) == 1:
-        return {"at": text_of_day(bounds[0])}
-    return {"from": text_of_day(bounds[0]), "until": text_of_day(bounds[1])}

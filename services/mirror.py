@@ -24,7 +24,7 @@ from projections.pages import ACCOUNTS, NOTES
 from projections.ranking import FIRST
 from projections.records import record_of_bytes
 from services.evidence import Evidence, evidence_from
-from services.ledgers.port import Ledger, LedgerError
+from services.ledgers.port import Chains, LedgerError
 from services.listing import rows_told
 from services.questions import Question
 from services.rows import Answer
@@ -69,7 +69,7 @@ class Mirrored(Struct, frozen=True):
 class Mirror:
     """The accounts of all partitions; begins empty and fills at the first question."""
 
-    def __init__(self, ledger: Ledger, views: Views, partitions: Sequence[int]) -> None:
+    def __init__(self, ledger: Chains, views: Views, partitions: Sequence[int]) -> None:
         self._parts = [_Part(ledger, views, partition) for partition in partitions]
 
     async def read(self, keys: Sequence[str]) -> Mirrored | None:
@@ -108,7 +108,7 @@ class _News(Struct, frozen=True):
 class _Part:
     """The accounts of one partition."""
 
-    def __init__(self, ledger: Ledger, views: Views, partition: int) -> None:
+    def __init__(self, ledger: Chains, views: Views, partition: int) -> None:
         self._ledger = ledger
         self._views = views
         self.partition: Final = partition

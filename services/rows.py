@@ -24,6 +24,13 @@ def in_order(groups: Iterable[str]) -> list[str]:
     return sorted(groups, key=lambda value: (not value, value))
 
 
+def span_of(bounds: Sequence[int]) -> Answer:
+    """What a row is about: a day, or a window."""
+    if len(bounds) == 1:
+        return {"at": text_of_day(bounds[0])}
+    return {"from": text_of_day(bounds[0]), "until": text_of_day(bounds[1])}
+
+
 def rows_of_bridge(found: dict[str, Buckets], question: Question, bounds: Sequence[int]) -> list[Answer]:
     """The bridge of every period and group, from the sums of each group."""
     found = _nonempty(found, question, len(bounds) - 1)
@@ -80,10 +87,7 @@ def rows_of_bases(
     bases: Mapping[str, Basis], question: Question, bounds: Sequence[int], chosen: Sequence[Figure]
 ) -> list[Answer]:
     """The figures of every group, from what they are computed from."""
-    if len(bounds) == 1:
-        span: Answer = {"at": text_of_day(bounds[0])}
-    else:
-        span = {"from": text_of_day(bounds[0]), "until": text_of_day(bounds[1])}
+    span = span_of(bounds)
     return [
         {**span, **_group(question, value), "figures": {one.name: one.value(bases[value]) for one in chosen}}
         for value in in_order(bases)

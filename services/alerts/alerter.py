@@ -15,7 +15,7 @@ from projections.happenings import Score
 from services import clock
 from services.alerts.cooling import Cooling
 from services.alerts.finding import Finder, Found, bytes_of_scores, scores_of_bytes
-from services.alerts.memory import MEMORY_KEYS, Memory
+from services.alerts.memory import MEMORY_KEYS, OPEN, Memory
 from services.alerts.outbox import DEAD, HELD, OUTBOX, Outbox, written
 from services.alerts.requests import Request
 from services.alerts.routing import State, escalation_id, on_the_way
@@ -29,8 +29,7 @@ FORMAT: Final = 1
 """The form of what is written; views of another form are built anew, as after a loss."""
 BOOK: Final = "book"
 SCORES: Final = "scores"
-OPEN: Final = "open"
-"""Keys of the views: what holds for the partition, answers by account, states that last by name."""
+"""Keys of the views: what holds for the partition, answers by account."""
 FIGURES: Final = "reviewed"
 DATES: Final = "foreseen"
 LOOKS: Final = (FIGURES, DATES)

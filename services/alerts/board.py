@@ -8,13 +8,13 @@ import msgspec
 from msgspec import Struct
 
 from events.days import text_of_moment
+from projections.rules import OF_OPERATION
 from services import clock
-from services.alerts.memory import ACKNOWLEDGED, ALERTS
+from services.alerts.memory import ACKNOWLEDGED, ALERTS, OPEN
 from services.alerts.outbox import DEAD, Outgoing, alert_of, outgoing_of_bytes
 from services.alerts.requests import ACKNOWLEDGEMENT, Acknowledgement, Request, Requests
 from services.views.port import Views
 
-OPEN: Final = "open"
 BY_MAX: Final = 100
 """The longest name of somebody who acknowledges, in characters."""
 
@@ -66,7 +66,8 @@ class _Event(Struct):
 
 
 _EVENT: Final = msgspec.json.Decoder(_Event)
-_LASTING: Final = ("figure", "input_stalled", "lag", "projection_behind")
+_LASTING: Final = ("figure", *OF_OPERATION)
+"""Kinds of alerts that tell of what may be over later."""
 
 
 class Board:

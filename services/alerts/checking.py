@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator
 from typing import Final, get_args
 
+from events.movements import BRIDGE_MOVEMENTS
 from projections.figures import CATALOGUE
 from projections.groups import CELL_NAMES
 from projections.rules import OF_OPERATION, On, Rule, Severity
@@ -11,7 +12,8 @@ from services.questions import nearest
 
 ON: Final = get_args(On)
 
-MOVEMENTS: Final = ("churn", "contraction", "expansion", "new", "reactivation")
+MOVEMENTS: Final = tuple(one for one in BRIDGE_MOVEMENTS if one != "transfer")
+"""What may be unusual about a day; a transfer comes to nothing."""
 RULE_KEYS: Final[dict[str, tuple[str, reading.Reader]]] = {
     "name": ("name", reading.text),
     "enabled": ("enabled", reading.yes),

@@ -18,6 +18,8 @@ ACKNOWLEDGED: Final = "acknowledged"
 ASKED: Final = "asked"
 MEMORY_KEYS: Final = (ALERTS, ACKNOWLEDGED, ASKED)
 """Keys of the views: alerts and their acknowledgements by id, requests that were taken over by their own."""
+OPEN: Final = "open"
+"""Key of the states that last: name -> the id of the alert that told of it."""
 ALERTS_MAX: Final = 5_000
 """How many alerts are kept to be shown; the oldest go first."""
 
@@ -94,10 +96,6 @@ class Memory:
             ACKNOWLEDGED: dict(self._acknowledged.items()),
             ASKED: dict.fromkeys(self._asked, b"1"),
         }
-
-    def is_acknowledged(self, alert_id: str) -> bool:
-        """Whether somebody looks after an alert."""
-        return alert_id in self._acknowledged
 
     def of_events(self, keys: Iterable[str]) -> list[str]:
         """The alerts behind which some events are."""

@@ -92,12 +92,10 @@ class Outbox:
         for one in [one for one in self._waiting.values() if one.due == HELD and alert_of(one.id) in gone]:
             self._change(OUTBOX, one, None)
 
-    def cancel(self, message_id: str) -> bool:
-        """Takes back a message wherever it was to go; whether it still waited."""
-        found = [one for one in self._waiting.values() if one.id == message_id and not one.attempts]
-        for one in found:
+    def cancel(self, message_id: str) -> None:
+        """Takes back a message wherever it was to go, unless it was tried already."""
+        for one in [one for one in self._waiting.values() if one.id == message_id and not one.attempts]:
             self._change(OUTBOX, one, None)
-        return bool(found)
 
     def resend(self, alert_id: str, now: int) -> None:
         """Sends what was given up of an alert again."""

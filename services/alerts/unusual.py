@@ -39,10 +39,10 @@ async def unusual_days(
                 wrong[rule.name] = error.message
                 break
             for group, days in _by_group(answer, rule.movement).items():
-                for now in days[-DAYS:]:
-                    alert = _alert(rule, currency, group, days, now, answer["as_of"]["position"], moment)
+                for one in days[-DAYS:]:
+                    alert = _alert(rule, currency, group, days, one, answer["as_of"]["position"], moment)
                     if alert is not None:
-                        found[rule.name, currency, *(text for _, text in group), text_of_day(now.day)] = alert
+                        found[rule.name, currency, *(text for _, text in group), text_of_day(one.day)] = alert
     return found, wrong
 
 

@@ -69,7 +69,8 @@ async def stated_of(tables: Tables, policy: Policy) -> dict[str, list[Fact]]:
     zone = zone_of(policy)
 
     def told(rows: Iterator[tuple[Any, ...]]) -> dict[str, list[Fact]]:
-        notes = {account: noted_after(None, some) for account, some in _stated(rows, policy).items()}
+        found, _ = _stated(rows, policy)
+        notes = {account: noted_after(None, some) for account, some in found.items()}
         return {account: facts for account, some in notes.items() if (facts := facts_in_force(some, zone))}
 
     return await tables.streamed(_STATEMENTS.format(within=""), told)
@@ -79,9 +80,8 @@ async def stated_compared(asked: Asked, hashes: Hashes, partition: int, within: 
     """Where what is kept of contracts differs from what the events `within` say; nothing is without a discount."""
 
     def told(rows: Iterator[tuple[Any, ...]]) -> dict[str, list[bytes]]:
-        seen: list[bool] = [False]
-        found = _stated(_looked_at(rows, asked.zone, seen), asked.genesis.policy)
-        return {"": [], **found} if seen[0] else {}
+        found, has_discounts = _stated(rows, asked.genesis.policy)
+        return {"": [], **found} if has_discounts else {}
 
     found = await asked.tables.streamed(_STATEMENTS.format(within=f" AND {within}"), told)
     due = {repr(account): noted_after(None, some).hex() for account, some in found.items()}
@@ -89,22 +89,15 @@ async def stated_compared(asked: Asked, hashes: Hashes, partition: int, within: 
     return [*differing(partition, STATED, live, due)]
 
 
-def _looked_at(
-    rows: Iterator[tuple[Any, ...]], zone: tzinfo | None, seen: list[bool]
-) -> Iterator[tuple[Any, ...]]:
-    """The rows as they are; afterwards `seen` tells whether any has a discount."""
-    for row in rows:
-        seen[0] = seen[0] or takes_off(row[2], zone)
-        yield row
-
-
-def _stated(rows: Iterator[tuple[Any, ...]], policy: Policy) -> dict[str, list[bytes]]:
-    """What events say about contracts, by account."""
+def _stated(rows: Iterator[tuple[Any, ...]], policy: Policy) -> tuple[dict[str, list[bytes]], bool]:
+    """What events say about contracts, by account; and whether any has a discount."""
     found: dict[str, list[bytes]] = {}
+    zone, has_discounts = zone_of(policy), False
     for account, seq, event in rows:
+        has_discounts = has_discounts or takes_off(event, zone)
         if note := stated(event, seq, policy):
             found.setdefault(account, []).append(note)
-    return found
+    return found, has_discounts
 
 
 async def items_of(tables: Tables, currency: str, accounts: frozenset[str] | None = None) -> dict[str, list[Item]]:

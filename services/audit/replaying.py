@@ -292,13 +292,14 @@ async def _details(asked: Asked, settled: _Settled, sources: set[Source]) -> Det
         answers = satisfaction_of(accounts, window_of_answers(question, currency, bounds))
     costs = costs_asked(notes.items(), question, currency, bounds) if "costs" in sources else {}
     contracts: dict[str, Values] = {}
-    if "contracts" in sources:
-        told = ((name, some, notes.get(name, [])) for name, some in (await items_of(asked.tables, currency)).items())
-        contracts = values_of(told, currency, bounds[-1], groups_asked(question))
     begun: dict[str, Values] = {}
-    if "begun" in sources:
-        told = ((name, some, notes.get(name, [])) for name, some in (await items_of(asked.tables, currency)).items())
-        begun = values_begun(told, currency, (bounds[0], bounds[-1]), groups_asked(question))
+    if not sources.isdisjoint(("contracts", "begun")):
+        posted = await items_of(asked.tables, currency)
+        told = [(name, some, notes.get(name, [])) for name, some in posted.items()]
+        if "contracts" in sources:
+            contracts = values_of(told, currency, bounds[-1], groups_asked(question))
+        if "begun" in sources:
+            begun = values_begun(told, currency, (bounds[0], bounds[-1]), groups_asked(question))
     discounts: dict[str, Discounts] = {}
     if "discounts" in sources:
         facts = await stated_of(asked.tables, asked.genesis.policy)

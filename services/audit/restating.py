@@ -27,6 +27,7 @@ from services.ledgers.port import Chains
 from services.moments import Known
 from services.questions import Question, QuestionError, bounds_for, window_of
 from services.reports import Answer, newest_day
+from services.rows import in_order
 from services.settings import Settings
 
 OPENING: Final = "opening"
@@ -115,8 +116,7 @@ async def _rows(asked: Asked, settled: _Asked) -> list[Answer]:
             _row(settled, value, row, committed, effects.get((value, row.start), _Effects([], 0)), told)
             for row, committed in zip(bridge_rows(settled.bounds, buckets), _committed(buckets), strict=True)
         ]
-    in_order = sorted(groups, key=lambda value: (not value, value))
-    return [rows[value][index] for index in range(len(settled.bounds) - 1) for value in in_order]
+    return [rows[value][index] for index in range(len(settled.bounds) - 1) for value in in_order(groups)]
 
 
 def _committed(buckets: Buckets) -> Iterable[int]:

@@ -116,6 +116,8 @@ def _print(alerts: "list[Shown]", more: int) -> None:
     from services.cli.tables import console_for_output
 
     console = console_for_output()
+    if not alerts:
+        console.print(Text("no alerts"))
     for one in alerts:
         by = f" by {one.acknowledged.by}" if one.acknowledged else ""
         console.print(Text(f"{one.time[:16].replace('T', ' ')}  {one.id}  {one.state}{by}", style="bold"))

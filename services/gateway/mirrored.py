@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Final
 
-from services.ledgers.port import Ledger
+from services.ledgers.port import Chains
 from services.reports import Reports
 from services.views.port import Views
 
@@ -13,7 +13,7 @@ LIBRARY: Final = "numpy"
 _log: Final = logging.getLogger("revledger")
 
 
-def keep_accounts(reports: Reports, ledger: Ledger, views: Views, partitions: Sequence[int]) -> None:
+def keep_accounts(reports: Reports, ledger: Chains, views: Views, partitions: Sequence[int]) -> None:
     """Has reports answer from a mirror of the views; where the library is not there, they go on without."""
     if find_spec(LIBRARY) is None:
         _log.warning("%s is not installed: figures that look at every account are slow", LIBRARY)

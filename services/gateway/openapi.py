@@ -237,9 +237,8 @@ def _acknowledgements() -> Json:
 def _answers() -> Json:
     amounts = _object(dict.fromkeys(("opening", *BRIDGE_MOVEMENTS, "closing"), _INTEGER), {"fx": _INTEGER})
     accounts = dict.fromkeys(("opening", "new", "reactivated", "churned", "transferred", "closing"), _INTEGER)
-    group = _GROUP
     row = {"from": _DAY, "until": _DAY, "mrr_minor": amounts, "accounts": _object(accounts)}
-    exact = {"group": group, "annual_e4": amounts}
+    exact = {"group": _GROUP, "annual_e4": amounts}
     values = {
         figure.name: {
             **_or_null(_INTEGER if figure.unit in ("minor", "accounts") else _STRING),
@@ -248,7 +247,7 @@ def _answers() -> Json:
         for figure in FIGURES
     }
     before = _object({"figures": _object({}, values)}, _SPAN)
-    figures = _object({"figures": _object({}, values)}, {**_SPAN, "group": group, "before": before})
+    figures = _object({"figures": _object({}, values)}, {**_SPAN, "group": _GROUP, "before": before})
     names = {"type": "array", "items": _STRING}
     return {
         "Report": {"anyOf": [_ref("Bridge"), _ref("Table")]},
@@ -256,8 +255,8 @@ def _answers() -> Json:
         "Bridge": _report("bridge", _object(row, exact)),
         "Figures": _report("figures", figures),
         "Replay": _report("replay", {"anyOf": [_object(_without_accounts(row), exact), figures]}),
-        "Restatement": _report("restate", _restated({**row, "annual_e4": amounts}, group)),
-        "Explanation": _report("explain", _explained(group)),
+        "Restatement": _report("restate", _restated({**row, "annual_e4": amounts})),
+        "Explanation": _report("explain", _explained()),
         "Names": _object(
             {
                 "currencies": names,
@@ -272,13 +271,13 @@ def _without_accounts(row: Json) -> Json:
     return {name: part for name, part in row.items() if name != "accounts"}
 
 
-def _restated(bridge_row: Json, group: Json) -> Json:
+def _restated(bridge_row: Json) -> Json:
     """A row of a restatement: that of a bridge, and the events behind it."""
     changes = {"type": "object", "additionalProperties": _INTEGER}
     more = _object({"events": _INTEGER, "changes": changes, "mrr_minor": changes})
     committed = _object({"annual_e4": _INTEGER, "mrr_minor": _INTEGER})
     events = {"type": "array", "items": _object({**_event_told(), "changes": changes, "mrr_minor": changes})}
-    return _object({**bridge_row, "committed": committed, "events": events}, {"group": group, "more": more})
+    return _object({**bridge_row, "committed": committed, "events": events}, {"group": _GROUP, "more": more})
 
 
 def _event_told() -> Json:
@@ -288,7 +287,7 @@ def _event_told() -> Json:
     return {**texts, "contract": _or_null(_STRING), "time": moment, "effective": _DAY, "recorded_at": moment, **place}
 
 
-def _explained(group: Json) -> Json:
+def _explained() -> Json:
     """A row of an explanation: the figure, its parts, their accounts, their postings."""
     amount = dict.fromkeys(("annual_e4", "mrr_minor"), _INTEGER)
     sums = {"count": _INTEGER, **amount}
@@ -307,7 +306,7 @@ def _explained(group: Json) -> Json:
     words = dict.fromkeys(("unit", "definition", "formula", "worked"), _STRING)
     return _object(
         {"value": value, **words, "parts": {"type": "array", "items": part}},
-        {"at": _DAY, "from": _DAY, "until": _DAY, "group": group},
+        {"at": _DAY, "from": _DAY, "until": _DAY, "group": _GROUP},
     )
 
 

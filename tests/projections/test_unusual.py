@@ -4,7 +4,7 @@ import pytest
 
 from projections.unusual import FIRST, SAME_MAX, SAME_MIN, Day, kind_of, unusual
 from tests.model.days import day_of
-from tests.projections.days import made_up
+from tests.projections.days import made_up, told
 
 WEDNESDAY = day_of("2024-04-24")
 """For 24 weeks before it no Wednesday was a first of a month."""
@@ -61,10 +61,6 @@ def test_the_latest_days_of_a_kind_count() -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_storms_are_found_and_ordinary_days_are_not(seed: int) -> None:
     days, planted = made_up(seed)
-    found = {
-        now.day
-        for place, now in enumerate(days)
-        if place >= 380 and now.amount * 500 >= now.opening and unusual(days[place - 380 : place], now, 3)
-    }
+    found = told(days, 3)
     assert len(found - planted) <= 1, "precision"
     assert len(found & planted) >= 7, "recall"
