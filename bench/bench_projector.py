@@ -11,6 +11,7 @@ from typing import Final
 from bench.commands import scratch
 from bench.results import record
 from bench.streams import contracts
+from events.block import Block
 from events.policy import Policy
 from services.accounts import Accounts
 from services.demo import demo_events
@@ -33,13 +34,17 @@ def main() -> None:
     streams.clear()
     gc.freeze()
     gc.set_threshold(200_000, 50, 1_000)  # as the process has it that does nothing but project
-    runs: dict[str, list[float]] = {name: [] for name in ledgers}
+    runs: dict[str, list[float]] = {name: [] for name in (*ledgers, "bare")}
     for _ in range(RUNS):
         for name, ledger in ledgers.items():
             runs[name].append(asyncio.run(projected(ledger)))
+        runs["bare"].append(asyncio.run(projected(ledgers["demo"], MovementsOnly)))
     unit = "entries/s of CPU time"
     demo = "ledger entries of the made-up company, blocks in memory to Redis"
     record("projecting-demo", f"projecting {demo}", runs["demo"], unit, "at least", TARGET)
+    costs = [(1 - one / without) * 100 for one, without in zip(runs["demo"], runs["bare"], strict=True)]
+    what = "of the projector's throughput that answers, costs and terms take (the made-up company)"
+    record("projecting-notes", f"part {what}", costs, "%", "at most", 30)
     only = "ledger entries of contracts (signed, two upgrades, cancelled), blocks in memory to Redis"
     record("projecting-contracts", f"projecting {only}", runs["contracts"], unit, "at least", TARGET)
 
@@ -54,14 +59,21 @@ async def written(raws: Sequence[bytes]) -> Ledger:
     return ledger
 
 
-async def projected(ledger: Ledger) -> float:
+class MovementsOnly(Projector):
+    """A projector that looks at postings only: no answers, costs or terms."""
+
+    def _noted(self, block: Block) -> list[bytes]:
+        return [b""] * len(block.entries)
+
+
+async def projected(ledger: Ledger, kind: type[Projector] = Projector) -> float:
     """Entries a second of CPU time of this process, from empty views to the end of the ledger."""
     tail = await ledger.tail(0)
     assert tail is not None
     with scratch() as directory:
         async with embedded_valkey(Path(directory)) as socket:
             views = redis_views(socket)
-            projector = Projector(ledger, views)
+            projector = kind(ledger, views)
             await projector.start()
             gc.collect()
             began = time.process_time()
