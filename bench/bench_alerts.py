@@ -16,6 +16,7 @@ from typing import Any, Final
 from bench.bench_bridge import serving
 from bench.bench_projector import written
 from bench.commands import scratch
+from bench.connections import BATCH_TYPE, EVENT_TYPE, Connection
 from bench.results import record
 from services.alerts.alerter import Alerter
 from services.alerts.routing import State
@@ -37,8 +38,6 @@ MANY_RULES: Final = 1_000
 ENTRIES: Final = 50_000
 SECRET: Final = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 SENDERS: Final = 32
-BATCH_TYPE: Final = "application/cloudevents-batch+json"
-EVENT_TYPE: Final = "application/cloudevents+json"
 LOSS_TYPE: Final = "revledger.contract.cancelled.v1"
 
 
@@ -127,14 +126,14 @@ async def _load(url: str) -> dict[str, float]:
     accounts = RATE * SECONDS // LOSSES
     signed = [_event("signed", f"s{number}", number) for number in range(2 * accounts)]
     waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-    senders = [_Sender(url) for _ in range(SENDERS)]
+    senders = [Connection(url) for _ in range(SENDERS)]
     for start in range(0, len(signed), 500):
-        await senders[0].send(json.dumps(signed[start : start + 500]).encode(), BATCH_TYPE)
+        await senders[0].post("/v1/events", json.dumps(signed[start : start + 500]).encode(), BATCH_TYPE)
 
-    async def work(sender: _Sender) -> None:
+    async def work(sender: Connection) -> None:
         while True:
             event = await waiting.get()
-            await sender.send(json.dumps(event).encode(), EVENT_TYPE)
+            await sender.post("/v1/events", json.dumps(event).encode(), EVENT_TYPE)
             if event["type"] == LOSS_TYPE:
                 acknowledged[event["subject"]] = time.perf_counter()
             waiting.task_done()
@@ -154,27 +153,6 @@ async def _load(url: str) -> dict[str, float]:
     if seconds > SECONDS * 1.1:
         print(f"{RATE * SECONDS:,} events took {seconds:.1f} s instead of {SECONDS}: too busy a machine for the rate")
     return acknowledged
-
-
-class _Sender:
-    """One connection that sends requests one after the other; plainer than a client, and as quick as the load needs."""
-
-    def __init__(self, url: str) -> None:
-        self._host, _, port = url.removeprefix("http://").partition(":")
-        self._port = int(port)
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def send(self, body: bytes, media_type: str) -> None:
-        """Returns once the answer is there."""
-        if self._streams is None:
-            self._streams = await asyncio.open_connection(self._host, self._port)
-        reader, writer = self._streams
-        lines = ("POST /v1/events HTTP/1.1", "host: x", f"content-type: {media_type}", f"content-length: {len(body)}")
-        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
-        answer = await reader.readuntil(b"\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 200"), answer
-        size = next(int(line[15:]) for line in answer.lower().split(b"\r\n") if line.startswith(b"content-length:"))
-        await reader.readexactly(size)
 
 
 def _upgrade(number: int, accounts: int) -> dict[str, Any]:

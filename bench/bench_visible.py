@@ -7,11 +7,11 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Final
 
-import httpx
 import msgspec
 
 from bench.bench_bridge import serving
 from bench.commands import scratch
+from bench.connections import EVENT_TYPE, Connection
 from bench.results import record
 from services.demo import demo_events
 
@@ -19,7 +19,6 @@ RATE: Final = 200
 SECONDS: Final = 20
 RUNS: Final = 5
 TARGET_MS: Final = 50
-EVENT_TYPE: Final = {"content-type": "application/cloudevents+json"}
 
 
 def main() -> None:
@@ -61,7 +60,8 @@ class _Run:
     """Senders at a steady rate, and one poller that notes when each height was first reflected."""
 
     def __init__(self, url: str, raws: list[bytes]) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=30, limits=httpx.Limits(max_connections=50))
+        self._url = url
+        self._idle: list[Connection] = []
         self._raws = raws
         self._sent: dict[int, list[float]] = {}
         self._acks: list[float] = []
@@ -71,33 +71,33 @@ class _Run:
 
     async def run(self) -> tuple[list[float], list[float]]:
         """Sends everything, then waits until the last height is reflected."""
-        async with self._client:
-            polling = asyncio.create_task(self._poll())
-            began = time.perf_counter()
-            sending = []
-            for number, raw in enumerate(self._raws):
-                await asyncio.sleep(max(0.0, began + number / RATE - time.perf_counter()))
-                sending.append(asyncio.create_task(self._send(raw)))
-            await asyncio.gather(*sending)
-            self._is_all_sent = True
-            await polling
+        polling = asyncio.create_task(self._poll())
+        began = time.perf_counter()
+        sending = []
+        for number, raw in enumerate(self._raws):
+            await asyncio.sleep(max(0.0, began + number / RATE - time.perf_counter()))
+            sending.append(asyncio.create_task(self._send(raw)))
+        await asyncio.gather(*sending)
+        self._is_all_sent = True
+        await polling
         return self._acks, self._visible()
 
     async def _send(self, raw: bytes) -> None:
         began = time.perf_counter()
-        answer = await self._client.post("/v1/events", content=raw, headers=EVENT_TYPE)
+        connection = self._idle.pop() if self._idle else Connection(self._url)
+        answer = await connection.post("/v1/events", raw, EVENT_TYPE)
         self._acks.append((time.perf_counter() - began) * 1_000)
-        assert answer.status_code == 200, answer.text
-        height = msgspec.json.decode(answer.content)["position"]["height"]
+        self._idle.append(connection)
+        height = msgspec.json.decode(answer)["position"]["height"]
         self._sent.setdefault(height, []).append(began)
         self._height = max(self._height, height)
 
     async def _poll(self) -> None:
         """Asks for a figure over and over, to the last event; the time that counts is when the answer is there."""
-        height = -1
+        height, connection = -1, Connection(self._url)
         while not (self._is_all_sent and height >= self._height):
-            answer = await self._client.get("/v1/figures?figures=mrr_minor&currency=USD")
-            height = int(msgspec.json.decode(answer.content)["as_of"]["position"]["0"])
+            answer = await connection.get("/v1/figures?figures=mrr_minor&currency=USD")
+            height = int(msgspec.json.decode(answer)["as_of"]["position"]["0"])
             self._reflected.append((time.perf_counter(), height))
             await asyncio.sleep(0.002)
 
