@@ -1,4 +1,4 @@
-"""The page of five conventions says what comes out: its company, its commands, its numbers."""
+"""The page of six conventions says what comes out: its company, its commands, its numbers."""
 
 import io
 import json
@@ -18,7 +18,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 PAGE: Final = ROOT / "docs" / "conventions.md"
 FILES: Final = ROOT / "docs" / "conventions"
 JOURNAL: Final = ROOT / "tests" / "journals" / "conventions.journal"
-NAMES: Final = ("chartmogul", "profitwell", "stripe", "paddle", "maxio")
+NAMES: Final = ("chartmogul", "profitwell", "stripe", "paddle", "maxio", "baremetrics")
 WINDOW: Final = ("--from", "2025-01-01", "--until", "2025-06-01")
 COLUMNS: Final = ("new", "reactivation", "expansion", "contraction", "churn", "closing")
 
