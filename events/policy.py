@@ -9,6 +9,9 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec.structs import fields
 
+Counted = Literal["net", "forever_only", "list"]
+"""Which discounts lower the level: all of them, those without an end, or none."""
+
 
 class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """The choices that are in force; those left at their default are not part of the hash.
@@ -24,7 +27,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     version: Annotated[int, msgspec.Meta(ge=1, le=2**31)] = 1
     zone: str = "UTC"
     churn: Literal["effective", "notice"] = "effective"
-    discounts: Literal["net", "forever_only", "list"] = "net"
+    discounts: Counted = "net"
     paused: Literal["zero", "full"] = "zero"
     free_accounts: Literal["inactive", "active"] = "inactive"
     reactivation_days: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None

@@ -11,7 +11,7 @@ from msgspec import Struct
 from events import vocabulary as v
 from events.days import FIRST_DAY, day_of_text
 from events.money import VALUE_MAX, annual_e4, percent_of_text
-from events.policy import Policy, Rules
+from events.policy import Counted, Policy, Rules
 from events.refusals import Refused
 
 Steps = tuple[tuple[int, int], ...]
@@ -86,14 +86,12 @@ def priced_lines(lines: tuple[v.Line, ...], rules: Rules) -> tuple[PricedLine, .
     )
 
 
-def taken_off(lines: tuple[v.Line, ...], zone: tzinfo | None) -> tuple[PricedLine, ...]:
-    """What discounts take off each recurring line: its list value less its net value, whatever the policy counts.
+def taken_off(lines: tuple[v.Line, ...], zone: tzinfo | None, counted: Counted = "net") -> tuple[PricedLine, ...]:
+    """What discounts take off each recurring line, by default all of them: its list value less its net value.
 
     Lines that no discount lowers are left out.
     """
-    listed, net = (
-        priced_lines(lines, Rules(Policy(discounts=counted), zone)) for counted in ("list", "net")
-    )
+    listed, net = (priced_lines(lines, Rules(Policy(discounts=one), zone)) for one in ("list", counted))
     found: list[PricedLine] = []
     for full, low in zip(listed, net, strict=True):
         days = sorted({day for day, _ in (*full.steps, *low.steps)})

@@ -19,7 +19,7 @@ from events.bookkeeping import standings
 from events.days import LAST_DAY
 from events.envelope import event_of, json_of_event
 from events.facts import REDUCERS, Fact, notice_of
-from events.policy import Policy, Rules
+from events.policy import Counted, Policy, Rules
 from events.pricing import PricedLine, taken_off
 from events.timeline import Level
 
@@ -119,17 +119,17 @@ def takes_off(raw: bytes, zone: tzinfo | None) -> bool:
     return type(said) in _KINDS and bool(_off(_lines(said.data), zone))
 
 
-def facts_in_force(notes: bytes, zone: tzinfo | None) -> list[Fact]:
+def facts_in_force(notes: bytes, zone: tzinfo | None, counted: Counted = "net") -> list[Fact]:
     """The facts of an account that nobody took back, in order, their lines worth what discounts take off them.
 
-    None at all where no line has a discount.
+    All discounts, or those that are `counted`. No facts at all where no line has a discount.
     """
     every = _NOTES.decode(notes)
     if not any(type(note) is Stated and note.said.lines for note in every):
         return []
     gone = {(note.source, note.id) for note in every if type(note) is Withdrawn}
     kept = [note for note in every if type(note) is Stated and (note.source, note.id) not in gone]
-    return sorted([fact for note in kept for fact in _facts(note, zone)], key=attrgetter("order"))
+    return sorted([fact for note in kept for fact in _facts(note, zone, counted)], key=attrgetter("order"))
 
 
 def spans_of(facts: Iterable[Fact]) -> Iterator[Span]:
@@ -165,18 +165,18 @@ def _decoded(raw: bytes) -> Any:
         return _SAID.decode(json_of_event(event_of(raw)))
 
 
-def _off(lines: bytes | None, zone: tzinfo | None) -> tuple[PricedLine, ...]:
-    return taken_off(_LINES.decode(lines), zone) if lines else ()
+def _off(lines: bytes | None, zone: tzinfo | None, counted: Counted = "net") -> tuple[PricedLine, ...]:
+    return taken_off(_LINES.decode(lines), zone, counted) if lines else ()
 
 
-def _facts(note: Stated, zone: tzinfo | None) -> list[Fact]:
+def _facts(note: Stated, zone: tzinfo | None, counted: Counted) -> list[Fact]:
     """The fact of an event, behind the notice of it if that counts before."""
     said: Any = note.said
     lines, said.lines = said.lines, None if said.lines is None else ()
     fact = REDUCERS[v.EVENT_TYPES[STATED_TYPES[note.kind]]](_Bare(note.time, said), note.seq, Rules(zone=zone))
     assert fact is not None, "every type that is kept states something"
     if lines:
-        fact = replace(fact, lines=_off(lines, zone))
+        fact = replace(fact, lines=_off(lines, zone, counted))
     notice = notice_of(fact, Rules(Policy(churn="notice"))) if note.counts_early else None
     return [fact] if notice is None else [notice, fact]
 

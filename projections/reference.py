@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Final
 
 from projections.basis import Figure, Source
+from projections.columns import Table
 from projections.costs import COST_NAMES
 from projections.figures import FIGURES
+from projections.sales import SELLERS, Sales
 from projections.tables import TABLES
 
 EXAMPLES: Final[dict[str, tuple[str, str]]] = {
@@ -45,6 +47,17 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
     "fcr": ("2 of 3 resolved at once: 66.67 %", "the usual first contact resolution"),
 }
 """Figure -> a small example, and whose definition it is."""
+
+SOLD: Final = {
+    "new_mrr_minor": "the `new` of a bridge",
+    "new_accounts": "accounts that became new",
+    "acv_signed_minor": "as the figure, of the contracts whose first day with revenue lies in the window",
+    "discount_share": "what discounts take off these contracts over their terms / their value at list prices",
+    "nrr": "as the figure, of the revenue that each won: what another sells to the same account is none of it",
+    "cac_minor": "acquisition cost that names the value / new accounts; null where none of the window does",
+    "before_...": "the same a year before; `before` in the answer is its window",
+}
+"""Column of a table of what was sold -> what it tells."""
 
 _UNITS: Final = {
     "minor": "minor units of the currency, a whole number, half up",
@@ -109,8 +122,13 @@ def _tables() -> Iterator[str]:
         yield f"{table.definition}\n"
         if table.is_window:
             yield "Of a window (`--from`, `--until`) instead.\n"
-        if table.names:
+        if isinstance(table, Table) and table.names:
             yield f"`--where` takes {' and '.join(table.names)} too.\n"
         if table.every:
             yield f"`--every`: {', '.join(table.every)}.\n"
         yield f"Columns: {', '.join(column.name for column in table.columns)}\n"
+        if table is SELLERS:
+            yield from (f"- `{name}`: {meaning}" for name, meaning in SOLD.items())
+            yield ""
+        elif isinstance(table, Sales):
+            yield f"They are told as those of `{SELLERS.name}`.\n"

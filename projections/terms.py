@@ -59,7 +59,7 @@ def held_on(account: str, items: Iterable[Item], notes: Iterable[AnyNote], curre
     """The contracts of an account that have revenue as a day begins, in order of their names."""
     agreed = [note for note in notes if type(note) is Agreed and note.day < day]
     held: list[Held] = []
-    for contract, own in _by_contract(items, currency):
+    for contract, own in by_contract(items, currency):
         labels, level = _labels_and_level(own, day)
         if level > 0:
             last = _last([note for note in agreed if note.contract == contract])
@@ -75,14 +75,14 @@ def _begun_within(
 ) -> list[Held]:
     """The contracts of an account whose first day with revenue lies in `[start, until)`, as they are when it ends."""
     held: list[Held] = []
-    for _, posted in _by_contract(items, currency):
+    for _, posted in by_contract(items, currency):
         first = min([day for (day, _, _, _), amount in posted if amount > 0], default=until)
         if start <= first < until:
             held += held_on(account, posted, notes, currency, first + 1)
     return held
 
 
-def _by_contract(items: Iterable[Item], currency: str) -> list[tuple[str, list[Item]]]:
+def by_contract(items: Iterable[Item], currency: str) -> list[tuple[str, list[Item]]]:
     """What was posted to each contract in a currency, in order of their names."""
     posted: dict[str, list[Item]] = {}
     for item in items:

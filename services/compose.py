@@ -107,7 +107,7 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
             writer,
             projector,
             dead_letters,
-            Reports(ledger, views, policy.stamp, zone_of(policy), margin=policy.margin),
+            Reports(ledger, views, policy.stamp, zone_of(policy), margin=policy.margin, counted=policy.discounts),
             policy,
             alert_views,
             request_views,
@@ -129,7 +129,7 @@ async def reports_of(settings: Settings) -> AsyncIterator[Reports]:
     """The reports of a data directory, as `projection_of` finds its stores."""
     async with projection_of(settings) as (ledger, views):
         policy = policy_in_force(await _policy_of(ledger), settings.policy, settings.zone)
-        yield Reports(ledger, views, policy.stamp, zone_of(policy), margin=policy.margin)
+        yield Reports(ledger, views, policy.stamp, zone_of(policy), margin=policy.margin, counted=policy.discounts)
 
 
 @asynccontextmanager

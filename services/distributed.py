@@ -53,7 +53,8 @@ async def readers(settings: Settings) -> AsyncIterator[Readers]:
         views = views_of(settings)
         stack.push_async_callback(views.close)
         policy = genesis.policy
-        reports = Reports(ledger, views, policy.stamp, zone_of(policy), range(genesis.partitions), policy.margin)
+        chosen = (policy.stamp, zone_of(policy), range(genesis.partitions), policy.margin, policy.discounts)
+        reports = Reports(ledger, views, *chosen)
         yield Readers(ledger, views, reports, genesis)
 
 

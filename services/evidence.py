@@ -9,6 +9,7 @@ from msgspec import Struct
 from events.days import text_of_moment
 from events.facts import Fact
 from events.notes import AnyNote, notes_in_force
+from events.policy import Counted
 from events.stated import facts_in_force
 from projections.buckets import Buckets, buckets_of
 from projections.groups import CONTRACT_NAMES, GroupsOf, selected_groups
@@ -100,11 +101,22 @@ class Evidence(Struct, frozen=True):
                 notes = noted.get(account)
                 yield account.decode(), [] if notes is None else notes_in_force(notes), record_of_bytes(data)
 
-    def stated(self, zone: tzinfo | None) -> Iterator[tuple[str, list[Fact]]]:
-        """The accounts that ever had a discount, with their facts; the lines of these are worth what it takes off."""
+    def everyone(self) -> Iterator[tuple[str, list[AnyNote], Record]]:
+        """All accounts with what is noted of them and what was posted to them, and the book."""
+        for noted, posted in zip(self.hashes[NOTES], self.hashes[ACCOUNTS], strict=True):
+            for account in {**posted, **noted}:
+                notes, record = noted.get(account), posted.get(account)
+                told = [] if notes is None else notes_in_force(notes)
+                yield account.decode(), told, NOTHING if record is None else record_of_bytes(record)
+
+    def stated(self, zone: tzinfo | None, counted: Counted = "net") -> Iterator[tuple[str, list[Fact]]]:
+        """The accounts that ever had a discount, with their facts; the lines of these are worth what it takes off.
+
+        What all discounts take off, or those that are `counted`.
+        """
         for fields in self.hashes[STATED]:
             for account, data in fields.items():
-                if facts := facts_in_force(data, zone):
+                if facts := facts_in_force(data, zone, counted):
                     yield account.decode(), facts
 
     def counts(self) -> dict[str, int]:

@@ -10,10 +10,12 @@ from events.notes import AnyNote
 from projections.columns import CAUSE_NAMES, Asked, Row, Table, Told
 from projections.groups import value_of
 from projections.records import Key
+from projections.sales import Sales
 from projections.satisfaction import Item
-from projections.tables import TABLES
+from projections.tables import LISTS, TABLES
 from services.questions import Question, QuestionError, nearest, window_of
 from services.rows import Answer, in_order
+from services.selling import bounds_of_sales
 
 ROWS_MAX = 100
 """How many rows are told where nobody says how many."""
@@ -33,10 +35,12 @@ def question_of_labels(name: str, question: Question) -> Question:
 
 def bounds_of_table(name: str, question: Question, newest_day: int) -> tuple[int, int]:
     """The window a table is of, or twice the day it is as of; raises QuestionError."""
-    if TABLES[name].is_window:
+    table = TABLES[name]
+    if table.is_window:
         if question.at is not None:
             raise QuestionError("at", f"{name} is about a window: ask with from and until")
-        return window_of(question, newest_day)
+        bounds = window_of(question, newest_day)
+        return bounds_of_sales(table, question, bounds) if isinstance(table, Sales) else bounds
     if question.start is not None or question.until is not None:
         raise QuestionError("from", f"{name} is about a day: ask with at or on")
     day = newest_day + 1 if question.at is None else question.at
@@ -54,7 +58,7 @@ def listed(
 
     Grouped, it has the rows of each value in turn, as many of each as are told of the whole, and of as many values.
     """
-    table, (start, day) = TABLES[name], bounds
+    table, (start, day) = LISTS[name], bounds
     asked = Asked(currency, day, start, question.every)
     fitting = _fitting(table, accounts, question, currency)
     if question.by is None:
@@ -76,7 +80,7 @@ def listed(
 
 def rows_told(name: str, rows: Sequence[Row], count: int, question: Question, bounds: tuple[int, int]) -> Answer:
     """The same from the rows, or the first of so many: as many as are told, and as its warning looks at."""
-    table = TABLES[name]
+    table = LISTS[name]
     return _answer(table, _first(table, rows, question), count, bounds, table.warned(rows))
 
 

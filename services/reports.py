@@ -11,12 +11,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from events.days import day_of_moment
+from events.policy import Counted
 from projections.basis import Figure, Source, details_of
 from projections.conversion import Converter
 from projections.figures import CATALOGUE, FIGURES
 from projections.groups import CELL_NAMES
 from projections.pages import ACCOUNTS, BOOK, NOTES, STATED
 from projections.periods import PeriodError
+from projections.tables import SALES
 from projections.tally import EVERY
 from services import clock
 from services.comparing import bounds_before, rows_compared
@@ -48,6 +50,7 @@ from services.moments import Known, known_at
 from services.projector import Projector
 from services.questions import Moment, Question, QuestionError, bounds_for, nearest, window_of
 from services.rows import Answer, rows_of_bridge, rows_of_figures
+from services.selling import sold, sources_told
 from services.views.memory import memory_views
 from services.views.port import Views
 
@@ -71,6 +74,7 @@ class Reports:
         zone: tzinfo | None = None,
         partitions: Sequence[int] = (0,),
         margin: Fraction = Fraction(1),
+        counted: Counted = "net",
     ) -> None:
         self._ledger = ledger
         self._views = views
@@ -78,6 +82,7 @@ class Reports:
         self._zone = zone
         self._partitions = partitions
         self._margin = margin
+        self._counted: Final = counted
         self._mirror: Mirror | None = None
         self._known: OrderedDict[tuple[tuple[int, int], ...], Views] = OrderedDict()
         self._folding = asyncio.Lock()
@@ -153,6 +158,11 @@ class Reports:
         if mirrored is not None:
             found = await asyncio.to_thread(mirrored.table, name, question, currency, bounds[-1])
             return {**self._answer(name, currency, mirrored.evidence.as_of, None, []), **found}
+        if name in SALES:
+            evidence = await evidence_of(views, self._partitions, [ACCOUNTS, NOTES, STATED])
+            sources = await asyncio.to_thread(sources_told, evidence, self._zone, self._counted)
+            found = await asyncio.to_thread(sold, SALES[name], sources, question, currency, bounds)
+            return {**self._answer(name, currency, evidence.as_of, known, []), **found}
         evidence = await evidence_of(views, self._partitions, [ACCOUNTS, NOTES])
         accounts = ((account, record.items(), notes) for account, notes, record in evidence.told())
         found = await asyncio.to_thread(listed, name, accounts, question, currency, bounds)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from events.facts import Fact
 from events.notes import NOTED_TYPES, AnyNote, noted, noted_after, notes_told
-from events.policy import Policy
+from events.policy import Counted, Policy
 from events.stated import RETRACTION, STATED_TYPES, facts_in_force, stated, takes_off
 from events.timeline import Cell
 from events.upcasting import UPCASTERS
@@ -64,14 +64,17 @@ async def notes_compared(asked: Asked, hashes: Hashes, partition: int, within: s
     return [*differing(partition, NOTES, live, due)]
 
 
-async def stated_of(tables: Tables, policy: Policy) -> dict[str, list[Fact]]:
-    """The facts in force of every account that ever had a discount; the lines of these are worth what it takes off."""
+async def stated_of(tables: Tables, policy: Policy, counted: Counted = "net") -> dict[str, list[Fact]]:
+    """The facts in force of every account that ever had a discount; the lines of these are worth what it takes off.
+
+    What all discounts take off, or those that are `counted`.
+    """
     zone = zone_of(policy)
 
     def told(rows: Iterator[tuple[Any, ...]]) -> dict[str, list[Fact]]:
         found, _ = _stated(rows, policy)
         notes = {account: noted_after(None, some) for account, some in found.items()}
-        return {account: facts for account, some in notes.items() if (facts := facts_in_force(some, zone))}
+        return {account: facts for account, some in notes.items() if (facts := facts_in_force(some, zone, counted))}
 
     return await tables.streamed(_STATEMENTS.format(within=""), told)
 

@@ -4,7 +4,7 @@ Nothing of the live projection takes part, neither what it keeps nor how it adds
 and counted by DuckDB; only the formulas over sums are those of every report.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -14,10 +14,12 @@ from msgspec.structs import replace
 
 from events.block import Genesis
 from events.money import Exact
+from events.notes import AnyNote
 from events.policy import Policy
 from events.timeline import Cell
 from projections.basis import Details, Figure, Source
 from projections.buckets import Buckets, buckets_of
+from projections.columns import Told as TableTold
 from projections.concentration import Shares, shares_of_levels
 from projections.conversion import Converter, Holding
 from projections.discounts import Discounts
@@ -26,7 +28,9 @@ from projections.pages import Amount
 from projections.periods import PeriodError
 from projections.records import Key
 from projections.retention import Retention
+from projections.sales import Sources
 from projections.satisfaction import Satisfaction, satisfaction_of
+from projections.tables import SALES
 from projections.tally import EVERY
 from projections.terms import Values, values_begun, values_of
 from services.archive.manifests import Table
@@ -45,6 +49,7 @@ from services.moments import Known, known_now
 from services.questions import Question, QuestionError, bounds_for, window_of
 from services.reports import bounds_of_figures, chosen_figures, newest_day, sources_of
 from services.rows import Answer, rows_of_bridge, rows_of_figures
+from services.selling import sold
 from services.settings import Settings
 
 POSTINGS: Final[tuple[Table, ...]] = ("postings",)
@@ -186,8 +191,19 @@ async def replayed_table(
         bounds = bounds_of_table(name, question, newest_day(as_of, asked.zone))
         notes, items = await notes_of(asked.tables, asked.zone), await items_of(asked.tables, currency)
         accounts = ((account, some, notes.get(account, [])) for account, some in items.items())
-        found = listed(name, accounts, question, currency, bounds)
+        if name in SALES:
+            found = sold(SALES[name], await _sources(asked, accounts, notes), question, currency, bounds)
+        else:
+            found = listed(name, accounts, question, currency, bounds)
     return {**_answer(asked, currency, as_of, []), **found, "report": name}
+
+
+async def _sources(asked: Asked, told: Iterable[TableTold], notes: Mapping[str, Sequence[AnyNote]]) -> Sources:
+    """What tables of sales are worked out from."""
+    policy = asked.genesis.policy
+    off = await stated_of(asked.tables, policy)
+    deducted = off if policy.discounts == "net" else await stated_of(asked.tables, policy, policy.discounts)
+    return Sources(told, notes.items(), off, deducted)
 
 
 async def _check_names(asked: Asked, question: Question, settings: Settings | None) -> None:

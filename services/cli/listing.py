@@ -39,6 +39,12 @@ COMMANDS: Final = {
     "cohorts": "By month of first revenue: accounts and MRR that are still there after so many months. Month 0 is as"
     " the first period ends: kept is of all accounts that began in it (size), mrr_kept of the MRR as it ends.",
     "churn": "What was lost by month, reason and initiative: accounts that left, and revenue of those that stayed.",
+    **{
+        name: f"What each {by} sold in a window, beside the same a year before. A contract stays with the {by} of its"
+        " first day with revenue, whoever has it now."
+        for name, by in (("sellers", "owner"), ("campaigns", "campaign"), ("channels", "channel"))
+    },
+    "seasons": "What was sold in each quarter, beside the same quarter a year before.",
 }
 """Command -> its help: the definitions of `projections.tables`, which would take time to import here."""
 
@@ -71,7 +77,10 @@ def _command(name: str) -> Callable[..., None]:
     return table
 
 
-for _name in [name for name in COMMANDS if name not in ("cohorts", "churn")]:
+_OWN: Final = ("cohorts", "churn", "sellers", "campaigns", "channels", "seasons")
+"""Commands with options of their own."""
+
+for _name in [name for name in COMMANDS if name not in _OWN]:
     _shown = (f"revledger report {_name} --on 2024-12-31", f"revledger report {_name} --where segment=smb --format csv")
     report.command(_name, epilog=examples(*_shown))(_command(_name))
 
@@ -133,6 +142,59 @@ def churn(
         limit=str(limit),
     )
     show_table(run(_answered(settings_of(data), "churn", question, policy)), form)
+
+
+def _sales_command(name: str) -> Callable[..., None]:
+    def table(
+        start: From = None,
+        until: Until = None,
+        currency: Currency = None,
+        by: By = None,
+        where: Where = None,
+        known_at: KnownAt = None,
+        policy: PolicyFile = None,
+        limit: Limit = 100,
+        data: Data = None,
+        form: Form = "table",
+    ) -> None:
+        asked = {"start": start, "until": until, "currency": currency, "by": by, "where": where, "known_at": known_at}
+        question = question_from(**asked, limit=str(limit))
+        show_table(run(_answered(settings_of(data), name, question, policy)), form)
+
+    table.__doc__ = f"{COMMANDS[name]}\n\n    Without --from and --until: the last twelve months.\n    "
+    return table
+
+
+for _name in ("sellers", "campaigns", "channels"):
+    _examples = (
+        f"revledger report {_name} --from 2024-10-01 --until 2025-01-01",
+        f"revledger report {_name} --where segment=smb --limit 5",
+        f"revledger report {_name} --from 2024-10-01 --by region --format csv",
+    )
+    report.command(_name, epilog=examples(*_examples))(_sales_command(_name))
+
+
+@report.command(
+    help=f"{COMMANDS['seasons']}\n\n    Without --from and --until: the quarters of the last twelve months.",
+    epilog=examples("revledger report seasons", "revledger report seasons --every month --where owner=kim"),
+)
+def seasons(
+    start: From = None,
+    until: Until = None,
+    every: Annotated[str, typer.Option("--every", metavar="PERIOD", help="quarter, month or year.")] = "quarter",
+    currency: Currency = None,
+    by: By = None,
+    where: Where = None,
+    known_at: KnownAt = None,
+    policy: PolicyFile = None,
+    limit: Limit = 100,
+    data: Data = None,
+    form: Form = "table",
+) -> None:
+    """Each period beside the same a year before, the latest first."""
+    asked = {"start": start, "until": until, "currency": currency, "by": by, "where": where, "known_at": known_at}
+    question = question_from(**asked, every=every, limit=str(limit))
+    show_table(run(_answered(settings_of(data), "seasons", question, policy)), form)
 
 
 async def _answered(settings: "Settings", name: str, question: "Question", policy: "Path | None") -> "Answer":

@@ -15,6 +15,7 @@ from rich.text import Text
 from events.money import MINOR_DIGITS
 from events.movements import BRIDGE_MOVEMENTS
 from projections.figures import CATALOGUE
+from projections.sales import BEFORE
 from projections.tables import TABLES
 from services import shown
 from services.cli.triangles import TRIANGLES, ages_shown, lines_of
@@ -78,6 +79,9 @@ def print_table(answer: "Answer") -> None:
         console.print(part)
     if not answer["rows"]:
         _line(console, Text("nothing"))
+    if "before" in answer:
+        before = answer["before"]
+        _line(console, Text(f"before: the same from {before['from']} until {before['until']}"))
     if answer["more"]:
         _line(console, Text(f"and {shown.count(answer['more'])} more: --limit"))
     if "warning" in answer:
@@ -91,6 +95,7 @@ def _listed(console: Console, answer: "Answer", groups: list[str]) -> Iterator[T
     table, currency = TABLES[answer["report"]], answer["currency"]
     labels = [*takewhile(lambda column: column.unit in ("text", "day"), table.columns)]
     headers = [*groups, *[_name(column.name) for column in labels]]
+    sides = 2 if "before" in answer else 1
     named = [
         [
             *[shown.clipped(row["group"][name] or shown.NOTHING, GROUP_WIDTH_MAX) for name in groups],
@@ -99,11 +104,14 @@ def _listed(console: Console, answer: "Answer", groups: list[str]) -> Iterator[T
         for row in answer["rows"]
     ]
     columns = [
-        Column(_name(one.name), [_cell(row[one.name], one.unit, currency) for row in answer["rows"]])
+        Column(
+            "before" if one.name.startswith(BEFORE) else _name(one.name),
+            [_cell(row[one.name], one.unit, currency) for row in answer["rows"]],
+        )
         for one in table.columns
         if one not in labels
     ]
-    yield from _stacked(console, headers, named, columns)
+    yield from _stacked(console, headers, named, columns, sides)
 
 
 def _triangles(console: Console, answer: "Answer", groups: list[str]) -> Iterator[Table | Text]:
@@ -308,13 +316,15 @@ def _table(headers: list[str], labels: list[list[str]], columns: Sequence[Column
     return table
 
 
-def _stacked(console: Console, headers: list[str], labels: list[list[str]], columns: list[Column]) -> Iterator[Table]:
-    """As many columns as fit beside the labels, then the next ones below."""
+def _stacked(
+    console: Console, headers: list[str], labels: list[list[str]], columns: list[Column], sides: int = 1
+) -> Iterator[Table]:
+    """As many columns as fit beside the labels, then the next ones below; `sides` of them always beside each other."""
     begun: list[Column] = []
-    for column in columns:
-        wider = _table(headers, labels, [*begun, column])
-        if begun and _width(console, wider) > console.width:
+    for place in range(0, len(columns), sides):
+        pair = columns[place : place + sides]
+        if begun and _width(console, _table(headers, labels, [*begun, *pair])) > console.width:
             yield _table(headers, labels, begun)
             begun = []
-        begun.append(column)
+        begun += pair
     yield _table(headers, labels, begun)

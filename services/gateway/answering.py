@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from events.money import MINOR_DIGITS
 from projections.columns import Table
-from projections.tables import TABLES
+from projections.sales import Sales
+from projections.tables import SALES, TABLES
 from services import clock
 from services.gateway.furthest import Furthest
 from services.gateway.ports import Served
@@ -23,7 +24,7 @@ from services.reports import Answer, Reports
 KEPT_MAX: Final = 64
 """How many answers are kept; each is a few kilobytes, or a few megabytes for thousands of groups."""
 
-def parameters_of_table(table: Table) -> tuple[str, ...]:
+def parameters_of_table(table: Table | Sales) -> tuple[str, ...]:
     """The parameters a table takes."""
     span = ("from", "until") if table.is_window else ("at", "on")
     return (*span, *(("every",) if table.every else ()), "currency", "by", "where", "known_at", "limit")
@@ -117,6 +118,8 @@ def answering(served: Served) -> list[HTTPRouteHandler]:
         question = question_asked(name, request)
         if name in TABLES and "limit" not in request.query_params:
             question = replace(question, limit=ROWS_MAX)
+        if name in SALES and SALES[name].every and "every" not in request.query_params:
+            question = replace(question, every=SALES[name].every[0])
         return json_response(await answers.answer(name, question))
 
     @get("/v1/figures")

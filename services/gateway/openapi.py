@@ -11,7 +11,7 @@ from projections.conversion import Convert
 from projections.figures import FIGURES
 from projections.parts import EXPLAINED, PARTS
 from projections.periods import Every
-from projections.tables import TABLES
+from projections.tables import LISTS, SALES, TABLES
 from services.gateway.answering import PARAMETERS_OF
 from services.gateway.openapi_alerts import ALERT_PATHS, ALERT_SCHEMAS
 from services.gateway.problems import CODES, MEDIA_TYPE, STATUS_OF_REFUSAL
@@ -26,7 +26,8 @@ _INTEGER: Final[Json] = {"type": "integer"}
 _STRING: Final[Json] = {"type": "string"}
 _UNREAD: Final[Json] = {"type": "integer", "description": "In the distributed form: events no writer has read yet."}
 _DAY: Final[Json] = {"type": "string", "format": "date"}
-_SPAN: Final[Json] = {"at": _DAY, "from": _DAY, "until": _DAY}
+_WINDOW: Final[Json] = {"from": _DAY, "until": _DAY}
+_SPAN: Final[Json] = {"at": _DAY, **_WINDOW}
 _GROUP: Final[Json] = {"type": "object", "additionalProperties": {"anyOf": [_STRING, {"type": "null"}]}}
 _YES: Final[Json] = {"enum": ["yes", "no"], "default": "yes"}
 _LIMIT: Final[Json] = {"type": "integer", "minimum": 0, "maximum": LIMIT_MAX, "default": LIMIT}
@@ -366,12 +367,15 @@ def _report(name: str, row: Json) -> Json:
 def _table() -> Json:
     """A table: the columns of all, each in those that have it."""
     kinds = {"minor": _INTEGER, "count": _or_null(_INTEGER), "list": {"type": "array", "items": _STRING}}
-    columns = [column for table in TABLES.values() for column in table.columns]
+    columns = [column for table in LISTS.values() for column in table.columns]
     told = {column.name: kinds.get(column.unit, _or_null(_STRING)) for column in columns}
+    kinds["minor"] = _or_null(_INTEGER)
+    columns = [column for table in SALES.values() for column in table.columns]
+    told |= {column.name: kinds.get(column.unit, _or_null(_STRING)) for column in columns}
     row = _object({}, {"group": _GROUP, **told})
     said: Json = {"report": {"enum": [*TABLES]}, "currency": _STRING, "policy": _STRING, "as_of": _ref("AsOf")}
     rows = {"type": "array", "items": row}
-    return _object({**said, "rows": rows, "more": _INTEGER}, {"warning": _STRING, **_SPAN})
+    return _object({**said, "rows": rows, "more": _INTEGER}, {"warning": _STRING, "before": _object(_WINDOW), **_SPAN})
 
 
 def _object(required: Json, optional: Json | None = None) -> Json:

@@ -5,16 +5,16 @@ from itertools import pairwise
 from typing import Any
 
 from tests.model.books import Cell, account_on, accounts_of, days_of_change, dims_of, facts_of, level_of_account
-from tests.model.choices import USUAL
+from tests.model.choices import USUAL, Choices
 from tests.model.contracts import CONTRACT, term_of
 from tests.model.days import Event, day_of, effective_day, months_between, months_later
 
 Span = tuple[int, int]
 
 
-def cells_on(facts: list[Event], name: str, currency: str, day: int) -> dict[Cell, int]:
+def cells_on(facts: list[Event], name: str, currency: str, day: int, choices: Choices = USUAL) -> dict[Cell, int]:
     """What the lines of a contract are worth a year on a day."""
-    cells = level_of_account(facts, account_on(facts, day), day, USUAL).items()
+    cells = level_of_account(facts, account_on(facts, day), day, choices).items()
     return {cell: amount for cell, amount in cells if cell.contract == name and cell.currency == currency}
 
 
@@ -45,7 +45,7 @@ def span_of(facts: list[Event], name: str, currency: str, day: int) -> Span:
 
 
 def worth_by_group(
-    facts: list[Event], asked: Any, account: str, name: str, day: int
+    facts: list[Event], asked: Any, account: str, name: str, day: int, choices: Choices = USUAL
 ) -> tuple[Span, dict[str, Fraction]]:
     """What a contract is worth over the term that a day is in, in minor units, by group."""
     start, end = span = span_of(facts, name, asked.currency, day)
@@ -55,7 +55,7 @@ def worth_by_group(
     sums: dict[str, Fraction] = {}
     for first, following in pairwise(cuts):
         months = months_between(start, following) - months_between(start, first)
-        for cell, amount in cells_on(facts, name, asked.currency, first).items():
+        for cell, amount in cells_on(facts, name, asked.currency, first, choices).items():
             group = asked.group(account, cell._replace(dims=dims))
             if group is not None:
                 sums[group] = sums.get(group, Fraction(0)) + Fraction(amount, 120_000) * months

@@ -5,7 +5,7 @@ from typing import Any
 from events.notes import noted, noted_after, notes_in_force
 from projections.columns import Asked, Told
 from projections.periods import Every
-from projections.tables import TABLES
+from projections.tables import LISTS
 from tests.model.days import Event, day_of
 from tests.model.notation import fact, line
 from tests.projections.folding import bookings_of, projected
@@ -45,7 +45,7 @@ def table(name: str, day: str, *history: Event, every: Every = "month") -> list[
         (account, list(views.record(account).items()), notes_in_force(notes.get(account, noted_after(None, []))))
         for account in views.records
     ]
-    return TABLES[name].rows(told, Asked("USD", day_of(day), 0, every))
+    return LISTS[name].rows(told, Asked("USD", day_of(day), 0, every))
 
 
 def columns(rows: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:

@@ -1,6 +1,6 @@
 """Portfolio: what its tables list, worked out by hand."""
 
-from projections.tables import TABLES
+from projections.tables import LISTS
 from tests.projections.tabled import columns, table
 
 
@@ -13,7 +13,7 @@ def test_concentration_adds_up_and_warns_of_three_that_make_most() -> None:
         (4, "d", 100, "0.09090909"),
     ]
     assert [row["share_so_far"] for row in rows][1:] == ["0.81818182", "0.90909091", "1.00000000"]
-    warned = TABLES["concentration"].warned
+    warned = LISTS["concentration"].warned
     assert warned(rows) == "three accounts make more than half of the revenue"
     assert warned(rows[:3]) is None
     assert warned([{"share_so_far": f"0.{n}0000000"} for n in (1, 3, 5, 7)]) is None

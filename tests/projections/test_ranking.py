@@ -9,7 +9,7 @@ from projections.groups import Choice
 from projections.layers import Layers
 from projections.ranking import FIRST
 from projections.records import Record
-from projections.tables import TABLES
+from projections.tables import LISTS
 from services.details import RANKED
 from services.listing import listed, rows_told
 from services.questions import Question
@@ -51,4 +51,4 @@ def test_first_rows_are_those_of_the_table(
     layers = layers.changed({account: made[account] for account in [*made][:3]}, vocabulary)
     first = FIRST[name](layers, Choice("USD", None, dict(where)), day + 70, limit)
     assert rows_told(name, first.rows, first.count, question, bounds) == expected
-    assert TABLES[name].warned(first.rows) == expected.get("warning")
+    assert LISTS[name].warned(first.rows) == expected.get("warning")

@@ -39,7 +39,7 @@ async def test_live_is_replay(events: list[Event], day: int, data: st.DataObject
         span = {"from": text(FIRST_DAY), "until": text(FIRST_DAY + max(1, day))}
         asked = {"currency": "USD", "known_at": moment, "limit": "1000", "every": every, "where": where}
         asked |= span if table.is_window else {"at": text(FIRST_DAY + day)}
-        by = data.draw(st.sampled_from((None, "plan", "contract", "owner")))
+        by = data.draw(st.sampled_from([one for one in (None, "plan", "contract", "owner") if one not in table.names]))
         question = question_of(parameters(asked | ({} if by is None else {"by": by})))
         live = await books.reports.table(name, question)
         assert await replayed_table(books.ledger, genesis, name, question) == live

@@ -46,6 +46,8 @@ def without_age(answer: Answer) -> Answer:
         ("/v1/reports/concentration", "currency=USD&limit=100"),
         ("/v1/reports/cohorts", "currency=USD&at=2024-03-01&limit=100&where=plan%3Dpro"),
         ("/v1/reports/cohorts", "currency=USD&at=2024-03-01&limit=100&by=plan&every=quarter"),
+        ("/v1/reports/sellers", "currency=USD&from=2024-01-01&until=2024-04-01&by=plan&limit=100"),
+        ("/v1/reports/seasons", "currency=USD&every=quarter&limit=100"),
         ("/v1/figures", "currency=USD"),
         ("/v1/figures", "currency=USD&at=2024-02-01&figures=mrr_minor,accounts&figures=arpa_minor"),
         ("/v1/figures", "currency=USD&on=2024-01-31&by=plan"),
@@ -92,6 +94,9 @@ def test_answers_are_those_of_the_reports(service: Service, path: str, query: st
         ("/v1/reports/risk?currency=USD&from=2024-03-01", "from"),
         ("/v1/reports/risk?currency=USD&every=year", "every"),
         ("/v1/reports/cohorts?currency=USD&every=day", "every"),
+        ("/v1/reports/seasons?currency=USD&every=day", "every"),
+        ("/v1/reports/sellers?currency=USD&by=owner", "by"),
+        ("/v1/reports/channels?currency=USD&at=2024-03-01", "at"),
     ],
 )
 def test_what_cannot_be_answered_names_its_parameter(service: Service, path: str, parameter: str) -> None:
@@ -99,6 +104,12 @@ def test_what_cannot_be_answered_names_its_parameter(service: Service, path: str
     problem = answer.json()
     assert (answer.status_code, problem["code"], problem["parameter"]) == (400, "invalid_parameter", parameter)
     assert problem["detail"]
+
+
+def test_seasons_are_told_by_quarter_where_nobody_says(service: Service) -> None:
+    rows = ask(service, "/v1/reports/seasons?currency=USD").json()["rows"]
+    assert all("-Q" in row["period"] for row in rows)
+    assert len(rows) >= 4
 
 
 def test_an_unknown_report_is_not_found(service: Service) -> None:

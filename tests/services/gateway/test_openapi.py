@@ -98,6 +98,7 @@ def test_its_schemas_hold_for_answers(client: httpx.Client) -> None:
         "Table": "/v1/reports/concentration?currency=USD&limit=1",
         "Report": "/v1/reports/cohorts?currency=USD&every=quarter&by=plan",
         "Window": "/v1/reports/churn?currency=USD&where=reason%3Dprice",
+        "Sold": "/v1/reports/sellers?currency=USD&by=plan",
         "Figures": "/v1/figures?from=2024-01-01&until=2025-01-01&currency=USD&known_at=0:1&by=plan",
         "Compared": "/v1/figures?from=2024-01-01&until=2024-02-01&currency=USD&compare=year",
         "Replay": "/v1/reports/replay?by=plan&currency=USD&accounts=no&policy=churn%3D%27notice%27",
@@ -111,5 +112,5 @@ def test_its_schemas_hold_for_answers(client: httpx.Client) -> None:
         "Problem": "/v1/figures?currency=X",
     }.items():
         answer = client.get(path).json()
-        is_of = {"Converted": "Bridge", "Compared": "Figures", "Window": "Table"}.get(schema, schema)
+        is_of = {"Converted": "Bridge", "Compared": "Figures", "Window": "Table", "Sold": "Table"}.get(schema, schema)
         assert conforms(is_of, answer), (schema, answer)
