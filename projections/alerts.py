@@ -133,9 +133,9 @@ class _Subject(Struct, frozen=True):
 _SUBJECT: Final = msgspec.json.Decoder(_Subject)
 
 
-def alert_id(rule: str, partition: int, at: int, subject: str) -> str:
-    """The id of what a rule finds about a subject at a place of the ledger: an entry, or a height."""
-    digest = sha256("\n".join((rule, str(partition), str(at), subject)).encode()).digest()
+def alert_id(ledger: str, rule: str, partition: int, at: int, subject: str) -> str:
+    """The id of what a rule finds about a subject at a place of a ledger, by its name: an entry, a height or a day."""
+    digest = sha256("\n".join((ledger, rule, str(partition), str(at), subject)).encode()).digest()
     return "alr_" + b32encode(digest).decode()[:ID_CHARACTERS].lower()
 
 
@@ -166,14 +166,20 @@ def retold(body: bytes, type_: str) -> Message:
 
 
 def alert_of_happening(
-    rule: Rule, happening: Happening, context: Context, stake: Stake, position: Position, recorded_at: int
+    ledger: str,
+    rule: Rule,
+    happening: Happening,
+    context: Context,
+    stake: Stake,
+    position: Position,
+    recorded_at: int,
 ) -> Alert:
-    """The alert of a rule that fires on a happening; `stake` is the money that made it fire."""
+    """The alert of a rule that fires on a happening in a ledger; `stake` is the money that made it fire."""
     holding, is_loss = context.holding, bool(happening.annual)
     labels = dict(happening.labels or holding.labels)
     currency = stake.currency
     return Alert(
-        id=alert_id(rule.name, position.partition, happening.seq, f"{happening.account}\n{currency}"),
+        id=alert_id(ledger, rule.name, position.partition, happening.seq, f"{happening.account}\n{currency}"),
         rule=rule.name,
         kind=happening.kind,
         severity=rule.severity,

@@ -101,13 +101,13 @@ def stake_of_renewal(rule: Rule, renewal: Renewal, today: int, whole: int) -> St
 
 
 def alert_of_renewal(
-    rule: Rule, renewal: Renewal, stake: Stake, position: Position, today: int, moment: int
+    ledger: str, rule: Rule, renewal: Renewal, stake: Stake, position: Position, today: int, moment: int
 ) -> Alert:
-    """The alert of a rule that tells of a contract: the same id whenever it tells of the same term."""
+    """The alert of a rule that tells of a contract: the same id whenever it tells of the same term in a ledger."""
     labels, where = dict(renewal.labels), quoted(f"account={renewal.account}")
     subject = "\n".join(("renewal", renewal.account, renewal.contract, renewal.currency))
     return Alert(
-        id=alert_id(rule.name, position.partition, renewal.end, subject),
+        id=alert_id(ledger, rule.name, position.partition, renewal.end, subject),
         rule=rule.name,
         kind="renewal",
         severity=rule.severity,

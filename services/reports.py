@@ -44,7 +44,7 @@ from services.details import (
     months_of,
 )
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, is_kept, keys_for, parts_for
-from services.ledgers.port import Chains
+from services.ledgers.port import Chains, name_of
 from services.listing import bounds_of_table, listed, question_of_labels
 from services.moments import Known, known_at
 from services.projector import Projector
@@ -84,6 +84,7 @@ class Reports:
         self._margin = margin
         self._counted: Final = counted
         self._mirror: Mirror | None = None
+        self._name = ""
         self._known: OrderedDict[tuple[tuple[int, int], ...], Views] = OrderedDict()
         self._folding = asyncio.Lock()
 
@@ -188,6 +189,11 @@ class Reports:
         with rates_required(question):
             rows = await asyncio.to_thread(_converted_rows, *asked)
         return {**self._answer(report, currency, evidence.as_of, known, rows), **told_of(converter)}
+
+    async def ledger(self) -> str:
+        """The name of the ledger; raises LedgerError."""
+        self._name = self._name or await name_of(self._ledger)
+        return self._name
 
     async def book(self) -> Evidence:
         """What is counted over the whole book, now."""

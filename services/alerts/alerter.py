@@ -21,7 +21,7 @@ from services.alerts.requests import Request
 from services.alerts.routing import State, escalation_id, on_the_way
 from services.alerts.silences import silent_until
 from services.following import Follower
-from services.ledgers.port import Ledger, StoredBlock
+from services.ledgers.port import Ledger, StoredBlock, name_of
 from services.metrics import Metrics
 from services.views.port import START, Field, Gap, Position, Value, Views
 
@@ -193,7 +193,8 @@ class Alerter(Follower):
         rulebook = self._state.rulebook
         if self._finder is None or self._finder.rulebook is not rulebook:
             place = (self._partition, self._partitions, self._zone)
-            self._finder = Finder(rulebook, self._projected, *place, self._known_scores)
+            name = await name_of(self._ledger)
+            self._finder = Finder(name, rulebook, self._projected, *place, self._known_scores)
         finder = self._finder
         quiet = [one for one in some if self._is_quiet(one)]
         past = await finder.find(quiet, is_silent=True)

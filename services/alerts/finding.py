@@ -64,10 +64,14 @@ class _Told(Struct, frozen=True):
 
 
 class Finder:
-    """Finds what the rules fire on; `views` are those of the projector, which has to have passed the blocks."""
+    """Finds what the rules fire on in a ledger, by its name.
+
+    `views` are those of the projector, which has to have passed the blocks.
+    """
 
     def __init__(
         self,
+        ledger: str,
         rulebook: Rulebook,
         views: Views,
         partition: int,
@@ -76,6 +80,7 @@ class Finder:
         scores_of: ScoresOf,
     ) -> None:
         self.rulebook = rulebook
+        self._ledger = ledger
         self._views = views
         self._partition = partition
         self._partitions = partitions
@@ -138,7 +143,8 @@ class Finder:
         for rule in rules:
             stake = stake_in(rule, happening, context)
             if stake is not None:
-                alert = alert_of_happening(rule, happening, context, stake, position, header.recorded_at)
+                said = (rule, happening, context, stake, position, header.recorded_at)
+                alert = alert_of_happening(self._ledger, *said)
                 alerts.append(replace(alert, summary=summary_of(alert)))
         return alerts, False
 

@@ -34,8 +34,8 @@ async def foreseen(reports: Reports, rules: Iterable[Rule], today: int, moment: 
     ending = [rule for rule in asking if rule.on == "renewal"]
     found: dict[str, Alert] = {}
     if ending:
-        evidence = await reports.told()
-        found = await asyncio.to_thread(_renewals, evidence, ending, currencies, today, moment)
+        evidence, ledger = await reports.told(), await reports.ledger()
+        found = await asyncio.to_thread(_renewals, ledger, evidence, ending, currencies, today, moment)
     days = [rule for rule in asking if rule.on == "unusual"]
     outliers, wrong = await unusual_days(reports, days, currencies, today, moment)
     found.update({DATED + "|".join(name): alert for name, alert in outliers.items()})
@@ -53,7 +53,7 @@ def is_dated(name: str) -> bool:
 
 
 def _renewals(
-    evidence: Evidence, rules: Sequence[Rule], currencies: Sequence[str], today: int, moment: int
+    ledger: str, evidence: Evidence, rules: Sequence[Rule], currencies: Sequence[str], today: int, moment: int
 ) -> dict[str, Alert]:
     told = ((account, list(record.items()), notes) for account, notes, record in evidence.told())
     days = max(rule.within_days for rule in rules)
@@ -65,7 +65,7 @@ def _renewals(
         for rule in rules:
             stake = stake_of_renewal(rule, one, today, whole[one.currency])
             if stake is not None:
-                alert = alert_of_renewal(rule, one, stake, position, today, moment)
+                alert = alert_of_renewal(ledger, rule, one, stake, position, today, moment)
                 name = "|".join((DATED + rule.name, one.currency, one.account, one.contract, text_of_day(one.end)))
                 found[name] = replace(alert, summary=summary_of(alert))
     return found

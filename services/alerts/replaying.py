@@ -18,7 +18,7 @@ from services.alerts.finding import Finder
 from services.alerts.foreseeing import foreseen, is_dated, past_dates
 from services.alerts.reviewing import BOOK, by_state, reviewed
 from services.alerts.rulebook import Rulebook
-from services.ledgers.port import Chains, StoredBlock
+from services.ledgers.port import Chains, StoredBlock, name_of
 from services.policies import zone_of
 from services.projector import Projector
 from services.reports import Reports
@@ -48,6 +48,7 @@ class Replay:
 
     def __init__(self, ledger: Chains, genesis: Genesis, rulebook: Rulebook, span: tuple[int, int]) -> None:
         self._ledger = ledger
+        self._name = ""
         self._rulebook = rulebook
         self._start, self._until = span
         self._zone: tzinfo | None = zone_of(genesis.policy)
@@ -58,10 +59,7 @@ class Replay:
         self._reports = Reports(ledger, self._views, policy.stamp, self._zone, self._partitions, policy.margin)
         self._heights = dict.fromkeys(self._partitions, 0)
         self._scores: dict[str, list[Score]] = {}
-        self._finders = [
-            Finder(rulebook, self._views, partition, self._partitions, self._zone, self._known_scores)
-            for partition in self._partitions
-        ]
+        self._finders: list[Finder] = []
         self._rules = {rule.name: rule for rule in rulebook.rules}
         self._cooling = Cooling()
         self._settling = Settling()
@@ -75,6 +73,8 @@ class Replay:
 
         Raises LedgerError, BlockDamaged.
         """
+        self._name = await name_of(self._ledger)
+        self._finders = [self._finder(partition) for partition in self._partitions]
         for projector in self._projectors:
             await projector.start()
         day = day_of_moment(self._start, self._zone)
@@ -94,6 +94,10 @@ class Replay:
             day += 1
         for alert in self._stalled(self._until):
             yield Replayed(alert)
+
+    def _finder(self, partition: int) -> Finder:
+        place = (partition, self._partitions, self._zone)
+        return Finder(self._name, self._rulebook, self._views, *place, self._known_scores)
 
     async def _recorded(self) -> AsyncIterator[StoredBlock]:
         """The blocks of all partitions in the order they were recorded in."""
@@ -154,7 +158,7 @@ class Replay:
         last = text_of_moment(since // 1_000_000 * 1_000_000)
         words = f"no event has come for {shown.age(rule.after_seconds)}; the last was recorded at {last}"
         return Alert(
-            id=alert_id(rule.name, 0, height, BOOK),
+            id=alert_id(self._name, rule.name, 0, height, BOOK),
             rule=rule.name,
             kind=rule.on,
             severity=rule.severity,

@@ -45,6 +45,7 @@ async def reviewed(reports: Reports, rules: Iterable[Rule], today: int, moment: 
     asked: dict[_Asked, list[Rule]] = {}
     figures = [rule for rule in rules if rule.on == "figure"]
     currencies = await currencies_in(reports) if figures else []
+    ledger = await reports.ledger() if figures else ""
     for rule in figures:
         for currency in currencies if rule.currency is None else (rule.currency,):
             question = _Asked(currency, rule.window_days, rule.by, rule.where)
@@ -58,7 +59,7 @@ async def reviewed(reports: Reports, rules: Iterable[Rule], today: int, moment: 
             wrong.update(dict.fromkeys([rule.name for rule in some], error.message))
             continue
         for rule in some:
-            beyond.update(_beyond(rule, one, answer, moment))
+            beyond.update(_beyond(ledger, rule, one, answer, moment))
     return Reviewed(beyond, wrong)
 
 
@@ -90,14 +91,16 @@ def _parameters(asked: _Asked, rules: Sequence[Rule], today: int) -> dict[str, l
     }
 
 
-def _beyond(rule: Rule, asked: _Asked, answer: Mapping[str, Any], moment: int) -> dict[str, Alert]:
+def _beyond(
+    ledger: str, rule: Rule, asked: _Asked, answer: Mapping[str, Any], moment: int
+) -> dict[str, Alert]:
     found: dict[str, Alert] = {}
     for row in answer["rows"]:
         value = row["figures"][rule.figure]
         group = {name: text or "" for name, text in row.get("group", {}).items()}
         if value is not None and is_beyond(rule, value, asked.currency):
             name = "|".join((rule.name, asked.currency, *group.values()))
-            found[name] = _alert(rule, asked, row, group, answer["as_of"]["position"], moment)
+            found[name] = _alert(ledger, rule, asked, row, group, answer["as_of"]["position"], moment)
     return found
 
 
@@ -111,6 +114,7 @@ def is_beyond(rule: Rule, value: int | str, currency: str) -> bool:
 
 
 def _alert(
+    ledger: str,
     rule: Rule,
     asked: _Asked,
     row: Mapping[str, Any],
@@ -134,7 +138,7 @@ def _alert(
     first = min(position, key=int)
     subject = "|".join((asked.currency, *(f"{name}={text}" for name, text in group.items())))
     alert = Alert(
-        id=alert_id(rule.name, int(first), position[first], subject),
+        id=alert_id(ledger, rule.name, int(first), position[first], subject),
         rule=rule.name,
         kind="figure",
         severity=rule.severity,

@@ -31,6 +31,7 @@ async def unusual_days(
     """
     found: Found = {}
     wrong: dict[str, str] = {}
+    ledger = await reports.ledger()
     for rule in rules:
         for currency in currencies if rule.currency is None else (rule.currency,):
             try:
@@ -40,7 +41,8 @@ async def unusual_days(
                 break
             for group, days in _by_group(answer, rule.movement).items():
                 for one in days[-DAYS:]:
-                    alert = _alert(rule, currency, group, days, one, answer["as_of"]["position"], moment)
+                    position = answer["as_of"]["position"]
+                    alert = _alert(ledger, rule, currency, group, days, one, position, moment)
                     if alert is not None:
                         found[rule.name, currency, *(text for _, text in group), text_of_day(one.day)] = alert
     return found, wrong
@@ -69,6 +71,7 @@ def _by_group(answer: Mapping[str, Any], movement: str) -> dict[Pairs, list[Day]
 
 
 def _alert(
+    ledger: str,
     rule: Rule,
     currency: str,
     group: Pairs,
@@ -84,7 +87,7 @@ def _alert(
     first = min(position, key=int)
     subject = "|".join(("unusual", currency, *(f"{name}={text}" for name, text in group)))
     alert = Alert(
-        id=alert_id(rule.name, int(first), now.day, subject),
+        id=alert_id(ledger, rule.name, int(first), now.day, subject),
         rule=rule.name,
         kind="unusual",
         severity=rule.severity,

@@ -12,7 +12,7 @@ from services import clock, shown
 from services.alerts.alerter import Alerter
 from services.alerts.reviewing import BOOK
 from services.alerts.routing import State
-from services.ledgers.port import Ledger
+from services.ledgers.port import Ledger, name_of
 from services.views.port import START, Views
 
 STATE: Final = "~"
@@ -51,7 +51,7 @@ class Watch:
         late = {rule.name: rule for rule in rules if _is_late(rule, behind)}
         over = [name for name in self._alerter.open if name.startswith(STATE) and name[len(STATE) :] not in late]
         told = [rule for rule in late.values() if self._had_time(rule)]
-        fired = {STATE + rule.name: self._alert(rule, behind[rule.on]) for rule in told}
+        fired = {STATE + rule.name: await self._alert(rule, behind[rule.on]) for rule in told}
         self._alerter.stale = "; ".join(behind[rule.on].words for rule in late.values())
         await self._alerter.tell(fired, over, is_first=True)
         if not self._alerter.stale:
@@ -87,10 +87,11 @@ class Watch:
             return max(0, now - block.recorded_at)
         return 0
 
-    def _alert(self, rule: Rule, behind: Behind) -> Alert:
-        height = self._alerter.position.next_height - 1
+    async def _alert(self, rule: Rule, behind: Behind) -> Alert:
+        """The alert of a rule; a ledger that has no block, and so no name, is told by when this process started."""
+        ledger, height = await name_of(self._ledger), self._alerter.position.next_height - 1
         return Alert(
-            id=alert_id(rule.name, self._partition, height, BOOK),
+            id=alert_id(ledger, rule.name, self._partition, height if ledger else self._started, BOOK),
             rule=rule.name,
             kind=rule.on,
             severity=rule.severity,

@@ -151,6 +151,13 @@ class Ledger(Chains, Protocol):
         ...
 
 
+async def name_of(ledger: Chains) -> str:
+    """What tells a ledger from all others, for ever: the hash of its first block, in hex; empty before there is one."""
+    async for block in ledger.read(0, 0, 1):
+        return block.hash.hex()
+    return ""
+
+
 def closed_ledger() -> LedgerUnavailable:
     """The error of every call after `close`."""
     return LedgerUnavailable("The ledger is closed.", "Open it again.")

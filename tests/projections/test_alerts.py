@@ -16,11 +16,12 @@ ALERT = Alert(
 )
 
 
-def test_an_id_is_that_of_rule_place_and_subject() -> None:
-    ids = [alert_id("r", 0, 1, "a"), alert_id("q", 0, 1, "a"), alert_id("r", 1, 1, "a"), alert_id("r", 0, 2, "a")]
-    ids += [alert_id("r", 0, 1, "b"), alert_id("r", 0, 11, ""), alert_id("r", 0, 1, "1")]
-    assert len(set(ids)) == len(ids)
-    assert alert_id("r", 0, 1, "a") == "alr_x53g5r4jkpvrbqeylnktiezsb3"
+def test_an_id_is_that_of_ledger_rule_place_and_subject() -> None:
+    base = ("ab", "r", 0, 1, "a")
+    others = [("ac", *base[1:]), ("ab", "q", 0, 1, "a"), ("ab", "r", 1, 1, "a"), ("ab", "r", 0, 2, "a")]
+    others += [("ab", "r", 0, 1, "b"), ("ab", "r", 0, 11, ""), ("ab", "r", 0, 1, "1"), ("", "ab\nr", 0, 1, "a")]
+    assert len({alert_id(*one) for one in (base, *others)}) == 1 + len(others)
+    assert alert_id(*base) == "alr_kjhcpdqdqlqg7vsdfi4og6y7bp"
 
 
 def test_a_message_is_a_cloudevent() -> None:

@@ -106,9 +106,10 @@ def test_an_alert_has_an_id_by_contract_and_term() -> None:
     (one,) = ending(30, signed(), survey("a", "2024-05-01", 3, respondent="cfo"))
     stake = stake_of_renewal(RULE, one, TODAY, 2 * one.level)
     assert stake is not None
-    alert = alert_of_renewal(RULE, one, stake, Position(0, 5), TODAY, 0)
-    later = alert_of_renewal(RULE, one, stake, Position(0, 9), TODAY + 1, 1)
+    alert = alert_of_renewal("books", RULE, one, stake, Position(0, 5), TODAY, 0)
+    later = alert_of_renewal("books", RULE, one, stake, Position(0, 9), TODAY + 1, 1)
     assert alert.id == later.id
+    assert alert.id != alert_of_renewal("others", RULE, one, stake, Position(0, 5), TODAY, 0).id
     assert (alert.mrr_minor, alert.share, alert.effective, alert.renews) == (10_000, "0.50000000", "2024-07-01", True)
     assert [(answer.score, answer.respondent) for answer in alert.scores] == [(3, "cfo")]
     assert (alert.owner, alert.contracts) == ("kim", ("a1",))

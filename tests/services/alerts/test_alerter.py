@@ -8,11 +8,14 @@ import pytest
 
 from projections.alerts import RESOLVED, message_of
 from services.alerts.alerter import FIGURES
+from services.alerts.foreseeing import foreseen
 from services.alerts.outbox import HELD
+from services.alerts.reviewing import reviewed
 from services.alerts.sending import LogSender
 from services.logs import JsonLines
 from services.views.memory import memory_views
 from services.views.port import Fenced, ViewsUnavailable
+from tests.model.days import day_of
 from tests.model.notation import fact, line, retracted
 from tests.services.alerts.desk import ONLY, Desk, desk_of, rule, stopped_clock, survey, two_accounts
 from tests.services.running import asynchronous
@@ -50,6 +53,31 @@ async def test_the_same_is_found_again_under_the_same_id() -> None:
         await again.alerter.start()
         await again.alerter.catch_up()
         assert again.waiting() == desk.waiting()
+
+
+async def ids_of_ledger(clock: Any, begun: str) -> dict[str, str]:
+    """The ids by rule of the same happenings, of a ledger that began at a moment."""
+    rules = CHURN + rule("stalled", "input_stalled", after='"6h"') + rule("ends", "renewal", within='"30d"')
+    rules += rule("low", "figure", figure='"mrr_minor"', below=1_000) + rule("odd", "unusual", mrr_at_least=1)
+    ends = fact("signed", "c1", "2023-07-01", lines=[line(10_000)], term={"end": "2024-06-10"})
+    clock.text = begun
+    desk = await desk_of(clock, rules, *two_accounts(), ends)
+    await desk.book(LEAVES, at="2024-06-01T06:00:00Z")
+    clock.text = "2024-06-01T13:00:00Z"
+    await desk.watch.look()
+    asked = (desk.books.reports, desk.state.rulebook.rules, day_of("2024-06-01"), clock.now())
+    seen = [*(await reviewed(*asked)).beyond.values(), *(await foreseen(*asked)).beyond.values()]
+    return {alert.rule: alert.id for alert in seen} | {one["data"]["rule"]: one["id"] for one in desk.waiting()}
+
+
+@asynchronous
+async def test_no_alert_of_one_ledger_has_the_id_of_anothers() -> None:
+    """As of staging and production, where a receiver of both drops repeats."""
+    with stopped_clock() as clock:
+        first, same, other = [await ids_of_ledger(clock, f"2024-06-01T00:00:00.{part}Z") for part in ("1", "1", "2")]
+        assert first == same
+        assert first.keys() == other.keys() == {"gone", "stalled", "ends", "low", "odd"}
+        assert not set(first.values()) & set(other.values())
 
 
 @asynchronous

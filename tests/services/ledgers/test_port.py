@@ -9,7 +9,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from services.ledgers.port import HeightTaken, Ledger, LedgerUnavailable, NotNext, StoredBlock
+from services.ledgers.port import HeightTaken, Ledger, LedgerUnavailable, NotNext, StoredBlock, name_of
 from tests.services.ledgers.blocks import chain, next_block
 from tests.services.ledgers.conftest import OpenLedger
 from tests.services.running import asynchronous
@@ -25,6 +25,17 @@ async def test_an_empty_ledger_has_nothing(open_ledger: OpenLedger) -> None:
         assert await ledger.tail(0) is None
         assert await ledger.block_of(0, 0) is None
         assert await everything(ledger) == []
+        assert await name_of(ledger) == ""
+
+
+@asynchronous
+async def test_a_ledger_has_the_name_of_its_first_block_for_ever(open_ledger: OpenLedger) -> None:
+    blocks = chain(3)
+    async with open_ledger() as ledger:
+        await ledger.append(blocks[:1])
+        name = await name_of(ledger)
+        await ledger.append(blocks[1:])
+        assert await name_of(ledger) == name == blocks[0].hash.hex()
 
 
 @asynchronous
