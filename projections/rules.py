@@ -32,6 +32,8 @@ OF_DATES: Final = ("renewal", "unusual")
 """What it finds by looking at the books now and then, once for each date that they tell of."""
 OF_OPERATION: Final = ("input_stalled", "lag", "projection_behind")
 """What tells that the data is stale: such an alert comes first, and others wait until it is over."""
+LASTING: Final = ("figure", *OF_OPERATION)
+"""What tells of something that may be over later."""
 
 Amount = Fraction | Mapping[str, Fraction]
 """MRR in whole units of its currency: in whatever currency, or by currency (those left out have no limit to reach)."""

@@ -16,7 +16,7 @@ from services import clock
 from services.alerts.cooling import Cooling
 from services.alerts.finding import Finder, Found, bytes_of_scores, scores_of_bytes
 from services.alerts.memory import MEMORY_KEYS, OPEN, Memory
-from services.alerts.outbox import DEAD, HELD, OUTBOX, Outbox, written
+from services.alerts.outbox import HELD, OUTBOX_KEYS, Outbox, alert_of, written
 from services.alerts.requests import Request
 from services.alerts.routing import State, escalation_id, on_the_way
 from services.alerts.silences import silent_until
@@ -147,7 +147,7 @@ class Alerter(Follower):
             if await self._beside({OPEN: states}, new.values(), messages, due):
                 self._open.update({name: alert.id for name, alert in new.items()})
                 for name in gone:
-                    del self._open[name]
+                    self.outbox.settle(self._open.pop(name))
 
     async def answer(self, requests: Sequence[Request]) -> bool:
         """Does what is asked about alerts, once each; whether that is written down. Raises as `save`."""
@@ -253,7 +253,9 @@ class Alerter(Follower):
         going = [
             one
             for rule, message in messages
-            for one in on_the_way(self._state.route(rule), message, self._due_of(rule, due))
+            for one in on_the_way(
+                self._state.route(rule), message, self._due_of(rule, due), self.outbox.escalated_to(alert_of(message.id))
+            )
         ]
         bodies = dict(zip([alert.id for alert in alerts], [message.body for _, message in messages], strict=False))
         results = self.outbox.writes()
@@ -324,15 +326,15 @@ class Alerter(Follower):
             self._doubtful = False
 
     async def _load(self, book: Mapping[bytes, bytes]) -> None:
-        keys = (OUTBOX, DEAD, OPEN, *MEMORY_KEYS)
-        waiting, dead, states, alerts, acknowledged, asked = await self._views.read_many(self._partition, keys)
+        keys = (OPEN, *MEMORY_KEYS, *OUTBOX_KEYS)
+        states, alerts, acknowledged, asked, *held = await self._views.read_many(self._partition, keys)
         floor = clock.now() - self._state.rulebook.catch_up_seconds * 1_000_000
         self._floor = int(book.get(b"floor", floor))
         self.input_at = int(book.get(b"input_at", 0))
         self._fired = int(book.get(b"fired", 0))
         self._silent_until = max(self._silent_until, int(book.get(b"silent", 0)))
         self.reviewed = {look for look in LOOKS if int(book.get(look.encode(), 0))}
-        self.outbox.load(waiting.values(), dead.values())
+        self.outbox.load({key: some.values() for key, some in zip(OUTBOX_KEYS, held, strict=True)})
         self._open = {name.decode(): alert_id.decode() for name, alert_id in states.items()}
         self._cooling = Cooling()
         for one in self._memory.load(alerts.values(), acknowledged, asked):

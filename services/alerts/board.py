@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from events.days import text_of_moment
-from projections.rules import OF_OPERATION
+from projections.rules import LASTING
 from services import clock
 from services.alerts.memory import ACKNOWLEDGED, ALERTS, OPEN
 from services.alerts.outbox import DEAD, Outgoing, alert_of, outgoing_of_bytes
@@ -66,8 +66,6 @@ class _Event(Struct):
 
 
 _EVENT: Final = msgspec.json.Decoder(_Event)
-_LASTING: Final = ("figure", *OF_OPERATION)
-"""Kinds of alerts that tell of what may be over later."""
 
 
 class Board:
@@ -119,7 +117,7 @@ class Board:
         bodies = {alert_of(one.id): one.body for one in lost} | {alert.decode(): one for alert, one in alerts.items()}
         for name, body in bodies.items():
             event = _EVENT.decode(body)
-            is_over = event.data["kind"] in _LASTING and name not in still
+            is_over = event.data["kind"] in LASTING and name not in still
             given = tuple(_given(one) for one in lost if alert_of(one.id) == name)
             found.append(Shown(event.time, event.subject, event.data, known.get(name), given, is_over, partition))
         return found

@@ -1,4 +1,4 @@
-"""The outbox: what is still to be sent to which sink, and what could not be, kept in the views with the position."""
+"""The outbox: what is still to be sent to which sink, what could not be, and where it was escalated to; all in views."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -9,14 +9,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from projections.alerts import Message
+from projections.rules import LASTING
+from services.alerts.told import told_of
 from services.views.port import Field, Value
 
 OUTBOX: Final = "outbox"
 """Key of the view of what is to be sent, by sink and id of the message."""
 DEAD: Final = "dead"
 """Key of the view of what was given up, likewise."""
+REACHED: Final = "reached"
+"""Key of the view of the sinks that were told that nobody had acknowledged something that lasts, likewise."""
 DEAD_MAX: Final = 1_000
-"""How many given up are kept; the oldest go first."""
+"""How many given up are kept, and how many of those; the oldest go first."""
+OUTBOX_KEYS: Final = (OUTBOX, DEAD, REACHED)
+ESCALATION: Final = ".escalated"
+"""What the id of a message ends with that nobody has acknowledged an alert."""
 HELD: Final = 2**62
 """When a message is due that is held back: never, until it is released."""
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
@@ -46,14 +53,17 @@ class Outbox:
     def __init__(self) -> None:
         self._waiting: dict[tuple[str, str], Outgoing] = {}
         self._dead: dict[tuple[str, str], Outgoing] = {}
+        self._reached: dict[tuple[str, str], Outgoing] = {}
+        self._kept = {OUTBOX: self._waiting, DEAD: self._dead, REACHED: self._reached}
         self._unsaved: dict[tuple[str, tuple[str, str]], Outgoing | None] = {}
         self._changed: dict[str, asyncio.Event] = {}
         self.to_save = asyncio.Event()
 
-    def load(self, waiting: Iterable[bytes], dead: Iterable[bytes]) -> None:
-        """Begins with what the views hold; what happened since to a message, and was not saved, still holds."""
-        self._waiting = {(one.sink, one.id): one for one in map(_OUTGOING.decode, waiting)}
-        self._dead = {(one.sink, one.id): one for one in map(_OUTGOING.decode, dead)}
+    def load(self, views: Mapping[str, Iterable[bytes]]) -> None:
+        """Begins with what the views hold by key; what happened since to a message, and was not saved, still holds."""
+        for key, held in self._kept.items():
+            held.clear()
+            held.update({(one.sink, one.id): one for one in map(_OUTGOING.decode, views[key])})
         for (key, name), one in self._unsaved.items():
             self._set(key, name, one)
         self._wake(self._changed)
@@ -105,8 +115,22 @@ class Outbox:
             self._wake({one.sink})
 
     def sent(self, one: Outgoing) -> None:
-        """A message has arrived."""
+        """A message has arrived; who was told by it that nobody looks after something is to hear when that is over."""
         self._change(OUTBOX, one, None)
+        if one.id.endswith(ESCALATION) and told_of(one.body).data.kind in LASTING:
+            self._change(REACHED, one, replace(one, body=b""))
+            self._bound(REACHED)
+
+    def escalated_to(self, alert_id: str) -> list[str]:
+        """The sinks that were told, or may have been, that nobody had acknowledged an alert."""
+        name = alert_id + ESCALATION
+        tried = [one.sink for one in self._waiting.values() if one.id == name and one.attempts]
+        return [*tried, *(sink for sink, message_id in self._reached if message_id == name)]
+
+    def settle(self, alert_id: str) -> None:
+        """Forgets who was told that nobody had acknowledged an alert: they know by now that it is over."""
+        for one in [one for one in self._reached.values() if alert_of(one.id) == alert_id]:
+            self._change(REACHED, one, None)
 
     def failed(self, one: Outgoing, due: int, error: str) -> None:
         """An attempt failed, and the next is due."""
@@ -116,8 +140,7 @@ class Outbox:
         """A message will not be tried any more."""
         self._change(OUTBOX, one, None)
         self._change(DEAD, one, replace(one, attempts=one.attempts + 1, error=error))
-        while len(self._dead) > DEAD_MAX:
-            self._change(DEAD, next(iter(self._dead.values())), None)
+        self._bound(DEAD)
 
     async def changed(self, sink: str, timeout_seconds: float) -> None:
         """Waits until something new waits for a sink, or for so long."""
@@ -138,9 +161,9 @@ class Outbox:
 
     def everything(self) -> dict[str, dict[Field, Value | None]]:
         """All of it, for views that have lost it."""
-        found = written(self._waiting.values())
-        found[DEAD] = {field_of(*name): _ENCODE(one) for name, one in self._dead.items()}
-        return found
+        return {
+            key: {field_of(*name): _ENCODE(one) for name, one in held.items()} for key, held in self._kept.items()
+        }
 
     def saved(self, writes: Mapping[str, Mapping[Field, Value | None]]) -> None:
         """The views have what `writes` said; what changed meanwhile is still to be saved."""
@@ -156,11 +179,16 @@ class Outbox:
         self.to_save.set()
 
     def _set(self, key: str, name: tuple[str, str], new: Outgoing | None) -> None:
-        held = self._waiting if key == OUTBOX else self._dead
+        held = self._kept[key]
         if new is None:
             held.pop(name, None)
         else:
             held[name] = new
+
+    def _bound(self, key: str) -> None:
+        """Lets the oldest go of those that are kept up to a number."""
+        while len(self._kept[key]) > DEAD_MAX:
+            self._change(key, next(iter(self._kept[key].values())), None)
 
     def _wake(self, sinks: Iterable[str]) -> None:
         for sink in sinks:

@@ -1,12 +1,12 @@
 """Routing: to which sinks the alerts of a rule go, at once and where nobody acknowledges them."""
 
-from typing import Final
+from collections.abc import Iterable
 
 from msgspec import Struct
 
 from projections.alerts import ESCALATED, FIRED, Message, retold
 from projections.rules import Rule
-from services.alerts.outbox import HELD, Outgoing, outgoing
+from services.alerts.outbox import ESCALATION, HELD, Outgoing, outgoing
 from services.alerts.rulebook import Rulebook
 from services.alerts.told import told_of
 
@@ -48,12 +48,9 @@ class State:
         return Route(named, to, after)
 
 
-NOWHERE: Final = Route(())
-
-
-def on_the_way(route: Route, message: Message, due: int) -> list[Outgoing]:
-    """A message to each sink of a route; of one that fired, what follows where nobody acknowledges it."""
-    found = outgoing(message, route.sinks, due)
+def on_the_way(route: Route, message: Message, due: int, also: Iterable[str] = ()) -> list[Outgoing]:
+    """A message to each sink of a route, and to others; of one that fired, what follows if nobody acknowledges it."""
+    found = outgoing(message, dict.fromkeys((*route.sinks, *also)), due)
     if route.escalate_to and told_of(message.body).type == FIRED:
         after = route.escalate_seconds * 1_000_000
         later = HELD if due == HELD else due + after
@@ -63,4 +60,4 @@ def on_the_way(route: Route, message: Message, due: int) -> list[Outgoing]:
 
 def escalation_id(alert_id: str) -> str:
     """The id of the message that nobody has acknowledged an alert."""
-    return f"{alert_id}.escalated"
+    return alert_id + ESCALATION

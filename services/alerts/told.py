@@ -23,6 +23,7 @@ class ToldData(Struct, frozen=True):
     """Of its data."""
 
     rule: str
+    kind: str
     summary: str
     event: Behind | None = None
 

@@ -22,6 +22,8 @@ from tests.services.running import asynchronous
 from tests.wire.alerted import FIGURE
 
 CHURN = ONLY + rule("gone", "churn")
+ESCALATION = {"escalate_after": '"1h"', "escalate_to": '["boss"]'}
+SINKS = "".join(f'[[sink]]\nname = "{name}"\nkind = "log"\n' for name in ("crm", "boss"))
 LEAVES = fact("cancelled", "a1", "2024-06-01")
 
 
@@ -284,6 +286,34 @@ async def test_what_is_so_when_alerts_begin_is_taken_for_granted_and_told_when_i
         await after.tell({}, ["low|USD"])
         await after.tell({"low|USD": FIGURE})
         assert [one["type"].split(".")[2] for one in desk.waiting(after)] == ["fired"]
+
+
+@asynchronous
+async def test_whoever_it_was_escalated_to_hears_when_it_is_over_whoever_comes_after() -> None:
+    rules = ONLY + rule("net-retention", "figure", figure='"nrr"', below=1, window='"30d"', **ESCALATION)
+    with stopped_clock() as clock:
+        desk = await desk_of(clock, rules + SINKS, *two_accounts())
+        await desk.alerter.tell({"low|USD": FIGURE})
+        (escalation,) = desk.alerter.outbox.of_sink("boss")
+        desk.alerter.outbox.sent(escalation)
+        await desk.alerter.save()
+        after = desk.another()
+        await after.start()
+        await after.tell({}, ["low|USD"])
+        over = f"{FIGURE.id}.resolved"
+        assert [one.id for one in after.outbox.of_sink("boss")] == [over]
+        assert [one.id for one in after.outbox.of_sink("crm")] == [FIGURE.id, over]
+        assert after.outbox.escalated_to(FIGURE.id) == []
+
+
+@asynchronous
+async def test_whoever_it_was_not_escalated_to_does_not_hear_that_it_is_over() -> None:
+    rules = ONLY + rule("net-retention", "figure", figure='"nrr"', below=1, window='"30d"', **ESCALATION)
+    with stopped_clock() as clock:
+        desk = await desk_of(clock, rules + SINKS, *two_accounts())
+        await desk.alerter.tell({"low|USD": FIGURE})
+        await desk.alerter.tell({}, ["low|USD"])
+        assert desk.alerter.outbox.of_sink("boss") == []
 
 
 @asynchronous
