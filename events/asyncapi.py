@@ -118,7 +118,7 @@ def _block() -> dict[str, Any]:
 def _alert() -> dict[str, Any]:
     """What the topic of alerts holds."""
     names = ("id", "source", "subject", "time")
-    types = [f"revledger.alert.{what}.v1" for what in ("fired", "resolved", "escalated")]
+    types = [f"revledger.alert.{what}.v1" for what in ("fired", "resolved", "escalated", "grouped")]
     told = dict.fromkeys(("id", "rule", "kind", "severity", "summary", "explain"), _TEXT)
     return {
         "title": "An alert, as a CloudEvent in structured mode",

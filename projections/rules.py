@@ -72,6 +72,8 @@ class Rule(Struct, frozen=True, kw_only=True):
     cool_down_seconds: int = 0
     escalate_seconds: int = 0
     escalate_to: tuple[str, ...] = ()
+    group_seconds: int | None = None
+    group_by: tuple[str, ...] = ()
 
 
 class Context(Struct, frozen=True):

@@ -16,10 +16,11 @@ from services import clock
 from services.alerts.cooling import Cooling
 from services.alerts.finding import Finder, Found, bytes_of_scores, scores_of_bytes
 from services.alerts.memory import MEMORY_KEYS, OPEN, Memory
-from services.alerts.outbox import HELD, OUTBOX_KEYS, Outbox, alert_of, written
+from services.alerts.outbox import HELD, OUTBOX_KEYS, Outbox, Outgoing, alert_of, written
 from services.alerts.requests import Request
 from services.alerts.routing import State, escalation_id, on_the_way
 from services.alerts.silences import silent_until
+from services.alerts.windows import WINDOWS, Windows
 from services.following import Follower
 from services.ledgers.port import Ledger, StoredBlock, name_of
 from services.metrics import Metrics
@@ -75,6 +76,7 @@ class Alerter(Follower):
         self._scores: OrderedDict[str, list[Score]] = OrderedDict()
         self._memory = Memory()
         self._cooling = Cooling()
+        self._windows = Windows()
         self._open: dict[str, str] = {}
         self._floor = self._high = self._silent_until = 0
         self._is_lost = False
@@ -250,17 +252,11 @@ class Alerter(Follower):
         due: int,
     ) -> None:
         """Everything in one compare-and-set, and only then in memory."""
-        going = [
-            one
-            for rule, message in messages
-            for one in on_the_way(
-                self._state.route(rule), message, self._due_of(rule, due), self.outbox.escalated_to(alert_of(message.id))
-            )
-        ]
+        going, windows = self._going(messages, due)
         bodies = dict(zip([alert.id for alert in alerts], [message.body for _, message in messages], strict=False))
         results = self.outbox.writes()
         kept = self._memory.fired(bodies)
-        parts = [self._everything() if self._is_lost else {}, results, kept, writes, written(going)]
+        parts = [self._everything() if self._is_lost else {}, results, kept, writes, written(going), windows]
         fired = self._fired + len(bodies)
         book: dict[Field, Value | None] = {"format": FORMAT, "floor": self._floor, "input_at": self.input_at}
         book |= {"fired": fired, "silent": self._silent_until}
@@ -270,6 +266,7 @@ class Alerter(Follower):
         self._is_lost, self._fired = False, fired
         self.outbox.saved(results)
         self.outbox.put(going)
+        self._windows.apply(windows)
         self._memory.apply(_merged([kept, {key: some for key, some in writes.items() if key in MEMORY_KEYS}]))
         for rule, _ in messages:
             self._metrics.alerts_fired.labels(rule).inc()
@@ -277,6 +274,15 @@ class Alerter(Follower):
             self._position = position
             self._high = max(self._high, position.next_height)
             self._moved.notify_all()
+
+    def _going(self, messages: Sequence[tuple[str, Message]], due: int) -> tuple[list[Outgoing], Writes]:
+        """Messages of rules to each sink, with when they go, and the windows that leads to."""
+        found: list[tuple[str, Outgoing]] = []
+        for rule, message in messages:
+            also = self.outbox.escalated_to(alert_of(message.id))
+            some = on_the_way(self._state.route(rule), message, self._due_of(rule, due), also)
+            found += [(rule, one) for one in some]
+        return self._windows.placed(found, self._state.grouping, clock.now())
 
     def _due_of(self, rule_name: str, due: int) -> int:
         """When alerts of a rule go that could at a moment: later, if that is a time of silence."""
@@ -288,7 +294,8 @@ class Alerter(Follower):
     def _everything(self) -> Writes:
         """All that is known beside answers, for views that have lost it."""
         states: dict[Field, Value | None] = dict(self._open.items())
-        return _merged([{OPEN: states}, self._memory.everything(), self.outbox.everything()])
+        parts = (self._memory.everything(), self.outbox.everything(), self._windows.everything())
+        return _merged([{OPEN: states}, *parts])
 
     def _withdraw(self, retracted: Iterable[str]) -> None:
         self.outbox.withdraw(self._memory.of_events(retracted))
@@ -326,8 +333,8 @@ class Alerter(Follower):
             self._doubtful = False
 
     async def _load(self, book: Mapping[bytes, bytes]) -> None:
-        keys = (OPEN, *MEMORY_KEYS, *OUTBOX_KEYS)
-        states, alerts, acknowledged, asked, *held = await self._views.read_many(self._partition, keys)
+        keys = (OPEN, WINDOWS, *MEMORY_KEYS, *OUTBOX_KEYS)
+        states, windows, alerts, acknowledged, asked, *held = await self._views.read_many(self._partition, keys)
         floor = clock.now() - self._state.rulebook.catch_up_seconds * 1_000_000
         self._floor = int(book.get(b"floor", floor))
         self.input_at = int(book.get(b"input_at", 0))
@@ -335,6 +342,7 @@ class Alerter(Follower):
         self._silent_until = max(self._silent_until, int(book.get(b"silent", 0)))
         self.reviewed = {look for look in LOOKS if int(book.get(look.encode(), 0))}
         self.outbox.load({key: some.values() for key, some in zip(OUTBOX_KEYS, held, strict=True)})
+        self._windows.load(windows)
         self._open = {name.decode(): alert_id.decode() for name, alert_id in states.items()}
         self._cooling = Cooling()
         for one in self._memory.load(alerts.values(), acknowledged, asked):

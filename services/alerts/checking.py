@@ -1,6 +1,6 @@
 """Checking rules: keys that mean nothing together, names that are not there, and lines that are never crossed."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Final, get_args
 
 from events.movements import BRIDGE_MOVEMENTS
@@ -41,6 +41,8 @@ RULE_KEYS: Final[dict[str, tuple[str, reading.Reader]]] = {
     "after": ("after_seconds", reading.duration),
     "escalate_after": ("escalate_seconds", reading.duration),
     "escalate_to": ("escalate_to", reading.texts),
+    "group_within": ("group_seconds", reading.duration_or_no),
+    "group_by": ("group_by", reading.texts),
     "cool_down": ("cool_down_seconds", reading.duration),
 }
 """Key of a rule -> its field, and how it is read."""
@@ -59,7 +61,9 @@ _OWN_KEYS: Final[dict[str, tuple[str, ...]]] = {
 }
 """What a rule is on -> the keys that mean something there, beside those of every rule."""
 
-_OF_ALL: Final = ("name", "enabled", "on", "severity", "sinks", "escalate_after", "escalate_to")
+_OF_ALL: Final = (
+    *("name", "enabled", "on", "severity", "sinks", "escalate_after", "escalate_to", "group_within", "group_by"),
+)
 
 _RANGES: Final[dict[str, tuple[int | None, int | None]]] = {
     **dict.fromkeys(("grr", "customer_churn_rate", "csat", "fcr", "herfindahl"), (0, 1)),
@@ -99,11 +103,17 @@ def _of_names(rule: Rule, sinks: Collection[str], names: Collection[str] | None)
             if sink not in sinks:
                 yield key, f"there is no sink {sink!r}{nearest(sink, sinks)}"
     yield from problems_of_escalation(rule.escalate_seconds, rule.escalate_to)
-    if names is None:
-        return
-    known = {*names, *CELL_NAMES}
-    for key, name in (*(("where", one) for one, _ in rule.where), ("by", rule.by)):
-        if name is not None and name not in known:
+    by = () if rule.by is None else (rule.by,)
+    said = {"where": [name for name, _ in rule.where], "by": by, "group_by": rule.group_by}
+    for key, some in said.items():
+        yield from unlabelled(key, some, names)
+
+
+def unlabelled(key: str, said: Iterable[str], names: Collection[str] | None) -> Iterator[Wrong]:
+    """The names in a key that no account is labelled with; none where that is not known."""
+    known = {*(names or ()), *CELL_NAMES}
+    for name in said:
+        if names is not None and name not in known:
             yield key, f"no account is labelled {name!r}{nearest(name, known)}"
 
 

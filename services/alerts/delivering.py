@@ -3,11 +3,11 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from projections.alerts import Message
 from services import clock
+from services.alerts.bundling import batches_of, bundled
 from services.alerts.outbox import Outbox, Outgoing
 from services.alerts.sending import Disabled, NotTaken, Sender, SinkAway, SinkError
 from services.alerts.sinks import SecretMissing, Sink
@@ -46,42 +46,43 @@ class Line:
                 self._metrics.alerts_waiting.labels(name).set(len(waiting))
                 due = [one for one in waiting if one.due <= now] if now >= self._paused_until else []
                 if self.disabled:
-                    for one in waiting:
-                        self._give_up(one, self.disabled)
+                    self._give_up(waiting, self.disabled)
                 elif due:
-                    some = due[: 1 if self._is_away else AT_ONCE]
+                    some = batches_of(due)[: 1 if self._is_away else AT_ONCE]
                     await asyncio.gather(*(self._attempt(one) for one in some))
                     continue
                 await self._outbox.changed(name, LOOK_SECONDS)
         finally:
             await self._sender.close()
 
-    async def _attempt(self, one: Outgoing) -> None:
-        """One attempt, and what becomes of the message by it."""
+    async def _attempt(self, some: Sequence[Outgoing]) -> None:
+        """One attempt, and what becomes of the messages that go as one by it."""
         try:
-            await self._sender.send(Message(one.id, one.body), clock.now() // 1_000_000)
+            await self._sender.send(bundled(some), clock.now() // 1_000_000)
         except Disabled as error:
             self.disabled = str(error)
             _log.error("sink %s is off until its rules change: %s", self._sink.name, error)
-            self._give_up(one, str(error))
+            self._give_up(some, str(error))
         except (SinkError, SecretMissing) as error:
-            self._failed(one, error)
+            self._failed(some, error)
         except Exception as error:  # noqa: BLE001 - logged; it must not end the line, for then nothing more is sent
             _log.exception("sink %s: an attempt ended with an error that nobody foresaw", self._sink.name)
-            self._failed(one, SinkAway(f"{type(error).__name__}: {error}"))
+            self._failed(some, SinkAway(f"{type(error).__name__}: {error}"))
         else:
             if self._is_away:
                 _log.info("sink %s takes alerts again", self._sink.name)
             self._is_away = False
-            self._metrics.alerts_sent.labels(self._sink.name, "sent").inc()
-            self._outbox.sent(one)
+            self._metrics.alerts_sent.labels(self._sink.name, "sent").inc(len(some))
+            for one in some:
+                self._outbox.sent(one)
 
-    def _failed(self, one: Outgoing, error: Exception) -> None:
-        self._metrics.alerts_sent.labels(self._sink.name, "failed").inc()
-        if one.attempts >= len(self._sink.retries):
-            self._give_up(one, str(error))
+    def _failed(self, some: Sequence[Outgoing], error: Exception) -> None:
+        self._metrics.alerts_sent.labels(self._sink.name, "failed").inc(len(some))
+        attempts = max(one.attempts for one in some)
+        if attempts >= len(self._sink.retries):
+            self._give_up(some, str(error))
             return
-        seconds = self._sink.retries[one.attempts] * self._chance.uniform(1 - JITTER, 1 + JITTER)
+        seconds = self._sink.retries[attempts] * self._chance.uniform(1 - JITTER, 1 + JITTER)
         asked = error.after_seconds if isinstance(error, SinkAway) else None
         seconds = max(seconds, asked or 0)
         now = clock.now()
@@ -90,12 +91,14 @@ class Line:
                 _log.warning("sink %s takes no alerts: %s", self._sink.name, error)
             self._is_away = True
             self._paused_until = now + int(min(seconds, PAUSE_SECONDS_MAX) * 1_000_000)
-        self._outbox.failed(one, now + int(seconds * 1_000_000), str(error))
+        for one in some:
+            self._outbox.failed(one, now + int(seconds * 1_000_000), str(error))
 
-    def _give_up(self, one: Outgoing, reason: str) -> None:
-        self._metrics.alerts_sent.labels(self._sink.name, "given_up").inc()
-        _log.error("alert %s is given up for sink %s: %s", one.id, self._sink.name, reason)
-        self._outbox.given_up(one, reason)
+    def _give_up(self, some: Iterable[Outgoing], reason: str) -> None:
+        for one in some:
+            self._metrics.alerts_sent.labels(self._sink.name, "given_up").inc()
+            _log.error("alert %s is given up for sink %s: %s", one.id, self._sink.name, reason)
+            self._outbox.given_up(one, reason)
 
 
 MakeSender = Callable[[Sink], Sender]

@@ -1,24 +1,18 @@
 """Mail: alerts as messages that people read, over SMTP."""
 
 import asyncio
-import json
 import smtplib
 import ssl
 from concurrent.futures import ThreadPoolExecutor
 from email.message import EmailMessage
-from typing import Any, Final
+from typing import Final
 
 from projections.alerts import Message
+from services.alerts.letters import letter_of
 from services.alerts.sending import NotTaken, SinkAway
 from services.alerts.sinks import Sink, secrets_of
-from services.alerts.told import PREFIXES
 
 PORTS: Final = {"none": 25, "starttls": 587, "tls": 465}
-_LINES: Final = (
-    *("account", "contracts", "plans", "owner", "currency", "mrr_minor", "arr_minor", "share", "account_mrr_minor"),
-    *("effective", "reason", "initiative", "rule", "severity", "explain", "id"),
-)
-"""What of an alert is told, in this order, where it is there."""
 
 
 class Mail:
@@ -68,24 +62,11 @@ class Mail:
 
 def mail_of(message: Message, sink: Sink) -> EmailMessage:
     """The mail that tells of an alert; the same alert has the same Message-ID, by which a reader drops repeats."""
-    event = json.loads(message.body)
-    data = event["data"]
+    letter = letter_of(message)
     mail = EmailMessage()
-    over = PREFIXES.get(event["type"], "")
-    mail["Subject"] = " ".join(f"[revledger] {over}{data['summary']}".split())
+    mail["Subject"] = " ".join(f"[revledger] {letter.title}".split())
     mail["From"], mail["To"] = sink.from_, ", ".join(sink.to)
     mail["Message-ID"] = f"<{message.id}@revledger>"
-    mail["X-Revledger-Severity"] = data["severity"]
-    mail.set_content("\n".join([f"{over}{data['summary']}", "", *_told(data), f"time: {event['time']}", ""]))
+    mail["X-Revledger-Severity"] = letter.severity
+    mail.set_content(letter.text)
     return mail
-
-
-def _told(data: dict[str, Any]) -> list[str]:
-    lines = [f"{name}: {_text(data[name])}" for name in _LINES if name in data]
-    lines += [f"{name}: {value}" for name, value in data.get("attributes", {}).items()]
-    lines += [f"{one['survey']}: {one['score']} on {one['time'][:10]}" for one in data.get("scores", [])]
-    return [*lines, f"ledger: {' '.join(f'{name} {value}' for name, value in data['position'].items())}"]
-
-
-def _text(value: Any) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

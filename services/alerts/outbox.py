@@ -1,4 +1,4 @@
-"""The outbox: what is still to be sent to which sink, what could not be, and where it was escalated to; all in views."""
+"""The outbox: what is still to be sent to which sink, what could not be, and whom it was escalated to, in views."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -8,6 +8,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from events.facts import Pairs
 from projections.alerts import Message
 from projections.rules import LASTING
 from services.alerts.told import told_of
@@ -29,10 +30,19 @@ HELD: Final = 2**62
 _ENCODE: Final = msgspec.msgpack.Encoder().encode
 
 
+class Batch(Struct, frozen=True, array_like=True):
+    """What messages to a sink have in common that go as one: what they are about, their labels, when they are due."""
+
+    name: str
+    labels: Pairs
+    due: int
+
+
 class Outgoing(Struct, frozen=True, array_like=True):
     """A message on its way to one sink; `due` in microseconds, `error` why the last attempt failed.
 
-    `after`, in microseconds: it is due so long after the others that were held back with it.
+    `after`, in microseconds: it is due so long after the others that were held back with it. `batch`: what it goes
+    together with; None: by itself.
     """
 
     sink: str
@@ -42,6 +52,7 @@ class Outgoing(Struct, frozen=True, array_like=True):
     attempts: int = 0
     error: str = ""
     after: int = 0
+    batch: Batch | None = None
 
 
 _OUTGOING: Final = msgspec.msgpack.Decoder(Outgoing)

@@ -41,6 +41,11 @@ def duration(value: Any) -> int:
     return int(found[1]) * UNITS[found[2]]
 
 
+def duration_or_no(value: Any) -> int:
+    """Seconds, as `duration`, or 0 for "no"."""
+    return 0 if value == "no" else duration(value)
+
+
 def durations(value: Any) -> tuple[int, ...]:
     """Several of them."""
     if not isinstance(value, list):

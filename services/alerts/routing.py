@@ -9,6 +9,7 @@ from projections.rules import Rule
 from services.alerts.outbox import ESCALATION, HELD, Outgoing, outgoing
 from services.alerts.rulebook import Rulebook
 from services.alerts.told import told_of
+from services.alerts.windows import Grouping
 
 
 class Route(Struct, frozen=True):
@@ -46,6 +47,16 @@ class State:
             said = [known[name] for name in named if name in known and known[name].escalate_to]
             after, to = (said[0].escalate_seconds, said[0].escalate_to) if said else (0, ())
         return Route(named, to, after)
+
+    def grouping(self, sink_name: str, rule_name: str) -> Grouping:
+        """How alerts of a rule are grouped for a sink: the sink says whether; how long and by what, the rule first."""
+        sink = next((one for one in self.rulebook.sinks if one.name == sink_name), None)
+        if sink is None or not sink.groups_seconds:
+            return Grouping()
+        rule = self.rule(rule_name)
+        seconds = rule.group_seconds if rule is not None else None
+        by = rule.group_by if rule is not None else ()
+        return Grouping(sink.groups_seconds if seconds is None else seconds, by or sink.group_by)
 
 
 def on_the_way(route: Route, message: Message, due: int, also: Iterable[str] = ()) -> list[Outgoing]:

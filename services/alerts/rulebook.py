@@ -12,7 +12,14 @@ from msgspec import Struct
 
 from projections.rules import Rule
 from services.alerts import reading
-from services.alerts.checking import ON, RULE_KEYS, misplaced, problems_of_escalation, problems_of_rule
+from services.alerts.checking import (
+    ON,
+    RULE_KEYS,
+    misplaced,
+    problems_of_escalation,
+    problems_of_rule,
+    unlabelled,
+)
 from services.alerts.silences import SILENCE_KEYS, Silence, problems_of_silence
 from services.alerts.sinks import SINK_KEYS, Sink, problems_of_sink
 from services.questions import nearest
@@ -96,7 +103,7 @@ def rulebook_of_toml(text: str, names: Collection[str] | None = None) -> Ruleboo
     problems: list[Problem] = []
     lines = _Lines(text)
     top = _top(said, lines, problems)
-    sinks = _sinks(_tables(said, "sink", lines, problems), lines, problems)
+    sinks = _sinks(_tables(said, "sink", lines, problems), names, lines, problems)
     own = _rules(_tables(said, "rule", lines, problems), lines, problems)
     rules = {**(_default_rules() if top.pop("defaults", True) else {}), **own}
     found = tuple(rule for rule in rules.values() if rule is not None)
@@ -201,7 +208,9 @@ def _rules(tables: Iterable[dict[str, Any]], lines: _Lines, problems: list[Probl
     return rules
 
 
-def _sinks(tables: Sequence[dict[str, Any]], lines: _Lines, problems: list[Problem]) -> list[Sink]:
+def _sinks(
+    tables: Sequence[dict[str, Any]], names: Collection[str] | None, lines: _Lines, problems: list[Problem]
+) -> list[Sink]:
     sinks: dict[str, Sink] = {}
     for index, table in enumerate(tables):
         name = _name(table, "sink", index, sinks, lines, problems)
@@ -216,6 +225,7 @@ def _sinks(tables: Sequence[dict[str, Any]], lines: _Lines, problems: list[Probl
     for index, table in enumerate(tables):
         if (one := sinks.get(table.get("name", ""))) is not None:
             wrong = [*problems_of_escalation(one.escalate_seconds, one.escalate_to), *_unknown(one, sinks)]
+            wrong += unlabelled("group_by", one.group_by, names)
             problems += [Problem(lines.of("sink", index, key), f"sink {one.name!r}", text) for key, text in wrong]
     return list(sinks.values())
 

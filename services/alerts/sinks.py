@@ -15,6 +15,8 @@ from services.alerts import reading
 
 Kind = Literal["log", "webhook", "mail", "kafka"]
 KINDS: Final = ("log", "webhook", "mail", "kafka")
+READ_BY_PEOPLE: Final = frozenset({"mail"})
+GROUP_SECONDS: Final = 300
 KEY_PREFIX: Final = "whsec_"
 SECRET_BYTES: Final = range(24, 65)
 """How long the key of a signature may be (source: the Standard Webhooks specification)."""
@@ -40,6 +42,15 @@ class Sink(Struct, frozen=True, kw_only=True):
     to: tuple[str, ...] = ()
     escalate_seconds: int = 0
     escalate_to: tuple[str, ...] = ()
+    group_seconds: int | None = None
+    group_by: tuple[str, ...] = ()
+
+    @property
+    def groups_seconds(self) -> int:
+        """For how long alerts wait for one message; where nothing is said, that is so for what people read."""
+        if self.group_seconds is not None:
+            return self.group_seconds
+        return GROUP_SECONDS if self.kind in READ_BY_PEOPLE else 0
 
 
 class SecretMissing(Exception):
@@ -62,6 +73,8 @@ SINK_KEYS: Final[dict[str, tuple[str, reading.Reader]]] = {
     "to": ("to", reading.texts),
     "escalate_after": ("escalate_seconds", reading.duration),
     "escalate_to": ("escalate_to", reading.texts),
+    "group_within": ("group_seconds", reading.duration_or_no),
+    "group_by": ("group_by", reading.texts),
 }
 """Key of a sink -> its field, and how it is read."""
 
@@ -71,7 +84,7 @@ _OWN_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "mail": ("host", "port", "tls", "user", "secret_env", "secret_file", "from", "to", "timeout", "retries"),
     "kafka": ("retries",),
 }
-_OF_ALL: Final = ("name", "kind", "escalate_after", "escalate_to")
+_OF_ALL: Final = ("name", "kind", "escalate_after", "escalate_to", "group_within", "group_by")
 _NEEDED: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("log", "kafka"), ()),
     "webhook": ("url",),

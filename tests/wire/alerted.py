@@ -2,7 +2,11 @@
 
 from typing import Final
 
+import msgspec
+from msgspec.structs import replace
+
 from projections.alerts import ESCALATED, RESOLVED, Alert, Answer, Crossing, Event, Outlier, Position, message_of
+from projections.bundles import bundle_of, message_of_bundle
 
 RECORDED_AT: Final = 1_756_684_800_500_000
 """2025-09-01T00:00:00.5Z in microseconds."""
@@ -93,7 +97,13 @@ UNUSUAL: Final = Alert(
     unusual=Outlier("churn", 58_800, 1_000, 11_000, 52, {"segment": "smb"}),
     explain="revledger explain churn --from 2025-09-02 --until 2025-09-03 --currency USD --where segment=smb",
 )
+OTHER: Final = replace(CHURN, id="alr_qmhjsilm2cthozn3qur5evclm3", account="globex", subject="globex", share="0.01")
+BUNDLE: Final = replace(
+    bundle_of([msgspec.json.decode(message_of(one).body) for one in (CHURN, OTHER)], (("segment", "smb"),)),
+    summary="2 accounts have left of segment smb: 1,176.00 USD of MRR",
+)
 ALERTS: Final = {
+    "churn-grouped": message_of_bundle(BUNDLE, "2025-09-01T00:00:00.5Z"),
     "unusual-fired": message_of(UNUSUAL),
     "renewal-fired": message_of(RENEWAL),
     "churn-escalated": message_of(CHURN, ESCALATED),

@@ -8,17 +8,18 @@ from contextlib import asynccontextmanager
 import pytest
 from msgspec.structs import replace
 
-from projections.alerts import Message
+from projections.alerts import Message, message_of
 from services import clock
 from services.alerts import delivering
 from services.alerts.delivering import Line
-from services.alerts.outbox import Outbox, outgoing
+from services.alerts.outbox import Batch, Outbox, outgoing
 from services.alerts.sinks import Sink
 from services.alerts.webhooks import Webhook
 from services.metrics import Metrics
 from services.tasks import cancelled
 from tests.services.alerts.receiver import SECRET, Receiver, receiver
 from tests.services.running import asynchronous
+from tests.wire.alerted import CHURN
 
 
 @pytest.fixture(autouse=True)
@@ -149,3 +150,23 @@ async def test_a_message_that_is_not_wanted_holds_up_no_other() -> None:
             put(outbox, "m2")
             await asyncio.to_thread(hook.until, 2)
     assert [(one.id, one.attempts) for one in outbox.of_sink("crm")] == [("m1", 1)]
+
+
+@asynchronous
+async def test_messages_that_go_together_arrive_and_fail_as_one() -> None:
+    outbox = Outbox()
+    body = message_of(CHURN).body
+    alerts = [one for number in range(40) for one in outgoing(Message(f"alr_{number:02}", body), ["crm"], clock.now())]
+    batch = Batch("churn|fired", (), 0)
+    with receiver() as hook:
+        hook.answers = [500, 204]
+        async with lines(outbox, sink(hook)):
+            outbox.put([*(replace(one, batch=batch) for one in alerts[:30]), *alerts[30:32]])
+            await emptied(outbox, "crm")
+            hook.answers = [422] * 9
+            outbox.put(replace(one, batch=batch) for one in alerts[32:])
+            await emptied(outbox, "crm")
+    first = [one for one in hook.got[:-4] if one.id.startswith("grp_")]
+    assert len(hook.got) == 2 + 2 + 4
+    assert (len({one.id for one in first}), first[-1].event["data"]["count"]) == (1, 30)
+    assert sorted(one.id for one in outbox.dead()) == [one.id for one in alerts[32:]], "they are given up each"

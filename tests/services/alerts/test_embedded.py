@@ -176,3 +176,28 @@ def test_what_was_acknowledged_while_nothing_ran_is_not_escalated_and_the_rest_i
         ("other", "revledger.alert.escalated.v1")
     }
     assert len(set(boss.ids())) == 1
+
+
+@pytest.mark.crash
+def test_killed_while_alerts_wait_for_one_message(data: Path) -> None:
+    names = [f"a{number}" for number in range(8)]
+    with receiver() as hook:
+        (data / "alerts.toml").write_text(ONLY + rule("gone", "churn") + to(hook) + 'group_within = "4s"\n')
+        with serving(data) as (running, url, _):
+            sent(url, *(account(name) for name in names))
+            for name in names:
+                sent(url, leaves(name))
+            hook.until(1)
+            running.kill()
+        with serving(data) as (running, _, _):
+            while {one for got in hook.got for one in accounts_in(got.event)} != {*names}:
+                time.sleep(0.1)
+            running.kill()
+    messages = {one.id: accounts_in(one.event) for one in hook.got}
+    assert len(messages) < len(names)
+    assert sorted(one for some in messages.values() for one in some) == names, "a repeat has the same id"
+
+
+def accounts_in(event: dict[str, Any]) -> list[str]:
+    """The accounts that a message tells of."""
+    return [one["account"] for one in event["data"].get("largest", [event["data"]])]
