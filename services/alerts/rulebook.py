@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from projections.rules import Rule
 from services.alerts import reading
+from services.alerts.chat import problem_of_url
 from services.alerts.checking import (
     ON,
     RULE_KEYS,
@@ -21,7 +22,7 @@ from services.alerts.checking import (
     unlabelled,
 )
 from services.alerts.silences import SILENCE_KEYS, Silence, problems_of_silence
-from services.alerts.sinks import SINK_KEYS, Sink, problems_of_sink
+from services.alerts.sinks import SINK_KEYS, SecretMissing, Sink, problems_of_sink
 from services.questions import nearest
 
 FILE: Final = "alerts.toml"
@@ -31,12 +32,17 @@ EXAMPLE_RULES: Final = files("services.alerts").joinpath("examples.toml").read_t
 """Rules to choose from."""
 EXAMPLE_SINK: Final = """
 # Where alerts go. Without any sink they go to the log. Secrets are in the environment or in files, never here; two of
-# them, the newest first, while one is replaced.
+# a webhook, the newest first, while one is replaced.
 # [[sink]]
 # name = "crm"
 # kind = "webhook"
 # url = "https://crm.example/hooks/revenue"
 # secret_env = "CRM_WEBHOOK_SECRET"
+#
+# [[sink]]
+# name = "team"
+# kind = "apprise"                # Slack, Teams and a hundred more: the variable holds a URL such as slack://...
+# secret_env = "TEAM_CHAT_URL"
 """
 LOG_SINK: Final = Sink(name="log", kind="log")
 """Where alerts go in a book that names no sinks."""
@@ -219,7 +225,7 @@ def _sinks(
         values, wrong = _read(table, SINK_KEYS)
         if not wrong:
             sink = Sink(**values)
-            wrong = problems_of_sink(sink, values)
+            wrong = problems_of_sink(sink, values) or _of_chat(sink)
             sinks[name] = sink
         problems += [Problem(lines.of("sink", index, key), f"sink {name!r}", one) for key, one in wrong]
     for index, table in enumerate(tables):
@@ -228,6 +234,17 @@ def _sinks(
             wrong += unlabelled("group_by", one.group_by, names)
             problems += [Problem(lines.of("sink", index, key), f"sink {one.name!r}", text) for key, text in wrong]
     return list(sinks.values())
+
+
+def _of_chat(sink: Sink) -> list[tuple[str, str]]:
+    """What is wrong with the service that a sink sends to by apprise, or with that."""
+    if sink.kind != "apprise":
+        return []
+    try:
+        problem = problem_of_url(sink)
+    except SecretMissing as error:
+        return [("secret_env" if sink.secret_env else "secret_file", str(error))]
+    return [("kind", problem)] if problem else []
 
 
 def _unknown(sink: Sink, known: Collection[str]) -> Iterator[tuple[str, str]]:

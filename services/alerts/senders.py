@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from services.alerts.chat import Chat
 from services.alerts.mail import Mail
 from services.alerts.sending import LogSender, Sender
 from services.alerts.sinks import Sink
@@ -19,6 +20,7 @@ _MAKERS: Final[dict[str, Callable[[Sink, Settings], Sender]]] = {
     "log": lambda _sink, _settings: LogSender(),
     "webhook": lambda sink, _settings: Webhook(sink),
     "mail": lambda sink, _settings: Mail(sink),
+    "apprise": lambda sink, _settings: Chat(sink),
     "kafka": lambda _sink, settings: _alert_topic(settings),
 }
 

@@ -13,10 +13,11 @@ from msgspec import Struct
 
 from services.alerts import reading
 
-Kind = Literal["log", "webhook", "mail", "kafka"]
-KINDS: Final = ("log", "webhook", "mail", "kafka")
-READ_BY_PEOPLE: Final = frozenset({"mail"})
+Kind = Literal["log", "webhook", "mail", "apprise", "kafka"]
+KINDS: Final = ("log", "webhook", "mail", "apprise", "kafka")
+READ_BY_PEOPLE: Final = frozenset({"mail", "apprise"})
 GROUP_SECONDS: Final = 300
+"""For how long alerts to people wait for one message, where nothing else is said."""
 KEY_PREFIX: Final = "whsec_"
 SECRET_BYTES: Final = range(24, 65)
 """How long the key of a signature may be (source: the Standard Webhooks specification)."""
@@ -82,11 +83,12 @@ _OWN_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "log": (),
     "webhook": ("url", "secret_env", "secret_file", "timeout", "retries"),
     "mail": ("host", "port", "tls", "user", "secret_env", "secret_file", "from", "to", "timeout", "retries"),
+    "apprise": ("secret_env", "secret_file", "timeout", "retries"),
     "kafka": ("retries",),
 }
 _OF_ALL: Final = ("name", "kind", "escalate_after", "escalate_to", "group_within", "group_by")
 _NEEDED: Final[dict[str, tuple[str, ...]]] = {
-    **dict.fromkeys(("log", "kafka"), ()),
+    **dict.fromkeys(("log", "kafka", "apprise"), ()),
     "webhook": ("url",),
     "mail": ("host", "from", "to"),
 }
@@ -107,6 +109,8 @@ def problems_of_sink(sink: Sink, given: Mapping[str, Any]) -> list[tuple[str, st
         wrong.append(("tls", "a password would go over the line for all to read: write starttls or tls"))
     if sink.kind == "mail" and sink.user and not (sink.secret_env or sink.secret_file):
         wrong.append(("user", "name the variable with its password: secret_env = ..., or a file: secret_file = ..."))
+    if sink.kind == "apprise" and len(sink.secret_env) + len(sink.secret_file) != 1:
+        wrong.append(("kind", "name the one variable with its URL: secret_env = ..., or a file: secret_file = ..."))
     return wrong or _of_secrets(sink)
 
 

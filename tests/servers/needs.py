@@ -10,7 +10,7 @@ import pytest
 REQUIRE: Final = "REVLEDGER_REQUIRE"
 """Names, separated by commas, of what must be there: a test without it fails instead of being skipped."""
 
-KNOWN: Final = frozenset({"browser", "kafka", "redis"})
+KNOWN: Final = frozenset({"apprise", "browser", "kafka", "redis"})
 
 kafka_tests: Final = pytest.mark.xdist_group("kafka")
 """Puts a test into the one process that runs all tests with Kafka, and so has the one broker of the run.
