@@ -126,7 +126,7 @@ NAMED = HEAD + "secret_env = 'TEAM_URL'\n"
         (HEAD + "secret_env = ['TEAM_URL', 'OTHER_URL']", "json://x", "name the one variable with its URL"),
         (NAMED + "url = 'json://x'", "json://x", "url means nothing for a sink of kind apprise"),
         (NAMED, "", "line 4: sink 'team': the variable TEAM_URL is not set"),
-        (NAMED, "slak://token-of-mine/x", "line 4: sink 'team': apprise knows no service by a URL .* begins with slak:"),
+        (NAMED, "slak://token-of-mine/x", "line 4: sink 'team': .*knows no service by a URL .* begins with slak:"),
         (NAMED, "slack://token-of-mine", "begins with slack://"),
         (NAMED, "token-of-mine", "has no ://"),
         (NAMED, "jsons://token-of-mine@h.example?verify=no", "anybody could answer for the service"),
