@@ -1,6 +1,6 @@
 """Churn: what was lost in a window, by period, reason and initiative."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from events.contracts import NO_CAUSE, Cause
@@ -9,19 +9,19 @@ from events.movements import Movement
 from projections.columns import CAUSE_NAMES, Asked, Row, Table, Told, columns
 from projections.periods import first_day_of_period, period_name
 
-_FALLS: Final = frozenset(("churn", "contraction"))
+FALLING: Final = frozenset(("churn", "contraction"))
 
-_Lost = tuple[int, Movement, Cause]
+Lost = tuple[int, Movement, Cause]
 """(day or first day of a period, movement, cause)."""
 
 
 def _churn(told: Iterable[Told], asked: Asked) -> list[Row]:
     """The falls of a window, the latest period first; an account counts on each day it lost anything."""
-    sums: dict[_Lost, tuple[int, int]] = {}
+    sums: dict[Lost, tuple[int, int]] = {}
     for _, items, _ in told:
-        own: dict[_Lost, int] = {}
+        own: dict[Lost, int] = {}
         for (day, movement, cell, cause), amount in items:
-            if movement in _FALLS and asked.start <= day < asked.day and cell.currency == asked.currency:
+            if movement in FALLING and asked.start <= day < asked.day and cell.currency == asked.currency:
                 key = (day, movement, cause or NO_CAUSE)
                 own[key] = own.get(key, 0) + amount
         for (day, movement, cause), amount in own.items():
@@ -29,6 +29,11 @@ def _churn(told: Iterable[Told], asked: Asked) -> list[Row]:
                 place = (first_day_of_period(day, asked.every), movement, cause)
                 accounts, lost = sums.get(place, (0, 0))
                 sums[place] = (accounts + 1, lost + amount)
+    return churn_rows(sums, asked)
+
+
+def churn_rows(sums: Mapping[Lost, tuple[int, int]], asked: Asked) -> list[Row]:
+    """The rows of falls, from how often accounts lost anything, and what that was worth, by first day of a period."""
     order = sorted(sums.items(), key=lambda one: (-one[0][0], one[0][1], one[1][1], one[0][2]))
     return [
         {

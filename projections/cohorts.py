@@ -22,22 +22,39 @@ def _cohorts(told: Iterable[Told], asked: Asked) -> list[Row]:
 
 
 def _cohort(first: int, members: Sequence[list[Item]], asked: Asked) -> Iterator[Row]:
-    start, begun = first, 0
+    begun: int | None = None
+    for start, end in periods_since(first, asked):
+        levels = [level_before(items, asked, end) for items in members]
+        worth = sum(levels)
+        begun = worth if begun is None else begun
+        yield cohort_row(first, start, (len(members), sum(level > 0 for level in levels), worth, begun), asked)
+
+
+def periods_since(first: int, asked: Asked) -> Iterator[tuple[int, int]]:
+    """The periods from one on that begins on a day, each with its end or the day asked for."""
+    start = first
     while start < asked.day:
         following = next_period(start, asked.every)
-        levels = [level_before(items, asked, min(asked.day, following)) for items in members]
-        active, worth = sum(level > 0 for level in levels), sum(levels)
-        begun = worth if start == first else begun
-        yield {
-            "cohort": period_name(first, asked.every),
-            "month": month_of_day(start) - month_of_day(first),
-            "size": len(members),
-            "accounts": active,
-            "kept": ratio_text(active, len(members)),
-            "mrr_minor": mrr_minor(worth),
-            "mrr_kept": ratio_text(worth, begun),
-        }
+        yield start, min(asked.day, following)
         start = following
+
+
+def cohort_row(first: int, start: int, sums: tuple[int, int, int, int], asked: Asked) -> Row:
+    """The row of a cohort and a period, by their first days.
+
+    `sums` are the accounts that began, those with revenue as the period ends, what they are worth then, and what they
+    were as their first period ended.
+    """
+    size, active, worth, begun = sums
+    return {
+        "cohort": period_name(first, asked.every),
+        "month": month_of_day(start) - month_of_day(first),
+        "size": size,
+        "accounts": active,
+        "kept": ratio_text(active, size),
+        "mrr_minor": mrr_minor(worth),
+        "mrr_kept": ratio_text(worth, begun),
+    }
 
 
 COHORTS: Final = Table(

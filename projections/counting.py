@@ -5,10 +5,11 @@ from typing import Final
 
 import numpy as np
 
-from projections.arrays import MOVEMENTS, NEVER, Amounts, Codes, Columns, Places, begins
+from projections.arrays import MOVEMENTS, NEVER, Columns
 from projections.buckets import ROWS_MAX, Buckets
 from projections.groups import Choice, is_annual
 from projections.layers import Layers
+from projections.numbering import Amounts, Codes, Places, begins
 from projections.tally import ACTIVE, ANNUAL, COUNTED
 
 _KINDS: Final = tuple(COUNTED)
@@ -80,7 +81,7 @@ class _Counting:
 
     def _annual(self) -> Amounts:
         """The amounts of contracts with a term of twelve months or longer."""
-        codes, values = self._columns.values("term_months")
+        codes, values = self._columns.known.sorter.values("term_months")
         is_long = np.array([bool(value) and is_annual((("term_months", value),)) for value in values], dtype=np.bool_)
         rows = is_long[codes][self._cells]
         pairs = self._pairs(self._cells[rows])

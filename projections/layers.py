@@ -6,16 +6,20 @@ from typing import Final, TypeVar
 import numpy as np
 from msgspec import Struct
 
-from projections.arrays import TOTAL_MAX, Amounts, Columns, TooLarge, Vocabulary, columns_of, joined
+from projections.arrays import TOTAL_MAX, Columns, TooLarge
+from projections.assembly import Notes, columns_of, joined
 from projections.concentration import NO_SHARES, Shares
 from projections.groups import Choice
-from projections.records import Record
+from projections.heard import satisfaction
+from projections.numbering import Amounts, Vocabulary
+from projections.records import NOTHING, Record
 from projections.retention import NOBODY, Retention
+from projections.satisfaction import SILENCE, Satisfaction
 
 TIMES_LARGER: Final = 4
 """How many times as many accounts a layer holds as the one above: so they are few, and an account is seldom moved."""
 
-S = TypeVar("S", Retention, Shares)
+S = TypeVar("S", Retention, Shares, Satisfaction)
 
 
 class Layers(Struct, frozen=True):
@@ -33,12 +37,17 @@ class Layers(Struct, frozen=True):
         """All amounts whatever their signs; below `TOTAL_MAX`, but for layers of several partitions put together."""
         return sum(one.total for one in self.columns)
 
-    def changed(self, records: Mapping[str, Record | None], vocabulary: Vocabulary) -> "Layers":
-        """With the records that some accounts have now, None for those without one; raises TooLarge."""
+    def changed(
+        self, records: Mapping[str, Record | None], vocabulary: Vocabulary, notes: Notes | None = None
+    ) -> "Layers":
+        """With the records that some accounts have now, None for those without one, and their notes.
+
+        Raises TooLarge.
+        """
         columns = [one.without(records) for one in self.columns]
-        some = {account: record for account, record in records.items() if record is not None and record.count}
+        some = told(records, notes or {})
         if some:
-            columns.append(columns_of(some, vocabulary))
+            columns.append(columns_of(some, vocabulary, notes))
         if Layers(tuple(columns)).total >= TOTAL_MAX:
             raise TooLarge
         return Layers(_piled([one for one in columns if one.held]))
@@ -51,6 +60,10 @@ class Layers(Struct, frozen=True):
         """As `shares_of`."""
         return _summed((one.shares(choice, day) for one in self.columns), NO_SHARES)
 
+    def satisfaction(self, choice: Choice, start: int, until: int) -> dict[str, Satisfaction]:
+        """As `satisfaction_of`."""
+        return _summed((satisfaction(one, choice, start, until) for one in self.columns), SILENCE)
+
     def names(self) -> list[str]:
         """The accounts by place, in the order of `worth`; also those that a layer no longer holds for."""
         return [name for one in self.columns for name in one.names]
@@ -58,6 +71,12 @@ class Layers(Struct, frozen=True):
     def worth(self, choice: Choice, day: int) -> Amounts:
         """What each account is worth as a day begins."""
         return np.concatenate([one.worth(choice, day) for one in self.columns] or [np.zeros(0, dtype=np.int64)])
+
+
+def told(records: Mapping[str, Record | None], notes: Notes) -> dict[str, Record]:
+    """The records of the accounts that something was posted to, or that said something."""
+    held = ((account, record or NOTHING) for account, record in records.items())
+    return {account: record for account, record in held if record.count or notes.get(account)}
 
 
 def _piled(columns: Iterable[Columns]) -> tuple[Columns, ...]:

@@ -5,7 +5,7 @@ from typing import Final, Literal
 from events.days import LAST_DAY, first_day_of_month, month_of_day, text_of_day
 
 Every = Literal["day", "month", "quarter", "year"]
-_MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
+MONTHS: Final = {"month": 1, "quarter": 3, "year": 12}
 PERIODS_MAX: Final = 40_000
 
 
@@ -20,7 +20,7 @@ def bounds_of(start: int, until: int, every: Every) -> list[int]:
     if every == "day":
         bounds = list(range(start, until + 1)) if until - start <= PERIODS_MAX else []
     else:
-        step = _MONTHS[every]
+        step = MONTHS[every]
         first = month_of_day(start) // step * step + step
         bounds = [start, *_starts(first, until, step), until]
     if not 2 <= len(bounds) <= PERIODS_MAX + 1:
@@ -42,14 +42,14 @@ _MONTHS_MAX: Final = (9999 - 1970) * 12 + 12
 
 def first_day_of_period(day: int, every: Every) -> int:
     """The first day of the day, month, quarter or year that a day is in."""
-    return day if every == "day" else first_day_of_month(month_of_day(day) // _MONTHS[every] * _MONTHS[every])
+    return day if every == "day" else first_day_of_month(month_of_day(day) // MONTHS[every] * MONTHS[every])
 
 
 def next_period(first: int, every: Every) -> int:
     """The first day of the period after the one that begins on a day."""
     if every == "day":
         return first + 1
-    month = month_of_day(first) + _MONTHS[every]
+    month = month_of_day(first) + MONTHS[every]
     return first_day_of_month(month) if month < _MONTHS_MAX else LAST_DAY + 1
 
 

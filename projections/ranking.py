@@ -8,10 +8,10 @@ import numpy as np
 from msgspec import Struct
 
 from events.money import MRR_DIVISOR
-from projections.arrays import Amounts, Places
 from projections.columns import Row
 from projections.groups import Choice
 from projections.layers import Layers
+from projections.numbering import Amounts, Places
 from projections.periods import months_held
 from projections.portfolio import account_rows, concentration_rows, year_before
 

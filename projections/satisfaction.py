@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from operator import add
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from events.notes import Answer, AnyNote
 from events.timeline import Cell
@@ -31,6 +33,10 @@ class Satisfaction(Struct, frozen=True):
     rated: int = 0
     resolved: int = 0
     contacts: int = 0
+
+    def plus(self, other: "Satisfaction") -> "Satisfaction":
+        """Answers of these accounts and others."""
+        return Satisfaction(*map(add, astuple(self), astuple(other)))
 
 
 SILENCE: Final = Satisfaction()

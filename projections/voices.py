@@ -1,6 +1,6 @@
 """Voices: what customers said, beside the revenue that goes with it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from events.days import day_months_later, first_day_of_month, month_of_day, text_of_day
@@ -33,9 +33,14 @@ def _risk(told: Iterable[Told], asked: Asked) -> list[Row]:
         level = level_before(items, asked, asked.day)
         last = next(answers_before(notes, "nps", asked.day), None)
         if level > 0 and last is not None and band_of(last) < 0:
-            said = {"nps": last.score, "answered": text_of_day(last.day), "tags": tags_said(notes, asked.day)}
-            rows.append({"account": account, "mrr_minor": mrr_minor(level), **said})
+            rows.append(risk_row(account, level, last.score, last.day, tags_said(notes, asked.day)))
     return sorted(rows, key=lambda row: (-row["mrr_minor"], row["account"]))
+
+
+def risk_row(account: str, level: int, score: int | None, day: int, tags: list[str]) -> Row:
+    """The row of an account that is worth something, with the score of its last answer, the day of that, and tags."""
+    said = {"nps": score, "answered": text_of_day(day), "tags": tags}
+    return {"account": account, "mrr_minor": mrr_minor(level), **said}
 
 
 def _upsell(told: Iterable[Told], asked: Asked) -> list[Row]:
@@ -55,9 +60,14 @@ def _upsell(told: Iterable[Told], asked: Asked) -> list[Row]:
     for (account, segment), worth in yearly.items():
         average = round_half_up(sum(of_segment[segment]), len(of_segment[segment]))
         if account in scores and worth < average:
-            amounts = {"acv_minor": worth, "segment_acv_minor": average, "gap_minor": average - worth}
-            rows.append({"account": account, "segment": segment, "nps": scores[account].score, **amounts})
+            rows.append(upsell_row(account, segment, scores[account].score, worth, average))
     return sorted(rows, key=lambda row: (-row["gap_minor"], row["account"], row["segment"]))
+
+
+def upsell_row(account: str, segment: str, score: int | None, worth: int, average: int) -> Row:
+    """The row of a promoter with its score, what it is worth a year in its segment, and the average there."""
+    amounts = {"acv_minor": worth, "segment_acv_minor": average, "gap_minor": average - worth}
+    return {"account": account, "segment": segment, "nps": score, **amounts}
 
 
 def _bands(told: Iterable[Told], asked: Asked) -> list[Row]:
@@ -74,6 +84,11 @@ def _bands(told: Iterable[Told], asked: Asked) -> list[Row]:
             if now <= 0:
                 own[2] += 1
                 own[3] += before
+    return band_rows(sums)
+
+
+def band_rows(sums: Mapping[str, Sequence[int]]) -> list[Row]:
+    """The rows of bands, from the accounts of each, what they were worth, who has left, and what those were worth."""
     return [
         {
             "band": band,
@@ -98,15 +113,20 @@ def _tags_by_month(told: Iterable[Told], asked: Asked) -> list[Row]:
                 for tag in note.tags:
                     count, accounts = said.get((month_of_day(note.day), tag), (0, {}))
                     said[month_of_day(note.day), tag] = (count + 1, {**accounts, account: level})
+    return tag_rows((*key, count, len(accounts), sum(accounts.values())) for key, (count, accounts) in said.items())
+
+
+def tag_rows(said: Iterable[tuple[int, str, int, int, int]]) -> list[Row]:
+    """The rows of tags, from month, tag, how often it was said, by how many accounts, and what those are worth."""
     rows: list[Row] = [
         {
             "month": text_of_day(first_day_of_month(month))[:7],
             "tag": tag,
             "answers": count,
-            "accounts": len(accounts),
-            "mrr_minor": mrr_minor(sum(accounts.values())),
+            "accounts": accounts,
+            "mrr_minor": mrr_minor(worth),
         }
-        for (month, tag), (count, accounts) in said.items()
+        for month, tag, count, accounts, worth in said
     ]
     rows.sort(key=lambda row: (-row["answers"], row["tag"]))
     return sorted(rows, key=lambda row: row["month"], reverse=True)

@@ -22,7 +22,7 @@ from services.questions import Question
 if TYPE_CHECKING:
     from services.mirror import Mirrored  # whoever asks once only does not load what it takes
 
-MIRRORED: Final[frozenset[Source]] = frozenset(("retention", "shares", "costs"))
+MIRRORED: Final[frozenset[Source]] = frozenset(("retention", "shares", "answers", "costs"))
 """The sources that can be had from accounts in memory."""
 RANKED: Final = frozenset(("accounts", "concentration"))
 """The tables whose first rows can be had from accounts in memory."""
@@ -71,6 +71,7 @@ def details_mirrored(
     return Details(
         retention=layers.retention(choice, bounds[0], bounds[-1]) if "retention" in sources else {},
         shares=layers.shares(choice, bounds[-1]) if "shares" in sources else {},
+        answers=layers.satisfaction(choice, bounds[0], bounds[-1]) if "answers" in sources else {},
         costs=costs_asked(mirrored.costs, question, currency, bounds) if "costs" in sources else {},
         months=months_of(bounds),
         margin=margin,

@@ -15,14 +15,16 @@ from msgspec import Struct
 from events import block as blocks
 from events.block import BlockDamaged
 from events.notes import Cost, notes_in_force
-from projections.arrays import TOTAL_MAX, Columns, TooLarge, Vocabulary, columns_of, joined
+from projections.arrays import TOTAL_MAX, Columns, TooLarge
+from projections.assembly import Notes, columns_of, joined, told_in_columns
 from projections.buckets import Buckets
 from projections.counting import counted, has_room
 from projections.groups import Choice
-from projections.layers import Layers
+from projections.layers import Layers, told
+from projections.numbering import Vocabulary
 from projections.pages import ACCOUNTS, NOTES
 from projections.ranking import FIRST
-from projections.records import record_of_bytes
+from projections.records import NOTHING, bytes_of_record, record_of_bytes
 from services.evidence import Evidence, evidence_from
 from services.ledgers.port import Chains, LedgerError
 from services.listing import rows_told
@@ -38,6 +40,7 @@ AGAIN_ENTRIES_MIN: Final = 10_000
 """Up to so many new entries, or one for each account, records are read again one by one; else all of them."""
 PORTION: Final = 5_000
 """Records that are turned into columns at a time."""
+_NOTHING: Final = bytes_of_record(NOTHING)
 
 Hashes = Sequence[dict[bytes, bytes]]
 Costs = Mapping[str, Sequence[Cost]]
@@ -145,9 +148,8 @@ class _Part:
         """All accounts, read at once."""
         position, (accounts, notes) = await self._views.snapshot(self.partition, [ACCOUNTS, NOTES])
         self._vocabulary = Vocabulary()
-        layers = await asyncio.to_thread(_layers_of, accounts, self._vocabulary)
-        self._costs = await asyncio.to_thread(_costs_of, {name.decode(): data for name, data in notes.items()})
-        self._position, self._layers = position or START, layers
+        layers, costs = await asyncio.to_thread(_layers_of, accounts, notes, self._vocabulary)
+        self._position, self._layers, self._costs = position or START, layers, costs
         return layers
 
     async def _moved_on(self, keys: Sequence[str], layers: Layers) -> _Seen | None:
@@ -163,17 +165,18 @@ class _Part:
         if position == self._position:
             return _Seen(position, hashes, layers, self._costs)
         if news.hashes.get(position.next_height) == position.last_hash:
-            records, notes = (dict(zip(names, values[key], strict=True)) for key in (ACCOUNTS, NOTES))
-            changed = await asyncio.to_thread(_changed, layers, records, self._vocabulary)
+            records, raw = (dict(zip(names, values[key], strict=True)) for key in (ACCOUNTS, NOTES))
+            notes = {name: [] if data is None else notes_in_force(data) for name, data in raw.items()}
+            changed = await asyncio.to_thread(_changed, layers, records, notes, self._vocabulary)
             return _Seen(position, hashes, changed, self._costs_after(notes))
         if position.next_height <= self._position.next_height + len(news.hashes):
             self._layers = None  # the views were begun anew, or are of another ledger
         return None
 
-    def _costs_after(self, notes: Mapping[str, bytes | None]) -> Costs:
+    def _costs_after(self, notes: Notes) -> Costs:
         """The costs, with the notes that some accounts have now."""
         others = {account: costs for account, costs in self._costs.items() if account not in notes}
-        return {**others, **_costs_of({account: data for account, data in notes.items() if data is not None})}
+        return {**others, **_costs_of(notes)}
 
     async def _news(self, entries_max: int) -> _News | None:
         """Whom the blocks after our position are about; None if those are too many, or do not follow it."""
@@ -191,23 +194,30 @@ class _Part:
         return news
 
 
-def _layers_of(accounts: Mapping[bytes, bytes], vocabulary: Vocabulary) -> Layers:
-    """All accounts of a partition, some at a time; raises TooLarge."""
-    left = iter(accounts.items())
+def _layers_of(
+    accounts: Mapping[bytes, bytes], raw: Mapping[bytes, bytes], vocabulary: Vocabulary
+) -> tuple[Layers, Costs]:
+    """All accounts of a partition, some at a time, and their costs; raises TooLarge."""
+    left = iter({**dict.fromkeys(raw, _NOTHING), **accounts}.items())
     columns: list[Columns] = []
+    costs: Costs = {}
     while some := dict(islice(left, PORTION)):
+        notes = {account.decode(): notes_in_force(raw[account]) for account in some if account in raw}
+        costs = {**costs, **_costs_of(notes)}
         records = {account.decode(): record_of_bytes(data) for account, data in some.items()}
-        columns.append(columns_of(records, vocabulary))
-    return Layers((joined(columns),)) if columns else Layers()
+        sides = told_in_columns(notes)
+        if held := told(records, sides):
+            columns.append(columns_of(held, vocabulary, sides))
+    return Layers((joined(columns),)) if columns else Layers(), costs
 
 
-def _costs_of(notes: Mapping[str, bytes]) -> Costs:
+def _costs_of(notes: Notes) -> Costs:
     """The costs among notes."""
-    noted = ((account, [one for one in notes_in_force(data) if type(one) is Cost]) for account, data in notes.items())
+    noted = ((account, [one for one in some if type(one) is Cost]) for account, some in notes.items())
     return {account: costs for account, costs in noted if costs}
 
 
-def _changed(layers: Layers, read: Mapping[str, bytes | None], vocabulary: Vocabulary) -> Layers:
+def _changed(layers: Layers, read: Mapping[str, bytes | None], notes: Notes, vocabulary: Vocabulary) -> Layers:
     """With the records that were read; raises TooLarge."""
     records = {account: None if data is None else record_of_bytes(data) for account, data in read.items()}
-    return layers.changed(records, vocabulary)
+    return layers.changed(records, vocabulary, told_in_columns(notes))

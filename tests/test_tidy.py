@@ -38,6 +38,10 @@ TEXT_NAMES: Final = frozenset({"Makefile", "Dockerfile", "run", ".gitignore", ".
 # Modules whose test has another name than theirs: module -> the test that covers it.
 COVERED_BY: Final[dict[str, str]] = {
     "projections/columns.py": "tests/projections/test_voices.py",
+    "projections/assembly.py": "tests/projections/test_arrays.py",
+    "projections/numbering.py": "tests/projections/test_arrays.py",
+    "projections/sides.py": "tests/projections/test_heard.py",
+    "projections/sorting.py": "tests/projections/test_arrays.py",
     "projections/economics.py": "tests/projections/test_figures.py",
     "projections/feedback.py": "tests/projections/test_figures.py",
     "services/audit/noting.py": "tests/services/audit/test_comparing.py",

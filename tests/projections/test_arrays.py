@@ -10,9 +10,11 @@ from hypothesis import strategies as st
 
 from events.account import Booking
 from projections import arrays
-from projections.arrays import MARK_SUMS, TOTAL_MAX, Columns, TooLarge, Vocabulary, columns_of, joined
+from projections.arrays import MARK_SUMS, TOTAL_MAX, Columns, TooLarge
+from projections.assembly import columns_of, joined, only_held
 from projections.concentration import shares_of, shares_of_levels
 from projections.groups import Choice, selected_groups
+from projections.numbering import Vocabulary
 from projections.records import Record
 from projections.retention import retention_of
 from tests.model.histories import FIRST_DAY
@@ -63,7 +65,7 @@ def test_some_accounts_of_joined_columns(made: list[Booking], data: st.DataObjec
     vocabulary = Vocabulary()
     parts = [columns_of({name: record}, vocabulary).without(gone) for name, record in records.items()]
     whole = columns_of(records, vocabulary).without(gone)
-    for columns in (whole, whole.only_held(), joined(parts), joined([whole, *parts[:0]])):
+    for columns in (whole, only_held(whole), joined(parts), joined([whole, *parts[:0]])):
         assert columns.held == len(left)
         check(columns, left, data.draw(CHOICES), *sorted((data.draw(DAYS), data.draw(DAYS))))
 

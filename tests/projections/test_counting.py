@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.account import Booking
-from projections.arrays import Vocabulary
 from projections.buckets import ROWS_MAX, Buckets, buckets_of
 from projections.counting import counted, has_room
 from projections.groups import Choice, selected_groups
 from projections.layers import Layers
+from projections.numbering import Vocabulary
 from projections.pages import amounts_of_tallies
 from projections.records import Record
 from projections.tally import tally_of

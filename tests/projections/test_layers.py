@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.account import Booking
-from projections.arrays import Vocabulary
 from projections.concentration import shares_of
 from projections.groups import selected_groups
 from projections.layers import TIMES_LARGER, Layers
+from projections.numbering import Vocabulary
 from projections.retention import retention_of
 from tests.projections.booked import bookings, posting, record, records_of
 from tests.projections.test_arrays import CHOICES, DAYS

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from projections.arrays import Vocabulary
 from projections.groups import Choice
 from projections.layers import Layers
+from projections.numbering import Vocabulary
 from projections.ranking import FIRST
 from projections.records import Record
 from projections.tables import LISTS

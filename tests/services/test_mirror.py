@@ -24,11 +24,13 @@ from services.writer import Submitted, Writer
 from tests.model.days import Event
 from tests.model.histories import FIRST_DAY, arrival_orders, histories
 from tests.model.notation import fact, line, retracted
+from tests.projections.tabled import answered
 from tests.services.audit.test_replaying import PARTITIONS, partitioned_views
 from tests.services.books import POLICY, MemoryBooks, parameters, raw_of, text
 from tests.services.running import asynchronous
 
 FIGURES = "nrr,grr,customer_churn_rate,ltv_minor,share_top_1,share_top_3,share_top_10,herfindahl"
+ANSWERS = ",nps,nps_mrr_weighted,csat,fcr"
 COSTS = ",cac_minor,crc_minor,ltv_to_cac,cac_payback_months"
 OTHERS = ",mrr_minor,committed_arr_minor,scheduled_churn_minor,accounts,asp_minor,quick_ratio,gross_mrr_churn_rate"
 FILTERS: tuple[dict[str, str | list[str]], ...] = (
@@ -154,7 +156,7 @@ async def test_answers_are_those_of_the_views(data: st.DataObject) -> None:
         asked = {"start": text(start), "until": text(until), "currency": data.draw(st.sampled_from(["USD", "EUR"]))}
         by = data.draw(st.sampled_from([None, "currency", *await found.names()]))
         groups = {**({} if by is None else {"by": by}), **data.draw(st.sampled_from(FILTERS))}
-        await found.check(**asked, figures=FIGURES + OTHERS + COSTS, **groups)
+        await found.check(**asked, figures=FIGURES + OTHERS + COSTS + ANSWERS, **groups)
         await found.check_bridge(**asked, **groups)
         await found.check_tables(at=asked["until"], currency=asked["currency"], limit="3")
     assert found.views.loads, "somebody was asked"
@@ -193,6 +195,21 @@ async def test_costs_are_kept_beside_the_accounts() -> None:
         await found.books.book([event])
         values.append((await found.check(**asked))["rows"][0]["figures"]["cac_minor"])
     assert values == [1_200, 1_500, 1_200]
+    assert found.views.loads == 1
+
+
+@asynchronous
+async def test_answers_are_kept_beside_the_accounts() -> None:
+    """Also those of accounts without revenue, and that come and are taken back later."""
+    found = await watched([*SIGNED, answered("a", "2024-01-20", 9), answered("z", "2024-01-20", 3)])
+    asked = {**ASKED, "figures": ANSWERS[1:]}
+    values = [(await found.check(**asked))["rows"][0]["figures"]["nps"]]
+    late = answered("b", "2024-02-20", 10)
+    for event in (late, retracted(late, "2024-02-21"), answered("z", "2024-02-20", 10)):
+        await found.books.book([event])
+        values.append((await found.check(**asked))["rows"][0]["figures"]["nps"])
+    assert values == ["0.00000000", "33.33333333", "0.00000000", "33.33333333"]
+    await found.check(**asked, by="plan")
     assert found.views.loads == 1
 
 

@@ -1,0 +1,61 @@
+"""Numbering: small whole numbers that stand for values in columns, and the kinds of columns there are."""
+
+from typing import Final, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from events.contracts import Cause
+
+Amounts = NDArray[np.int64]
+Codes = NDArray[np.int32]
+Places = NDArray[np.intp]
+Kinds = NDArray[np.int8]
+Flags = NDArray[np.bool_]
+
+T = TypeVar("T")
+
+
+class Numbered(Generic[T]):
+    """Numbers from 0 on for values, in the order they first come; only grows."""
+
+    def __init__(self) -> None:
+        self.values: list[T] = []
+        self._numbers: dict[T, int] = {}
+
+    def number(self, value: T) -> int:
+        """The number of a value."""
+        found = self._numbers.get(value)
+        if found is None:
+            found = self._numbers[value] = len(self.values)
+            self.values.append(value)
+        return found
+
+    def known(self, value: T) -> int:
+        """The same of a value that may have none: -1."""
+        return self._numbers.get(value, -1)
+
+
+class Vocabulary:
+    """The numbers that columns have for what cells, causes of churn and answers say; labels are in msgpack."""
+
+    def __init__(self) -> None:
+        self.currency: Final = Numbered[str]()
+        self.plan: Final = Numbered[str]()
+        self.product: Final = Numbered[str]()
+        self.labels: Final = Numbered[bytes]()
+        self.cause: Final = Numbered[Cause | None]()
+        self.survey: Final = Numbered[str]()
+        self.tags: Final = Numbered[tuple[str, ...]]()
+
+
+def firsts_of(counts: Places) -> Places:
+    """Where each of some parts that follow each other begins, from how long they are."""
+    return np.cumsum(counts, dtype=np.intp) - counts
+
+
+def begins(codes: Codes | Places) -> Flags:
+    """Where another code follows, and at the first one."""
+    found = np.ones(len(codes), dtype=np.bool_)
+    found[1:] = codes[1:] != codes[:-1]
+    return found

@@ -1,0 +1,77 @@
+"""Sides: what stands beside the sums of accounts in columns, such as what their people answered."""
+
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Final, Self
+
+import numpy as np
+from msgspec import Struct
+
+from events.notes import Answer, AnyNote
+from projections.numbering import Codes, Flags, Kinds, Numbered, Vocabulary
+
+UNSAID: Final = -1
+"""Stands for a score, or whether something was resolved, that an answer does not tell."""
+_MOMENT: Final = attrgetter("moment")
+
+
+class Rows(Struct, frozen=True):
+    """Rows that belong to accounts, in order of their places; all fields are columns of the same length."""
+
+    accounts: Codes
+
+    def kept(self, keeps: Flags) -> Self:
+        """Those of some accounts, which have the places then that are left."""
+        rows = keeps[self.accounts]
+        places = (np.cumsum(keeps) - 1).astype(np.int32)
+        others = [getattr(self, name)[rows] for name in self.__struct_fields__[1:]]
+        return type(self)(places[self.accounts[rows]], *others)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self], firsts: Sequence[int]) -> Self:
+        """Those of several columns, given the place that the first account of each has then."""
+        accounts = [part.accounts + np.int32(first) for part, first in zip(parts, firsts, strict=True)]
+        others = ([getattr(part, name) for part in parts] for name in cls.__struct_fields__[1:])
+        return cls(np.concatenate(accounts), *(np.concatenate(some) for some in others))
+
+
+class Answers(Rows, frozen=True):
+    """Answers to surveys, those of an account in the order they were given.
+
+    `surveys` and `tags` are numbers; `scores` and `resolved` may be `UNSAID`; `people` numbers whoever recommends an
+    account or not, from 0 on in each account, and each who gave no name anew.
+    """
+
+    days: Codes
+    surveys: Kinds
+    scores: Codes
+    scales: Codes
+    resolved: Kinds
+    people: Codes
+    tags: Codes
+
+
+def answers_of(notes: Iterable[Sequence[AnyNote]], vocabulary: Vocabulary) -> Answers:
+    """The answers among the notes of each account."""
+    given = [sorted([note for note in some if type(note) is Answer], key=_MOMENT) for some in notes]
+    flat = [answer for some in given for answer in some]
+    told = (
+        [answer.day for answer in flat],
+        [vocabulary.survey.number(answer.survey) for answer in flat],
+        [UNSAID if answer.score is None else answer.score for answer in flat],
+        [answer.scale for answer in flat],
+        [UNSAID if answer.resolved is None else int(answer.resolved) for answer in flat],
+        [person for some in given for person in _people(some)],
+        [vocabulary.tags.number(answer.tags) for answer in flat],
+    )
+    places = np.repeat(np.arange(len(given), dtype=np.int32), [len(some) for some in given])
+    kinds = (np.int32, np.int8, np.int32, np.int32, np.int8, np.int32, np.int32)
+    return Answers(places, *(np.array(one, dtype=kind) for one, kind in zip(told, kinds, strict=True)))
+
+
+def _people(answers: Sequence[Answer]) -> list[int]:
+    """Of each answer who gave it, by number."""
+    if len(answers) == 1:
+        return [0]
+    names = Numbered[str | int]()
+    return [names.number(answer.respondent or place) for place, answer in enumerate(answers)]
