@@ -120,7 +120,7 @@ class Columns(Struct, frozen=True):
         levels = np.where((levels > 0) & self.holds[groups.accounts], levels, 0)
         totals = np.add.reduceat(levels, groups.firsts).tolist()
         squares = _squares(levels, groups.firsts)
-        ends = [*groups.firsts[1:].tolist(), len(levels)]
+        ends = [*groups.firsts.tolist(), len(levels)][1:]
         found = zip(groups.values, groups.firsts.tolist(), ends, totals, squares, strict=True)
         return {
             value: Shares(_largest(levels[first:end]), total, square)

@@ -1,6 +1,6 @@
 """Assembly: columns that are made of the records and notes of accounts, and put together out of others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -52,7 +52,9 @@ def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary, notes: Not
 
 def told_in_columns(notes: Notes) -> dict[str, list[AnyNote]]:
     """The notes that columns tell of, and the accounts that have any."""
-    noted = ((account, [one for one in some if type(one) is Answer]) for account, some in notes.items())
+    noted: Iterable[tuple[str, list[AnyNote]]] = (
+        (account, [one for one in some if type(one) is Answer]) for account, some in notes.items()
+    )
     return {account: some for account, some in noted if some}
 
 

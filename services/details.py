@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MIRRORED: Final[frozenset[Source]] = frozenset(("retention", "shares", "answers", "costs"))
 """The sources that can be had from accounts in memory."""
-RANKED: Final = frozenset(("accounts", "concentration"))
+RANKED: Final = frozenset(("accounts", "bands", "churn", "cohorts", "concentration", "risk", "tags"))
 """The tables whose first rows can be had from accounts in memory."""
 NOTED: Final[frozenset[Source]] = frozenset(("answers", "costs", "contracts", "begun"))
 """The sources that are in the notes of accounts."""

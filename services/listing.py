@@ -64,12 +64,20 @@ def listed(
     if question.by is None:
         rows = table.rows(fitting, asked)
         return rows_told(name, rows, len(rows), question, bounds)
+    grouped = ((value, table.rows(some, asked)) for value, some in _grouped(table, fitting, question.by))
+    return groups_told(name, ((value, rows, len(rows)) for value, rows in grouped), question, bounds)
+
+
+def groups_told(
+    name: str, groups: Iterable[tuple[str, Sequence[Row], int]], question: Question, bounds: tuple[int, int]
+) -> Answer:
+    """The same from the groups in their order: the value of each, its rows, or the first of so many."""
+    table = LISTS[name]
     told: list[Row] = []
     warned: dict[str, str] = {}
     count = 0
-    for place, (value, some) in enumerate(_grouped(table, fitting, question.by)):
-        rows = table.rows(some, asked)
-        count += len(rows)
+    for place, (value, rows, own) in enumerate(groups):
+        count += own
         if warning := table.warned(rows):
             warned[value] = warning
         if place < question.limit:

@@ -23,12 +23,11 @@ from projections.groups import Choice
 from projections.layers import Layers, told
 from projections.numbering import Vocabulary
 from projections.pages import ACCOUNTS, NOTES
-from projections.ranking import FIRST
 from projections.records import NOTHING, bytes_of_record, record_of_bytes
 from services.evidence import Evidence, evidence_from
 from services.ledgers.port import Chains, LedgerError
-from services.listing import rows_told
 from services.questions import Question
+from services.ranked import first_listed
 from services.rows import Answer
 from services.views.port import START, Position, Views
 
@@ -62,11 +61,9 @@ class Mirrored(Struct, frozen=True):
         """As `buckets_for`."""
         return counted(self.layers, Choice(currency, question.by, dict(question.where)), bounds)
 
-    def table(self, name: str, question: Question, currency: str, day: int) -> Answer:
-        """The part of an answer that one of the tables is whose first rows can be told."""
-        choice = Choice(currency, None, dict(question.where))
-        first = FIRST[name](self.layers, choice, day, question.limit)
-        return rows_told(name, first.rows, first.count, question, (day, day))
+    def table(self, name: str, question: Question, currency: str, bounds: tuple[int, int]) -> Answer:
+        """As `listed`, of the tables whose first rows can be told."""
+        return first_listed(name, self.layers, question, currency, bounds)
 
 
 class Mirror:

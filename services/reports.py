@@ -154,10 +154,10 @@ class Reports:
         _check_names(labels, book if known is None else await self.book())
         currency = currency_or_refusal(question, _currencies(book), converts=False)
         bounds = bounds_of_table(name, question, newest_day(book.as_of, self._zone))
-        is_ranked = known is None and name in RANKED and question.by is None
+        is_ranked = known is None and name in RANKED and len(dict(question.where)) == len(question.where)
         mirrored = await self._mirrored(question) if is_ranked else None
         if mirrored is not None:
-            found = await asyncio.to_thread(mirrored.table, name, question, currency, bounds[-1])
+            found = await asyncio.to_thread(mirrored.table, name, question, currency, bounds)
             return {**self._answer(name, currency, mirrored.evidence.as_of, None, []), **found}
         if name in SALES:
             evidence = await evidence_of(views, self._partitions, [ACCOUNTS, NOTES, STATED])

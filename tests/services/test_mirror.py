@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from events.partitions import partition_of
 from projections.pages import ACCOUNTS
+from projections.tables import TABLES
 from services import mirror
 from services.accounts import Accounts
 from services.details import RANKED
@@ -99,10 +100,11 @@ class Watched:
         answer, expected = await self.reports.bridge(question), await self.books.reports.bridge(question)
         assert {**answer, "as_of": None} == {**expected, "as_of": None}
 
-    async def check_tables(self, **asked: str) -> None:
+    async def check_tables(self, start: str, until: str, **asked: str) -> None:
         """The first rows of the tables that accounts in memory make are those of the views."""
-        question = question_of(parameters(asked))
-        for name in RANKED:
+        for name in sorted(RANKED):
+            span = {"start": start, "until": until} if TABLES[name].is_window else {"at": until}
+            question = question_of(parameters({**span, **asked}))
             answer, expected = await self.reports.table(name, question), await self.books.reports.table(name, question)
             assert {**answer, "as_of": None} == {**expected, "as_of": None}
             assert answer["as_of"]["position"] == expected["as_of"]["position"]
@@ -158,7 +160,8 @@ async def test_answers_are_those_of_the_views(data: st.DataObject) -> None:
         groups = {**({} if by is None else {"by": by}), **data.draw(st.sampled_from(FILTERS))}
         await found.check(**asked, figures=FIGURES + OTHERS + COSTS + ANSWERS, **groups)
         await found.check_bridge(**asked, **groups)
-        await found.check_tables(at=asked["until"], currency=asked["currency"], limit="3")
+        more = {name: value for name, value in groups.items() if isinstance(value, str)}
+        await found.check_tables(**asked, **more, limit="3")
     assert found.views.loads, "somebody was asked"
 
 
