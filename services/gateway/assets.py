@@ -11,6 +11,8 @@ FOLDER: Final = Path(__file__).with_name("page")
 FILES: Final = {
     "/": ("index.html", "text/html"),
     "/app.js": ("app.js", "text/javascript"),
+    "/alerts.js": ("alerts.js", "text/javascript"),
+    "/dom.js": ("dom.js", "text/javascript"),
     "/chart.js": ("chart.js", "text/javascript"),
     "/money.js": ("money.js", "text/javascript"),
     "/style.css": ("style.css", "text/css"),

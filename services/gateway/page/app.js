@@ -1,7 +1,9 @@
 // The first page: asks the service for what it shows, again whenever the stream says that the books have moved.
 
 import * as text from "/money.js";
+import { alertsIn, alertsSoon, watchAlerts } from "/alerts.js";
 import { MOVEMENTS, movementsChart, movementsIn, waterfallChart } from "/chart.js";
+import { $, element } from "/dom.js";
 
 const GROUPS_MAX = 50;
 const PAUSE_MS = 1_000;
@@ -19,7 +21,6 @@ const RATIOS = [
   ["customer_churn_rate", "Customer churn", "Share of the accounts of a year ago that pay nothing today.", text.percent],
   ["quick_ratio", "Quick ratio", "MRR won / MRR lost over the twelve months.", text.times],
 ];
-const $ = (id) => document.getElementById(id);
 
 const choice = { currency: "", every: "month", months: "12", by: "", group: undefined, period: null };
 let shown = null;      // the last answers
@@ -93,12 +94,6 @@ function windowOf(until, { every, months }) {
 
 // ---------------------------------------------------------------- showing
 
-function element(name, properties = {}, ...children) {
-  const made = Object.assign(document.createElement(name), properties);
-  made.append(...children);
-  return made;
-}
-
 function show(found) {
   if (found.asked.every !== choice.every || found.asked.months !== choice.months) return; // chosen anew meanwhile
   shown = { ...found, at: Date.now() };
@@ -108,6 +103,7 @@ function show(found) {
   $("currency-choice").hidden = isEmpty;
   showReflects();
   if (isEmpty) return;
+  alertsIn(found.names.minor_digits);
   choice.currency = found.asked.currency;
   choice.by = found.asked.by;
   fill($("currency"), found.names.currencies.map((one) => [one, one]), choice.currency);
@@ -342,7 +338,7 @@ function live(kind, sentence) {
 function listen() {
   const stream = new EventSource("/v1/stream");
   stream.addEventListener("open", () => live("is-live", "live"));
-  stream.addEventListener("position", refreshSoon);
+  stream.addEventListener("position", () => { refreshSoon(); alertsSoon(); });
   stream.addEventListener("error", () => {
     live("is-stale", "not connected; the figures may be out of date");
     if (stream.readyState === EventSource.CLOSED) setTimeout(listen, 5_000);
@@ -403,4 +399,5 @@ $("unpick").addEventListener("click", () => { choice.group = undefined; choice.p
 new ResizeObserver(() => shown?.bridge && requestAnimationFrame(showBridge)).observe($("movements"));
 setInterval(() => shown && showReflects(), 1_000);
 listen();
+watchAlerts();
 refresh();

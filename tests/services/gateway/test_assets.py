@@ -8,8 +8,13 @@ import zipfile
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
+from msgspec.structs import replace
 
+from projections.alerts import Alert
+from services.alerts.board import Given, Shown
+from services.alerts.requests import Acknowledgement
 from services.gateway.assets import FILES, FOLDER
 from tests.services.gateway.served import Service
 
@@ -90,3 +95,18 @@ def test_the_wheel_holds_the_page(tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {f"services/gateway/page/{name}" for name, _ in FILES.values()} <= names
+
+
+def test_the_page_reads_of_an_alert_what_the_service_tells_of_one() -> None:
+    script = (FOLDER / "alerts.js").read_text("utf-8")
+    given = (Given("crm", "no", 3),)
+    known = {"acknowledged", "given_up", *Shown("", "", {"id": "x"}, given_up=given).document()}
+    known |= {field.encode_name for field in msgspec.structs.fields(Alert)}
+    (listed,) = re.findall(r"const TOLD = \[(.*?)\];", script, re.DOTALL)
+    named = set(re.findall(r"\brow\.(\w+)", script)) | set(re.findall(r'\["(\w+)", "', listed))
+    assert {"state", "summary", "mrr_minor", "given_up", "explain"} <= named <= known
+    (states,) = re.findall(r"const STATES = \{(.*?)\}", script)
+    alert = Shown("", "", {})
+    attended = replace(alert, acknowledged=Acknowledgement("", "kim"))
+    shown = {one.state for one in (alert, attended, replace(alert, is_over=True))}
+    assert set(re.findall(r"(\w+):", states)) == shown
