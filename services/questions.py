@@ -2,7 +2,9 @@
 
 import difflib
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Final, Literal, get_args
 
 from msgspec import Struct
@@ -24,6 +26,14 @@ NOW: Final = "now"
 LIMIT: Final = 10
 """How much is told one by one where nobody says how much."""
 LIMIT_MAX: Final = 10_000
+LABELS: Final = "`revledger status` lists them"
+"""What tells the names that there are labels under."""
+HINT_CHARACTERS: Final = 60
+"""Up to how long a list of valid names is told whole."""
+SUCH_AS: Final = 3
+"""How many of a longer one are told."""
+RANKED_MAX: Final = 4_000
+"""Among how many the nearest are looked for: it takes some 10 microseconds each."""
 
 
 class QuestionError(Exception):
@@ -109,11 +119,36 @@ def question_of(parameters: Mapping[str, Sequence[str]]) -> Question:
     )
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """A hint at the nearest valid names, to end a sentence with."""
+def nearest(name: str, valid: Iterable[str], lists: str = "") -> str:
+    """A hint at the nearest valid names, to end a sentence with; all where they are few, else what `lists` them."""
     valid = sorted(valid)
-    near = difflib.get_close_matches(name, valid, n=2, cutoff=0.5)
-    return f": did you mean {' or '.join(near)}?" if near else f": choose one of {', '.join(valid)}"
+    near = _close(name, valid)
+    if near:
+        return f": did you mean {' or '.join(near)}?"
+    if not valid:
+        return ""
+    if len(", ".join(valid)) <= HINT_CHARACTERS:
+        return f": choose one of {', '.join(valid)}"
+    some = ", ".join(sorted(_ranked(name, valid)[:SUCH_AS]))
+    return f": choose one of {len(valid):,}, such as {some}" + (f"; {lists}" if lists else "")
+
+
+def _close(name: str, valid: Sequence[str]) -> list[str]:
+    """The two nearest names, if they are near; letters alike, large or small."""
+    folded = {one.casefold(): one for one in _ranked(name, valid)}
+    return [folded[one] for one in difflib.get_close_matches(name.casefold(), folded, n=2, cutoff=0.5)]
+
+
+def _ranked(name: str, valid: Sequence[str]) -> list[str]:
+    """Names in the order of how many letters they begin with alike; of very many those around it in the alphabet."""
+    place = bisect_left(valid, name)
+    around = valid[max(0, place - RANKED_MAX // 2) : place + RANKED_MAX // 2]
+    return sorted(around, key=lambda one: -_alike(one.casefold(), name.casefold()))
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    return len([*takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))])
 
 
 def window_of(question: Question, newest_day: int) -> tuple[int, int]:
@@ -160,9 +195,8 @@ def _day(one: Mapping[str, str], name: str) -> int | None:
 
 def _currency(text: str | None) -> str | None:
     if text is not None and text not in MINOR_DIGITS:
-        raise QuestionError(
-            "currency", f"{text!r} is not an ISO 4217 currency{nearest(text.upper(), MINOR_DIGITS)}"
-        )
+        hint = nearest(text.upper(), MINOR_DIGITS, "ISO 4217 lists them")
+        raise QuestionError("currency", f"{text!r} is not an ISO 4217 currency{hint}")
     return text
 
 
@@ -189,7 +223,8 @@ def _compare(text: str) -> Compare:
 
 def _figure(name: str) -> str:
     if name not in CATALOGUE:
-        raise QuestionError("figures", f"there is no figure {name!r}{nearest(name, CATALOGUE)}")
+        hint = nearest(name, CATALOGUE, "`revledger report figures --from DAY` tells all")
+        raise QuestionError("figures", f"there is no figure {name!r}{hint}")
     return name
 
 

@@ -48,9 +48,10 @@ from services.ledgers.port import Chains, name_of
 from services.listing import bounds_of_table, listed, question_of_labels
 from services.moments import Known, known_at
 from services.projector import Projector
-from services.questions import Moment, Question, QuestionError, bounds_for, nearest, window_of
+from services.questions import LABELS, Moment, Question, QuestionError, bounds_for, nearest, window_of
 from services.rows import Answer, rows_of_bridge, rows_of_figures
 from services.selling import sold, sources_told
+from services.values import require_values, says_nothing
 from services.views.memory import memory_views
 from services.views.port import Views
 
@@ -195,6 +196,21 @@ class Reports:
         self._name = self._name or await name_of(self._ledger)
         return self._name
 
+    async def checked(self, answer: Answer, question: Question) -> Answer:
+        """An answer, unless it says nothing and its question filters by a value that nothing was ever booked with.
+
+        For whoever asks once and may have mistyped it: a rule may wait for what is still to come. Raises QuestionError.
+        """
+        if question.where and says_nothing(answer["rows"]):
+            await self.require_values(question)
+        return answer
+
+    async def require_values(self, question: Question) -> None:
+        """Raises QuestionError for a value to filter by that nothing was booked with, unless nothing was at all."""
+        currencies = _currencies(await self.book())
+        if currencies:
+            await require_values(self._views, self._partitions, question.where, currencies)
+
     async def book(self) -> Evidence:
         """What is counted over the whole book, now."""
         return await evidence_of(self._views, self._partitions, [BOOK])
@@ -251,7 +267,7 @@ def _check_names(question: Question, book: Evidence) -> None:
     known = {name for _, name in _names(book) if name} | set(CELL_NAMES)
     for parameter, name in (("by", question.by), *(("where", name) for name, _ in question.where)):
         if name is not None and _names(book) and name not in known:
-            raise QuestionError(parameter, f"nothing is labelled {name!r}{nearest(name, known)}")
+            raise QuestionError(parameter, f"nothing is labelled {name!r}{nearest(name, known, LABELS)}")
 
 
 def _currencies(book: Evidence) -> list[str]:

@@ -83,6 +83,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/audit/comparing_records.py": "tests/services/audit/test_comparing.py",
     "services/audit/differing.py": "tests/services/audit/test_comparing.py",
     "services/audit/holding.py": "tests/services/audit/test_comparing.py",
+    "services/audit/valuing.py": "tests/services/test_values.py",
     "services/audit/telling.py": "tests/services/audit/test_restating.py",
     "services/audit/alternatives.py": "tests/services/audit/test_replaying.py",
     "services/audit/verifying_books.py": "tests/services/audit/test_verifying_partition.py",

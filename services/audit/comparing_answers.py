@@ -16,12 +16,14 @@ from services.audit.differing import Difference, as_text, differing, flattened, 
 from services.audit.holding import Held
 from services.audit.replaying import replay
 from services.audit.selecting import check_names
+from services.audit.valuing import check_values
 from services.ledgers.port import Chains
 from services.moments import Known
 from services.policies import zone_of
 from services.questions import Question, QuestionError
 from services.reports import Reports
 from services.rows import Answer
+from services.values import says_nothing
 from services.views.port import Views
 
 
@@ -90,6 +92,8 @@ async def answers_compared(asked: Asked, known: Known, answers: Answers) -> tupl
     for one in answers:
         await check_names(asked.tables, one.question)
         due = await replay(asked, known, one.question, is_bridge=one.is_bridge)
+        if says_nothing(due["rows"]):
+            await check_values(asked, one.question.where)
         name = f"{'bridge' if one.is_bridge else 'figures'} {due['currency']}"
         if one.failure is not None:
             text = f"{len(due['rows'])} rows"

@@ -39,6 +39,7 @@ from services.audit.alternatives import asking_under
 from services.audit.asking import NAMES, Asked, asking, known_or_now
 from services.audit.noting import items_of, notes_of, stated_of
 from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql, rates_in
+from services.audit.valuing import check_values
 from services.comparing import bounds_before, rows_compared
 from services.converting import bridge_converted, details_converted, figures_converted, rates_required, told_of
 from services.details import NOTED, costs_asked, discounts_asked, months_of, window_of_answers
@@ -51,6 +52,7 @@ from services.reports import bounds_of_figures, chosen_figures, newest_day, sour
 from services.rows import Answer, rows_of_bridge, rows_of_figures
 from services.selling import sold
 from services.settings import Settings
+from services.values import says_nothing
 
 POSTINGS: Final[tuple[Table, ...]] = ("postings",)
 """All that is read of a ledger to replay it, unless rates, notes or terms are needed."""
@@ -154,11 +156,21 @@ async def replayed(
     if policy is None:
         names = _tables_of(question, is_bridge=is_bridge)
         async with asking(ledger, genesis, known, settings, told, names) as asked:
-            await _check_names(asked, question, settings)
-            return await replay(asked, known, question, is_bridge=is_bridge)
+            return await _checked(asked, known, question, settings, is_bridge=is_bridge)
     async with asking_under(policy, ledger, genesis, known, told) as asked:
-        await _check_names(asked, question, settings)
-        return {**await replay(asked, known, question, is_bridge=is_bridge), "recorded_policy": genesis.policy.stamp}
+        answer = await _checked(asked, known, question, settings, is_bridge=is_bridge)
+        return {**answer, "recorded_policy": genesis.policy.stamp}
+
+
+async def _checked(
+    asked: Asked, known: Known, question: Question, settings: Settings | None, *, is_bridge: bool
+) -> Answer:
+    """An answer to a question whose names and values there are."""
+    await _check_names(asked, question, settings)
+    answer = await replay(asked, known, question, is_bridge=is_bridge)
+    if says_nothing(answer["rows"]):
+        await check_values(asked, question.where, settings)
+    return answer
 
 
 def _tables_of(question: Question, *, is_bridge: bool) -> Sequence[Table]:
@@ -195,6 +207,8 @@ async def replayed_table(
             found = sold(SALES[name], await _sources(asked, accounts, notes), question, currency, bounds)
         else:
             found = listed(name, accounts, question, currency, bounds)
+        if says_nothing(found["rows"]):
+            await check_values(asked, question.where, settings)
     return {**_answer(asked, currency, as_of, []), **found, "report": name}
 
 

@@ -10,7 +10,7 @@ from projections.groups import CELL_NAMES
 from projections.rates import Kept, Rates, kept_of
 from services.archive.tables import Tables
 from services.converting import currency_or_refusal
-from services.questions import Question, QuestionError, nearest
+from services.questions import LABELS, Question, QuestionError, nearest
 
 _CARRIED: Final = "SELECT 1 FROM postings WHERE map_contains(attributes, ?) LIMIT 1"
 _ABOUT_RATES: Final = ("revledger.rate.published.v1", "revledger.event.retracted.v1")
@@ -95,4 +95,4 @@ async def check_names(tables: Tables, question: Question) -> None:
     known = {*CELL_NAMES, *(row[0] for row in names)}
     for parameter, name in unusual:
         if name not in known:
-            raise QuestionError(parameter, f"nothing is labelled {name!r}{nearest(name, known)}")
+            raise QuestionError(parameter, f"nothing is labelled {name!r}{nearest(name, known, LABELS)}")

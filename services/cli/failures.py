@@ -1,6 +1,7 @@
 """What can go wrong, in words: every error a command ends with becomes a sentence and an exit status."""
 
 import sys
+import textwrap
 from typing import Final
 
 from msgspec import Struct
@@ -13,6 +14,9 @@ INTERRUPTED: Final = 130
 
 EXTRAS: Final = {"duckdb": "audit", "pyarrow": "audit", "obstore": "audit", "cryptography": "audit"}
 """Library that not everybody installs -> the extra it comes with."""
+WIDTH: Final = 100
+CHOICE: Final = "choose one of"
+"""How a list of what there is begins in a sentence."""
 REPORT: Final = (
     "This is a defect of revledger. Please report it with what this command prints when REVLEDGER_LOG=debug is set."
 )
@@ -56,7 +60,7 @@ def _asked_wrongly(error: BaseException) -> Ending | None:
     if isinstance(error, RulebookError):
         return Ending(WRONG_USAGE, f"The rules of alerts cannot be used:\n{error}\nSee `revledger alerts check`.")
     if isinstance(error, QuestionError):
-        return Ending(WRONG_USAGE, f"{_option(error.parameter)}: {error.message}")
+        return Ending(WRONG_USAGE, _filled(f"{_option(error.parameter)}: {error.message}"))
     if isinstance(error, PolicyError):
         return Ending(WRONG_USAGE, f"--policy: {error}")
     if "services.archive.statements" in sys.modules:  # else it cannot have come, and DuckDB may not be installed
@@ -65,6 +69,13 @@ def _asked_wrongly(error: BaseException) -> Ending | None:
         if isinstance(error, StatementRefused):
             return Ending(WRONG_USAGE, str(error))
     return None
+
+
+def _filled(text: str) -> str:
+    """A sentence that lists things, on lines that fit; others stay on one, to be searched for."""
+    if CHOICE not in text:
+        return text
+    return "\n".join(textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False))
 
 
 def _option(parameter: str) -> str:

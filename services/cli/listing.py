@@ -209,11 +209,11 @@ async def _answered(settings: "Settings", name: str, question: "Question", polic
 
         with waiting("reading the books"):
             async with readers(settings) as found:
-                return await found.reports.table(name, question)
+                return await found.reports.checked(await found.reports.table(name, question), question)
     require_ledger(settings.data)
     with waiting("reading the books"):
         async with reports_of(settings) as reports:
-            return await reports.table(name, question)
+            return await reports.checked(await reports.table(name, question), question)
 
 
 async def _replayed(settings: "Settings", name: str, question: "Question", policy: "Path") -> "Answer":

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from events.block import Genesis
     from services.ledgers.port import Chains
     from services.questions import Question
-    from services.reports import Answer
+    from services.reports import Answer, Reports
     from services.settings import Settings
 
 report = typer.Typer(
@@ -177,11 +177,16 @@ async def _answered(settings: "Settings", name: str, question: "Question", polic
 
         with waiting("reading the books"):
             async with readers(settings) as found:
-                return await (found.reports.bridge if name == "bridge" else found.reports.figures)(question)
+                return await _asked(found.reports, name, question)
     require_ledger(settings.data)
     with waiting("reading the books"):
         async with reports_of(settings) as reports:
-            return await (reports.bridge if name == "bridge" else reports.figures)(question)
+            return await _asked(reports, name, question)
+
+
+async def _asked(reports: "Reports", name: str, question: "Question") -> "Answer":
+    answer = await (reports.bridge if name == "bridge" else reports.figures)(question)
+    return await reports.checked(answer, question)
 
 
 async def replayed_answer(

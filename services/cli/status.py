@@ -1,7 +1,7 @@
 """`revledger status`: where the books of a data directory stand."""
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -113,7 +113,13 @@ async def _positions(stores: _Stores) -> dict[str, Any]:
         "entries": 0 if tail is None else tail.end_seq,
         **{name: counts.get(name, 0) for name in ("postings", "unmatched")},
         "accounts": accounts,
+        "labels": labels_in(counts),
     }
+
+
+def labels_in(counts: Iterable[str]) -> list[str]:
+    """What revenue is labelled with, by which it can be broken down and filtered, from what is counted in the book."""
+    return sorted({name.split("|", 2)[2] for name in counts if name.startswith("names|")} - {""})
 
 
 async def accounts_with_revenue(reports: "Reports") -> dict[str, int]:
@@ -161,6 +167,7 @@ def _print(state: dict[str, Any]) -> None:
         ("last recorded", f"{shown.age(as_of['age_seconds'])} ago" if as_of["age_seconds"] is not None else "-"),
         ("policy", state["policy"] or shown.NOTHING),
         ("accounts", counts_text(state["accounts"]) + " with revenue" if state["accounts"] else "none with revenue"),
+        ("labels", ", ".join(state["labels"]) or "none"),
         ("postings", f"{state['postings']:,}"),
         ("unmatched", unmatched_text(state["unmatched"])),
         ("dead letters", counts_text(state["dead_letters"]) or "none"),

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from services import shown
 from services.cli.running import waiting
-from services.cli.status import accounts_with_revenue, counts_text, unmatched_text
+from services.cli.status import accounts_with_revenue, counts_text, labels_in, unmatched_text
 
 if TYPE_CHECKING:
     from services.gateway.ports import Served
@@ -25,6 +25,7 @@ async def state_of(settings: "Settings") -> dict[str, Any]:
             try:
                 found = (await State(served, Metrics()).status()).shown(served.policy)
                 found["accounts"] = await accounts_with_revenue(served.reports)
+                found["labels"] = labels_in((await served.reports.book()).counts())
                 del found["waiting"]  # that is a matter of each gateway
             except ViewsError as error:
                 found = {"views_error": str(error), **await _without_views(served)}
@@ -78,6 +79,7 @@ def _rows_of_views(state: dict[str, Any]) -> list[tuple[str, str]]:
         ("newest event", as_of["newest_event"] or shown.NOTHING),
         ("last recorded", f"{shown.age(as_of['age_seconds'])} ago" if as_of["age_seconds"] is not None else "-"),
         ("accounts", counts_text(state["accounts"]) + " with revenue" if state["accounts"] else "none with revenue"),
+        ("labels", ", ".join(state["labels"]) or "none"),
         ("postings", f"{state['postings']:,}"),
         ("unmatched", unmatched_text(state["unmatched"])),
     ]

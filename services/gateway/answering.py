@@ -1,7 +1,7 @@
 """Answering: reports and figures over HTTP; the same question at the same position is worked out once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
 from litestar import Request, Response, get
@@ -88,10 +88,12 @@ class Answers:
         kept = self._kept[key] = _Kept(clock.now(), task)
         return kept
 
-    def _answering(self, report: str, question: Question) -> Coroutine[Any, Any, Answer]:
+    async def _answering(self, report: str, question: Question) -> Answer:
         if report in TABLES:
-            return self._reports.table(report, question)
-        return self._reports.bridge(question) if report == "bridge" else self._reports.figures(question)
+            answer = await self._reports.table(report, question)
+        else:
+            answer = await (self._reports.bridge if report == "bridge" else self._reports.figures)(question)
+        return await self._reports.checked(answer, question)
 
     def _drop_failed(self, key: _Key, done: asyncio.Task[Answer]) -> None:
         """An error is told to those who waited, and forgotten."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,9 @@ def test_csv_holds_minor_units_and_the_group(demo_books: Path) -> None:
         (("bridge", "--from", "2024-02-01", "--until", "2024-01-01"), "--until: the window is empty"),
         (("bridge", "--currency", "usd"), "did you mean USD"),
         (("bridge", "--currency", "USD", "--by", "segmet"), "did you mean segment?"),
+        (("bridge", "--currency", "USD", "--where", "segment=SBM"), "with segment 'SBM': did you mean smb?"),
+        (("figures", "--currency", "USD", "--where", "plan=zzz"), "with plan 'zzz': choose one of business"),
+        (("figures", "--currency", "USD", "--where", "account=acme"), "lists those with revenue"),
         (("bridge", "--where", "plan"), "--where: where 'plan' is not NAME=VALUE"),
         (("bridge", "--known-at", "now"), "--known-at: known_at 'now'"),
         (("figures", "nnr"), "NAME: there is no figure 'nnr': did you mean nrr"),
@@ -82,6 +86,21 @@ def test_questions_that_cannot_be_answered_are_wrong_usage(
     assert (done.status, done.out) == (2, "")
     assert sentence in done.err
     assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("wrong", ["QQQ", "--by zzz", "qqq"])
+def test_what_there_is_is_listed_on_lines_that_fit(wrong: str, demo_books: Path) -> None:
+    """The nearest of many, how many there are, and what lists them."""
+    asked = {
+        "QQQ": ("bridge", "--currency", "QQQ"),
+        "--by zzz": ("bridge", "--currency", "USD", "--by", "zzz"),
+        "qqq": ("figures", "qqq"),
+    }[wrong]
+    done = called("report", *asked, "--data", str(demo_books))
+    assert done.status == 2
+    assert re.search(r"choose one of \d+, such as (\S+, ){2}\S+; .* (lists them|tells all)", " ".join(done.err.split()))
+    assert max(map(len, done.err.splitlines())) <= 100
+    assert len(done.err.splitlines()) <= 2
 
 
 def test_a_directory_without_a_ledger_is_not_a_book_of_zeros(tmp_path: Path) -> None:

@@ -81,6 +81,9 @@ def test_answers_are_those_of_the_reports(service: Service, path: str, query: st
         ("/v1/figures?currency=USD&at=2024-02-01&at=2024-02-02", "at"),
         ("/v1/figures?currency=USD&every=day", "every"),
         ("/v1/figures?currency=USD&by=colour", "by"),
+        ("/v1/figures?currency=USD&where=plan%3Dpor", "where"),
+        ("/v1/reports/bridge?currency=USD&where=plan%3Dpor", "where"),
+        ("/v1/reports/seasons?currency=USD&where=owner%3Dnobody", "where"),
         ("/v1/figures?currency=USD&known_at=0:99", "known_at"),
         ("/v1/figures?currency=USD&figures=nrr", "from"),
         ("/v1/reports/bridge?currency=USD&from=2024-03-01&until=2024-01-01", "until"),
@@ -147,6 +150,9 @@ class Counted:
         return {"rows": [self.times], "as_of": {"age_seconds": 0}}
 
     bridge = figures
+
+    async def checked(self, answer: Answer, _question: Question) -> Answer:
+        return answer
 
 
 def answers_of(counted: Any, height: list[int]) -> Answers:
