@@ -16,7 +16,7 @@ from projections.concentration import LARGEST_MAX, Shares
 from projections.groups import Choice
 from projections.numbering import Amounts, Codes, Flags, Kinds, Places, Vocabulary
 from projections.retention import Retention
-from projections.sides import Answers
+from projections.sides import Answers, Terms
 from projections.sorting import Groups, Sorter
 
 TOTAL_MAX: Final = 2**62
@@ -31,10 +31,6 @@ _LIMB_BITS: Final = 16
 _LIMBS: Final = 4
 
 T = TypeVar("T")
-
-
-class TooLarge(Exception):
-    """Amounts that 64 bits may not have room for when they are added up."""
 
 
 class Known:
@@ -57,8 +53,9 @@ class Columns(Struct, frozen=True):
     """Sums in order of their days, cells in order of their accounts.
 
     Of each sum the day (`NEVER` for what lies ahead), the cell, the movement as a place in `MOVEMENTS`, the amount and
-    the number of its cause; of those ahead, which are the last, also their days; of each cell its account, and the
-    numbers of what it says; of each account its first cell, its name, and whether these columns still hold for it.
+    the number of its cause; of those ahead, which are the last, also their days; of each cell its account, the numbers
+    of what it says, and which of the contracts of the account it is of (`deals`, from 0 on); of each account its first
+    cell and its first contract, its name, and whether these columns still hold for it; of each contract its name.
     `total` is the sum of all amounts whatever their signs. `known` keeps what was worked out once.
     """
 
@@ -77,8 +74,12 @@ class Columns(Struct, frozen=True):
     plans: Codes
     products: Codes
     labels: Codes
+    deals: Codes
     first_cells: Places
+    contracts: Sequence[str]
+    first_contracts: Places
     answers: Answers
+    terms: Terms
     total: int
     known: Known
 
@@ -182,6 +183,14 @@ class Columns(Struct, frozen=True):
     def groups(self, by: str | None) -> Groups:
         """The groups that a question asks for."""
         return self.known.sorter.groups(by)
+
+    def contract_of_cells(self) -> Places:
+        """The contract that each cell is of."""
+        return self.known.once("contracts", lambda: self.first_contracts[self.accounts] + self.deals)
+
+    def contracts_of_accounts(self) -> Places:
+        """How many contracts each account has."""
+        return np.diff(self.first_contracts, append=len(self.contracts))
 
     def cells_of_accounts(self) -> Places:
         """How many cells each account has."""

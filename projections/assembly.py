@@ -6,15 +6,18 @@ from typing import Final
 import numpy as np
 
 from events.block import raw_cell_of
-from events.notes import Answer, AnyNote
-from projections.arrays import MOVEMENTS, NEVER, TOTAL_MAX, Columns, Known, TooLarge
+from events.notes import Agreed, Answer, AnyNote
+from projections.arrays import MOVEMENTS, NEVER, TOTAL_MAX, Columns, Known
 from projections.numbering import Amounts, Codes, Kinds, Places, Vocabulary, firsts_of
-from projections.records import Record, sums_of
-from projections.sides import Answers, answers_of
+from projections.records import Record, TooLarge, sums_of
+from projections.sides import Answers, Terms, answers_of, terms_of
 from projections.sorting import Sorter
 
 _PLACES: Final = {movement: place for place, movement in enumerate(MOVEMENTS)}
 _AHEAD: Final = _PLACES["ahead"]
+
+_TOLD: Final = (Answer, Agreed)
+"""The notes that columns tell of."""
 
 Notes = Mapping[str, Sequence[AnyNote]]
 """Account -> its notes in force; those without any may be left out."""
@@ -34,6 +37,8 @@ def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary, notes: Not
     told = np.array(days, dtype=np.int32)
     dated = np.where(kinds == _AHEAD, NEVER, told).astype(np.int32)
     order = np.argsort(dated, kind="stable")
+    said, contracts = _said(held, vocabulary)
+    told_of = [(notes or {}).get(name, ()) for name in records]
     return _columns(
         vocabulary,
         [*records],
@@ -43,9 +48,12 @@ def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary, notes: Not
         np.array(amounts, dtype=np.int64)[order],
         np.array([vocabulary.cause.number(cause) for cause in causes], dtype=np.int32)[order],
         told[kinds == _AHEAD],
-        _said(held, vocabulary),
+        said,
         counts,
-        answers_of([(notes or {}).get(name, ()) for name in records], vocabulary),
+        [name for own in contracts for name in own],
+        np.array([len(own) for own in contracts], dtype=np.intp),
+        answers_of(told_of, vocabulary),
+        terms_of(told_of, contracts),
         total,
     )
 
@@ -53,21 +61,24 @@ def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary, notes: Not
 def told_in_columns(notes: Notes) -> dict[str, list[AnyNote]]:
     """The notes that columns tell of, and the accounts that have any."""
     noted: Iterable[tuple[str, list[AnyNote]]] = (
-        (account, [one for one in some if type(one) is Answer]) for account, some in notes.items()
+        (account, [one for one in some if type(one) in _TOLD]) for account, some in notes.items()
     )
     return {account: some for account, some in noted if some}
 
 
-def _said(held: Sequence[Record], vocabulary: Vocabulary) -> list[Codes]:
-    """What the cells of records say, by number."""
-    raw = [raw_cell_of(cell) for one in held for cell in one.cells]
+def _said(held: Sequence[Record], vocabulary: Vocabulary) -> tuple[list[Codes], list[dict[str, int]]]:
+    """What the cells of records say, by number, and which contract each is of; and the contracts of each, by number."""
+    of_each = [[raw_cell_of(cell) for cell in one.cells] for one in held]
+    contracts = [{name: place for place, name in enumerate({one.contract: None for one in own})} for own in of_each]
+    raw = [one for own in of_each for one in own]
     said = (
         [vocabulary.currency.number(one.currency) for one in raw],
         [vocabulary.plan.number(one.plan) for one in raw],
         [vocabulary.product.number(one.product) for one in raw],
         [vocabulary.labels.number(bytes(one.labels)) for one in raw],
+        [numbers[one.contract] for own, numbers in zip(of_each, contracts, strict=True) for one in own],
     )
-    return [np.array(codes, dtype=np.int32) for codes in said]
+    return [np.array(codes, dtype=np.int32) for codes in said], contracts
 
 
 def joined(tables: Sequence[Columns]) -> Columns:
@@ -80,7 +91,7 @@ def joined(tables: Sequence[Columns]) -> Columns:
     order = np.argsort(days, kind="stable")
     cells = firsts_of(np.array([len(part.accounts) for part in parts], dtype=np.intp)).tolist()
     accounts = firsts_of(np.array([len(part.names) for part in parts], dtype=np.intp)).tolist()
-    said = [(part.currencies, part.plans, part.products, part.labels) for part in parts]
+    said = [(part.currencies, part.plans, part.products, part.labels, part.deals) for part in parts]
     return _columns(
         parts[0].vocabulary,
         [name for part in parts for name in part.names],
@@ -92,7 +103,10 @@ def joined(tables: Sequence[Columns]) -> Columns:
         np.concatenate([part.ahead for part in parts]),
         [np.concatenate(codes) for codes in zip(*said, strict=True)],
         np.concatenate([part.cells_of_accounts() for part in parts]),
+        [name for part in parts for name in part.contracts],
+        np.concatenate([part.contracts_of_accounts() for part in parts]),
         Answers.joined([part.answers for part in parts], accounts),
+        Terms.joined([part.terms for part in parts], accounts),
         total,
     )
 
@@ -104,7 +118,9 @@ def only_held(columns: Columns) -> Columns:
     keeps = columns.holds[columns.accounts]
     kept = keeps[columns.cells]
     amounts = columns.amounts[kept]
-    said = (columns.currencies, columns.plans, columns.products, columns.labels)
+    said = (columns.currencies, columns.plans, columns.products, columns.labels, columns.deals)
+    contracts = columns.contracts_of_accounts()
+    of_contracts = np.repeat(columns.holds, contracts).tolist()
     return _columns(
         columns.vocabulary,
         [name for name, holds in zip(columns.names, columns.holds.tolist(), strict=True) if holds],
@@ -116,7 +132,10 @@ def only_held(columns: Columns) -> Columns:
         columns.ahead[kept[len(kept) - len(columns.ahead) :]],
         [codes[keeps] for codes in said],
         columns.cells_of_accounts()[columns.holds],
+        [name for name, holds in zip(columns.contracts, of_contracts, strict=True) if holds],
+        contracts[columns.holds],
         columns.answers.kept(columns.holds),
+        columns.terms.kept(columns.holds),
         int(np.abs(amounts).sum()),
     )
 
@@ -132,14 +151,30 @@ def _columns(
     ahead: Codes,
     said: Sequence[Codes],
     counts: Places,
+    contracts: Sequence[str],
+    contract_counts: Places,
     answers: Answers,
+    terms: Terms,
     total: int,
 ) -> Columns:
     """Columns that hold for all accounts, from how many cells each account has."""
     accounts = np.repeat(np.arange(len(names), dtype=np.int32), counts)
     places = {name: place for place, name in enumerate(names)}
     holds = np.ones(len(names), dtype=np.bool_)
-    of_sums, known = (days, cells, movements, amounts, causes, ahead), Known(Sorter(vocabulary, names, accounts, said))
-    currencies, plans, products, labels = said
-    of_cells = (accounts, currencies, plans, products, labels, firsts_of(counts))
-    return Columns(vocabulary, names, places, holds, *of_sums, *of_cells, answers, total, known)
+    known = Known(Sorter(vocabulary, names, accounts, said[:4]))
+    currencies, plans, products, labels, deals = said
+    return Columns(
+        vocabulary,
+        names,
+        places,
+        holds,
+        *(days, cells, movements, amounts, causes, ahead),
+        *(accounts, currencies, plans, products, labels, deals),
+        firsts_of(counts),
+        contracts,
+        firsts_of(contract_counts),
+        answers,
+        terms,
+        total,
+        known,
+    )

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from projections.columns import Asked
+from projections.expiring import renewals, upsell
 from projections.groups import Choice
 from projections.layers import Layers
 from projections.members import First
@@ -16,7 +17,9 @@ FIRST: Final[Mapping[str, Callable[[Layers, Choice, Asked, int], dict[str, First
     "churn": churn,
     "cohorts": cohorts,
     "concentration": concentration,
+    "renewals": renewals,
     "risk": risk,
     "tags": tags,
+    "upsell": upsell,
 }
 """Table -> its first rows by group, of each at least so many if there are."""

@@ -40,7 +40,7 @@ class Weights(Struct, frozen=True):
     levels: Amounts
 
 
-def levels_on(columns: Columns, cells: Places, days: Codes) -> Amounts:
+def levels_on(columns: Columns, cells: Places, days: Codes | Places) -> Amounts:
     """What cells are worth as days begin, a day for each; in about a second for a million of them."""
     end = len(columns.days) - len(columns.ahead)
     keys = (columns.cells[:end].astype(np.int64) << _DAY_BITS) + (columns.days[:end] - FIRST_DAY)

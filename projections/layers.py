@@ -6,20 +6,22 @@ from typing import Final, TypeVar
 import numpy as np
 from msgspec import Struct
 
-from projections.arrays import TOTAL_MAX, Columns, TooLarge
+from projections.arrays import TOTAL_MAX, Columns
 from projections.assembly import Notes, columns_of, joined
 from projections.concentration import NO_SHARES, Shares
+from projections.deals import values, values_begun
 from projections.groups import Choice
 from projections.heard import satisfaction
 from projections.numbering import Amounts, Vocabulary
-from projections.records import NOTHING, Record
+from projections.records import NOTHING, Record, TooLarge
 from projections.retention import NOBODY, Retention
 from projections.satisfaction import SILENCE, Satisfaction
+from projections.terms import NONE, Values
 
 TIMES_LARGER: Final = 4
 """How many times as many accounts a layer holds as the one above: so they are few, and an account is seldom moved."""
 
-S = TypeVar("S", Retention, Shares, Satisfaction)
+S = TypeVar("S", Retention, Shares, Satisfaction, Values)
 
 
 class Layers(Struct, frozen=True):
@@ -63,6 +65,14 @@ class Layers(Struct, frozen=True):
     def satisfaction(self, choice: Choice, start: int, until: int) -> dict[str, Satisfaction]:
         """As `satisfaction_of`."""
         return _summed((satisfaction(one, choice, start, until) for one in self.columns), SILENCE)
+
+    def values(self, choice: Choice, day: int) -> dict[str, Values]:
+        """As `values_of`; raises TooLarge."""
+        return _summed((values(one, choice, day) for one in self.columns), NONE)
+
+    def values_begun(self, choice: Choice, start: int, until: int) -> dict[str, Values]:
+        """As `values_begun` of terms; raises TooLarge."""
+        return _summed((values_begun(one, choice, start, until) for one in self.columns), NONE)
 
     def names(self) -> list[str]:
         """The accounts by place, in the order of `worth`; also those that a layer no longer holds for."""

@@ -1,6 +1,7 @@
 """Numbering: small whole numbers that stand for values in columns, and the kinds of columns there are."""
 
-from typing import Final, Generic, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,8 +55,14 @@ def firsts_of(counts: Places) -> Places:
     return np.cumsum(counts, dtype=np.intp) - counts
 
 
-def begins(codes: Codes | Places) -> Flags:
+def begins(codes: NDArray[Any]) -> Flags:
     """Where another code follows, and at the first one."""
     found = np.ones(len(codes), dtype=np.bool_)
     found[1:] = codes[1:] != codes[:-1]
     return found
+
+
+def runs(keys: Sequence[NDArray[Any]]) -> tuple[Places, Places]:
+    """The order of rows by the last of some keys, then the one before, and so on; and where other keys begin in it."""
+    order = np.lexsort(keys)
+    return order, np.flatnonzero(np.logical_or.reduce([begins(one[order]) for one in keys]))

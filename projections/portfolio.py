@@ -57,38 +57,56 @@ def _top_heavy(rows: Sequence[Row]) -> str | None:
     return None
 
 
-def _last_movement(items: Iterable[Item], day: int) -> tuple[str | None, str | None]:
+def _last_movement(items: Iterable[Item], day: int) -> tuple[str | None, int | None]:
     """The latest movement before a day that is no transfer, and its day."""
     moved = [(at, movement) for (at, movement, _, _), _ in items if at < day and movement not in ("ahead", "transfer")]
     if not moved:
         return None, None
     at, movement = max(moved)
-    return movement, text_of_day(at)
+    return movement, at
+
+
+def renewal_row(
+    named: tuple[str, str],
+    term: tuple[int, bool],
+    level: int,
+    yearly: int,
+    nps: int | None,
+    csat: int | None,
+    moved: tuple[str | None, int | None],
+    tags: list[str],
+    day: int,
+) -> Row:
+    """The row of an account's contract on a day, given the end of its term and whether that begins again.
+
+    `yearly` is what it is worth a year of its term, in minor units, `moved` its account's last movement and its day.
+    """
+    (account, contract), (end, renews), (movement, on) = named, term, moved
+    return {
+        "ends": text_of_day(end),
+        "account": account,
+        "contract": contract,
+        "within_days": next(limit for limit in RENEWAL_DAYS if end - day < limit),
+        "renews": "yes" if renews else "no",
+        "mrr_minor": mrr_minor(level),
+        "acv_minor": yearly,
+        "nps": nps,
+        "csat": csat,
+        "last_movement": movement,
+        "moved": None if on is None else text_of_day(on),
+        "tags": tags,
+    }
 
 
 def _renewals(told: Iterable[Told], asked: Asked) -> list[Row]:
     rows: list[Row] = []
     for held, (_, items, notes) in contracts_held(told, asked):
-        days = held.term.end - asked.day
-        if held.term.is_open or days >= RENEWAL_DAYS[-1]:
+        if held.term.is_open or held.term.end - asked.day >= RENEWAL_DAYS[-1]:
             continue
-        movement, moved = _last_movement(items, asked.day)
-        rows.append(
-            {
-                "ends": text_of_day(held.term.end),
-                "account": held.account,
-                "contract": held.contract,
-                "within_days": next(limit for limit in RENEWAL_DAYS if days < limit),
-                "renews": "yes" if held.term.renews else "no",
-                "mrr_minor": mrr_minor(held.level),
-                "acv_minor": yearly_minor(held),
-                "nps": last_score(notes, "nps", asked.day),
-                "csat": last_score(notes, "csat", asked.day),
-                "last_movement": movement,
-                "moved": moved,
-                "tags": tags_said(notes, asked.day),
-            }
-        )
+        named, ends = (held.account, held.contract), (held.term.end, held.term.renews)
+        scores = (last_score(notes, "nps", asked.day), last_score(notes, "csat", asked.day))
+        said = (*scores, _last_movement(items, asked.day), tags_said(notes, asked.day))
+        rows.append(renewal_row(named, ends, held.level, yearly_minor(held), *said, asked.day))
     return sorted(rows, key=lambda row: (row["ends"], -row["mrr_minor"], row["account"], row["contract"]))
 
 

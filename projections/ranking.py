@@ -52,7 +52,7 @@ def accounts(layers: Layers, choice: Choice, asked: Asked, limit: int) -> dict[s
         before, now = some.told
         there = np.flatnonzero((before > 0) | (now > 0))
         counts[value] = len(there)
-        chosen[value] = largest(some, there, _minor(now[there]), _minor(before[there]), limit)
+        chosen[value] = largest(some, there, minor_of(now[there]), minor_of(before[there]), limit)
     so_far = _so_far(members, chosen, choice, asked.day)
     return {
         value: First(
@@ -77,7 +77,7 @@ def risk(layers: Layers, choice: Choice, asked: Asked, limit: int) -> dict[str, 
     def first(members: Members) -> First:
         levels, answers, warns = members.told
         there = np.flatnonzero((levels > 0) & warns)
-        chosen = largest(members, there, _minor(levels[there]), levels[there] * 0, limit)
+        chosen = largest(members, there, minor_of(levels[there]), levels[there] * 0, limit)
         return First([row(members, place, int(answers[place])) for place in chosen], len(there))
 
     def row(members: Members, place: int, answer: int) -> Row:
@@ -117,7 +117,7 @@ def _posted(
 
 
 def rows_of_pairs(
-    columns: Columns, groups: Groups, fitting: Flags | None, pairs: Sequence[int], day: int
+    columns: Columns, groups: Groups, fitting: Flags | None, pairs: Sequence[int] | Places, day: int
 ) -> Places:
     """The sums before a day of what fits of some pairs."""
     is_asked = np.zeros(len(groups.accounts), dtype=np.bool_)
@@ -145,7 +145,7 @@ def largest(members: Members, there: Places, levels: Amounts, others: Amounts, l
     return [place for *_, place in first]
 
 
-def _minor(levels: Amounts) -> Amounts:
+def minor_of(levels: Amounts) -> Amounts:
     """As `mrr_minor`."""
     assert MRR_DIVISOR % 2 == 0, "so that half of it is whole"
     return (levels + MRR_DIVISOR // 2) // MRR_DIVISOR

@@ -30,6 +30,10 @@ BEFORE_ALL: Final = FIRST_DAY - 1
 """A day that everything comes after."""
 
 
+class TooLarge(Exception):
+    """Amounts that 64 bits may not have room for when they are added up."""
+
+
 def cause_of(reason: str, initiative: str) -> Cause | None:
     """The cause of a posting."""
     return (reason, initiative) if reason or initiative else None

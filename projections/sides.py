@@ -1,13 +1,13 @@
 """Sides: what stands beside the sums of accounts in columns, such as what their people answered."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Final, Self
 
 import numpy as np
 from msgspec import Struct
 
-from events.notes import Answer, AnyNote
+from events.notes import Agreed, Answer, AnyNote
 from projections.numbering import Codes, Flags, Kinds, Numbered, Vocabulary
 
 UNSAID: Final = -1
@@ -75,3 +75,26 @@ def _people(answers: Sequence[Answer]) -> list[int]:
         return [0]
     names = Numbered[str | int]()
     return [names.number(answer.respondent or place) for place, answer in enumerate(answers)]
+
+
+class Terms(Rows, frozen=True):
+    """Terms that were agreed, by account, contract, day and time; `deals` numbers the contracts of each account."""
+
+    deals: Codes
+    days: Codes
+    starts: Codes
+    ends: Codes
+    renews: Kinds
+
+
+def terms_of(notes: Iterable[Sequence[AnyNote]], contracts: Iterable[Mapping[str, int]]) -> Terms:
+    """The terms of contracts among the notes of each account, given the numbers of its contracts."""
+    rows: list[tuple[int, int, int, int, int, int]] = []
+    for place, (some, numbers) in enumerate(zip(notes, contracts, strict=True)):
+        agreed = [(numbers[note.contract], note) for note in some if type(note) is Agreed and note.contract in numbers]
+        if len(agreed) > 1:
+            agreed.sort(key=lambda one: (one[0], one[1].day, one[1].moment))
+        rows += [(place, deal, one.day, one.start, one.end, one.auto_renew) for deal, one in agreed]
+    told = zip(*rows, strict=True) if rows else ((),) * 6
+    kinds = (np.int32, np.int32, np.int32, np.int32, np.int32, np.int8)
+    return Terms(*(np.array(one, dtype=kind) for one, kind in zip(told, kinds, strict=True)))

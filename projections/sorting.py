@@ -70,6 +70,10 @@ class Sorter:
             found = self._values[name] = self._of_labels(name)
         return found
 
+    def values_or_none(self, by: str | None) -> tuple[Codes, Sequence[str]]:
+        """The same of what a question asks for; the empty value where it does not."""
+        return (np.zeros(len(self._accounts), dtype=np.int32), [""]) if by is None else self.values(by)
+
     def _whole(self) -> Groups:
         accounts = np.arange(len(self._names), dtype=np.int32)
         return Groups(self._accounts.astype(np.intp), accounts, np.zeros(1, dtype=np.intp), [""])

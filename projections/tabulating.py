@@ -18,7 +18,7 @@ from projections.groups import Choice
 from projections.heard import bands_of, last_scored
 from projections.layers import Layers
 from projections.members import First, Members, Part, Told, members_of, present
-from projections.numbering import Amounts, Flags, Numbered, Places, begins
+from projections.numbering import Amounts, Flags, Numbered, Places, begins, runs
 from projections.sorting import Groups
 from projections.voices import BAND_DAYS, BANDS, TAGS_MONTHS, band_rows, tag_rows
 
@@ -202,23 +202,17 @@ def _lost(
     is_fall = np.array([movement in FALLING for movement in MOVEMENTS])[columns.movements[first:end]]
     rows = first + np.flatnonzero(is_asked[first:end] & is_fall)
     posted = (columns.causes[rows], columns.movements[rows], columns.days[rows], groups.pairs[columns.cells[rows]])
-    order, starts = _runs(posted)
+    order, starts = runs(posted)
     if not len(starts):
         return
     amounts = np.add.reduceat(columns.amounts[rows][order], starts)
     starts, amounts = starts[amounts != 0], amounts[amounts != 0]
     causes, movements, days, pairs = (one[order][starts].astype(np.int64) for one in posted)
     fallen = (causes, movements, first_days_of_periods(days, asked.every), groups.places[pairs])
-    order, starts = _runs(fallen)
+    order, starts = runs(fallen)
     counts = np.diff(starts, append=len(order)).tolist()
     sums = np.add.reduceat(amounts[order], starts).tolist() if len(starts) else []
     known = columns.vocabulary.cause.values
     parts = (one[order][starts].tolist() for one in fallen)
     for cause, movement, day, place, count, lost in zip(*parts, counts, sums, strict=True):
         yield place, (day, MOVEMENTS[movement], known[cause] or NO_CAUSE), count, lost
-
-
-def _runs(keys: Sequence[Told]) -> tuple[Places, Places]:
-    """The order of rows by the last of some keys, then the one before, and so on; and where other keys begin in it."""
-    order = np.lexsort(keys)
-    return order, np.flatnonzero(np.logical_or.reduce([begins(one[order]) for one in keys]))

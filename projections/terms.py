@@ -50,6 +50,10 @@ class Values(Struct, frozen=True):
     total: Fraction = Fraction(0)
     yearly: Fraction = Fraction(0)
 
+    def plus(self, other: "Values") -> "Values":
+        """Sums over these contracts and others."""
+        return Values(self.contracts + other.contracts, self.total + other.total, self.yearly + other.yearly)
+
 
 NONE: Final = Values()
 """Where no contract has revenue."""
@@ -132,12 +136,13 @@ def values_of_contract(held: Held, groups_of: GroupsOf) -> Mapping[str, Fraction
 
 
 def _labels_and_level(items: Iterable[Item], day: int) -> tuple[Pairs, int]:
+    """Those labels that most of the revenue has, and all of it; as a rule there is none with others."""
     levels: dict[Pairs, int] = {}
     for (at, _, cell, _), amount in items:
         if at < day:
             levels[cell.labels] = levels.get(cell.labels, 0) + amount
-    standing = [(labels, level) for labels, level in levels.items() if level > 0]
-    return (standing[0][0], sum(level for _, level in standing)) if standing else ((), 0)
+    standing = sorted([(-level, labels) for labels, level in levels.items() if level > 0])
+    return (standing[0][1], -sum(level for level, _ in standing)) if standing else ((), 0)
 
 
 def _last(agreed: Sequence[Agreed]) -> Agreed | None:

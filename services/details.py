@@ -15,6 +15,7 @@ from projections.costs import COST_NAMES, Costs, costs_of
 from projections.discounts import Discounts, discounts_of
 from projections.groups import Choice
 from projections.satisfaction import Satisfaction, Window, satisfaction_of
+from projections.tables import LISTS
 from projections.terms import Values, values_begun, values_of
 from services.evidence import SEPARATE_NAMES, Evidence, groups_asked
 from services.questions import Question
@@ -22,9 +23,9 @@ from services.questions import Question
 if TYPE_CHECKING:
     from services.mirror import Mirrored  # whoever asks once only does not load what it takes
 
-MIRRORED: Final[frozenset[Source]] = frozenset(("retention", "shares", "answers", "costs"))
+MIRRORED: Final[frozenset[Source]] = frozenset(("retention", "shares", "answers", "costs", "contracts", "begun"))
 """The sources that can be had from accounts in memory."""
-RANKED: Final = frozenset(("accounts", "bands", "churn", "cohorts", "concentration", "risk", "tags"))
+RANKED: Final = frozenset(LISTS)
 """The tables whose first rows can be had from accounts in memory."""
 NOTED: Final[frozenset[Source]] = frozenset(("answers", "costs", "contracts", "begun"))
 """The sources that are in the notes of accounts."""
@@ -72,6 +73,8 @@ def details_mirrored(
         retention=layers.retention(choice, bounds[0], bounds[-1]) if "retention" in sources else {},
         shares=layers.shares(choice, bounds[-1]) if "shares" in sources else {},
         answers=layers.satisfaction(choice, bounds[0], bounds[-1]) if "answers" in sources else {},
+        contracts=layers.values(choice, bounds[-1]) if "contracts" in sources else {},
+        begun=layers.values_begun(choice, bounds[0], bounds[-1]) if "begun" in sources else {},
         costs=costs_asked(mirrored.costs, question, currency, bounds) if "costs" in sources else {},
         months=months_of(bounds),
         margin=margin,

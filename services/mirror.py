@@ -15,7 +15,7 @@ from msgspec import Struct
 from events import block as blocks
 from events.block import BlockDamaged
 from events.notes import Cost, notes_in_force
-from projections.arrays import TOTAL_MAX, Columns, TooLarge
+from projections.arrays import TOTAL_MAX, Columns
 from projections.assembly import Notes, columns_of, joined, told_in_columns
 from projections.buckets import Buckets
 from projections.counting import counted, has_room
@@ -23,7 +23,7 @@ from projections.groups import Choice
 from projections.layers import Layers, told
 from projections.numbering import Vocabulary
 from projections.pages import ACCOUNTS, NOTES
-from projections.records import NOTHING, bytes_of_record, record_of_bytes
+from projections.records import NOTHING, TooLarge, bytes_of_record, record_of_bytes
 from services.evidence import Evidence, evidence_from
 from services.ledgers.port import Chains, LedgerError
 from services.questions import Question

@@ -18,6 +18,7 @@ from projections.figures import CATALOGUE, FIGURES
 from projections.groups import CELL_NAMES
 from projections.pages import ACCOUNTS, BOOK, NOTES, STATED
 from projections.periods import PeriodError
+from projections.records import TooLarge
 from projections.tables import SALES
 from projections.tally import EVERY
 from services import clock
@@ -130,15 +131,14 @@ class Reports:
         spans = [bounds] if before is None else [bounds, before]
         asked = _AskedFigures(question, currency, chosen, self._margin, self._zone)
         mirrored = await self._mirrored(question, asked.keys(spans)) if known is None and asked.fits_mirror else None
-        if mirrored is None:
-            evidence = await evidence_of(views, self._partitions, asked.all_keys(spans))
+        found = None if mirrored is None else await asyncio.to_thread(asked.rows_mirrored, mirrored, spans)
+        if mirrored is not None and found is not None:
+            as_of, sides = mirrored.evidence.as_of, found
         else:
-            evidence = mirrored.evidence
-        rows = await asyncio.to_thread(asked.rows, evidence, mirrored, bounds)
-        if before is not None:
-            then = await asyncio.to_thread(asked.rows, evidence, mirrored, before)
-            rows = rows_compared((bounds, rows), (before, then), chosen)
-        return self._answer("figures", currency, evidence.as_of, known, rows)
+            evidence = await evidence_of(views, self._partitions, asked.all_keys(spans))
+            as_of, sides = evidence.as_of, await asyncio.to_thread(asked.rows, evidence, None, spans)
+        rows = sides[0] if before is None else rows_compared((bounds, sides[0]), (before, sides[1]), chosen)
+        return self._answer("figures", currency, as_of, known, rows)
 
     async def _mirrored(self, question: Question, keys: Sequence[str] = ()) -> "Mirrored | None":
         """Some keys and the accounts in memory at their position; None where that is no use."""
@@ -346,8 +346,20 @@ class _AskedFigures(Struct, frozen=True):
         found = (keys_for(self.question, self.currency, span, accounts=accounts, notes=notes) for span in spans)
         return [*{key: None for keys in found for key in keys}]
 
-    def rows(self, evidence: Evidence, mirrored: "Mirrored | None", bounds: Sequence[int]) -> list[Answer]:
-        """The figures of a day or a window, from the accounts in memory if there are any."""
+    def rows_mirrored(self, mirrored: "Mirrored", spans: Sequence[Sequence[int]]) -> list[list[Answer]] | None:
+        """As `rows`, from the accounts in memory; None for amounts that are too large for that."""
+        try:
+            return self.rows(mirrored.evidence, mirrored, spans)
+        except TooLarge:
+            return None
+
+    def rows(
+        self, evidence: Evidence, mirrored: "Mirrored | None", spans: Sequence[Sequence[int]]
+    ) -> list[list[Answer]]:
+        """The figures of each day or window, from the accounts in memory if there are any."""
+        return [self._rows(evidence, mirrored, bounds) for bounds in spans]
+
+    def _rows(self, evidence: Evidence, mirrored: "Mirrored | None", bounds: Sequence[int]) -> list[Answer]:
         question, currency = self.question, self.currency
         asked = (question, currency, bounds, self.sources, self.margin)
         if mirrored is None:

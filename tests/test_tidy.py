@@ -41,6 +41,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "projections/assembly.py": "tests/projections/test_arrays.py",
     "projections/numbering.py": "tests/projections/test_arrays.py",
     "projections/sides.py": "tests/projections/test_heard.py",
+    "projections/expiring.py": "tests/services/test_ranked.py",
     "projections/firsts.py": "tests/services/test_ranked.py",
     "projections/members.py": "tests/services/test_ranked.py",
     "projections/ranking.py": "tests/services/test_ranked.py",

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from events.account import Booking
 from projections import arrays
-from projections.arrays import MARK_SUMS, TOTAL_MAX, Columns, TooLarge
+from projections.arrays import MARK_SUMS, TOTAL_MAX, Columns
 from projections.assembly import columns_of, joined, only_held
 from projections.concentration import shares_of, shares_of_levels
 from projections.groups import Choice, selected_groups
 from projections.numbering import Vocabulary
-from projections.records import Record
+from projections.records import Record, TooLarge
 from projections.retention import retention_of
 from tests.model.histories import FIRST_DAY
 from tests.projections.booked import bookings, cell, posting, record, records_of

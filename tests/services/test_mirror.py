@@ -33,6 +33,7 @@ from tests.services.running import asynchronous
 FIGURES = "nrr,grr,customer_churn_rate,ltv_minor,share_top_1,share_top_3,share_top_10,herfindahl"
 ANSWERS = ",nps,nps_mrr_weighted,csat,fcr"
 COSTS = ",cac_minor,crc_minor,ltv_to_cac,cac_payback_months"
+CONTRACTS = ",acv_minor,tcv_minor,acv_signed_minor,acv_to_cac"
 OTHERS = ",mrr_minor,committed_arr_minor,scheduled_churn_minor,accounts,asp_minor,quick_ratio,gross_mrr_churn_rate"
 FILTERS: tuple[dict[str, str | list[str]], ...] = (
     {},
@@ -158,7 +159,7 @@ async def test_answers_are_those_of_the_views(data: st.DataObject) -> None:
         asked = {"start": text(start), "until": text(until), "currency": data.draw(st.sampled_from(["USD", "EUR"]))}
         by = data.draw(st.sampled_from([None, "currency", *await found.names()]))
         groups = {**({} if by is None else {"by": by}), **data.draw(st.sampled_from(FILTERS))}
-        await found.check(**asked, figures=FIGURES + OTHERS + COSTS + ANSWERS, **groups)
+        await found.check(**asked, figures=FIGURES + OTHERS + COSTS + ANSWERS + CONTRACTS, **groups)
         await found.check_bridge(**asked, **groups)
         more = {name: value for name, value in groups.items() if isinstance(value, str)}
         await found.check_tables(**asked, **more, limit="3")

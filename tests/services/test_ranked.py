@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.account import Booking
-from events.notes import Answer
+from events.notes import Answer, AnyNote
 from projections.firsts import FIRST
 from projections.layers import Layers
 from projections.numbering import Vocabulary
@@ -18,7 +18,8 @@ from services.ranked import first_listed
 from tests.model.histories import FIRST_DAY
 from tests.projections.booked import bookings, cell, posting, record, records_of
 from tests.projections.test_arrays import DAYS
-from tests.projections.test_heard import NOTES
+from tests.projections.test_deals import agreed
+from tests.projections.test_heard import NOTES, answers
 
 LEVELS = st.sampled_from((12, 12, 60_000, 60_001, 119_999, 120_000, 180_000, 600_000, 10**9))
 AFTER = st.sampled_from((5, 100, 300, 500, 600))
@@ -31,7 +32,8 @@ def accounts(draw: st.DrawFn) -> dict[str, Record]:
     """Accounts of which many are worth the same, exactly or as rounded; some have gone, or were less before."""
     made: dict[str, Record] = {}
     for number in range(draw(st.integers(0, 25))):
-        of = cell(draw(st.sampled_from(("pro", "basic"))), contract=f"k{number}")
+        labels = draw(st.sampled_from(({}, {"term_months": "12"}, {"segment": "smb", "term_months": "1"})))
+        of = cell(draw(st.sampled_from(("pro", "basic"))), contract=f"k{number % 3}", **labels)
         level, then = draw(LEVELS), FIRST_DAY + draw(AFTER)
         reason = draw(st.sampled_from(("", "price")))
         more = [posting(then + 50, "churn", -level, of, reason)] if draw(st.integers(0, 4)) == 0 else []
@@ -41,7 +43,7 @@ def accounts(draw: st.DrawFn) -> dict[str, Record]:
 
 
 def check(
-    layers: Layers, made: dict[str, Record], notes: dict[str, list[Answer]], name: str, data: st.DataObject
+    layers: Layers, made: dict[str, Record], notes: dict[str, list[AnyNote]], name: str, data: st.DataObject
 ) -> None:
     """The accounts in memory tell a table as the records one by one do."""
     where = data.draw(st.sampled_from((*FILTERS, (("reason", "price"),)) if name == "churn" else FILTERS))
@@ -61,11 +63,12 @@ def test_the_tables_that_are_ranked_are_named() -> None:
 
 @pytest.mark.parametrize("name", sorted(FIRST))
 @settings(max_examples=40, deadline=None)
-@given(accounts(), NOTES, st.data())
+@given(accounts(), st.data())
 def test_first_rows_are_those_of_the_table(
-    name: str, made: dict[str, Record], notes: dict[str, list[Answer]], data: st.DataObject
+    name: str, made: dict[str, Record], data: st.DataObject
 ) -> None:
-    some = dict(zip(made, notes.values(), strict=False))
+    said = st.lists(agreed("k0") | agreed("k1") | answers(), max_size=4)
+    some: dict[str, list[AnyNote]] = {account: [*data.draw(said)] for account in [*made][:8]}
     vocabulary, layers = Vocabulary(), Layers()
     for account, one in made.items():
         layers = layers.changed({account: one}, vocabulary, some)
@@ -78,10 +81,13 @@ def test_first_rows_are_those_of_the_table(
 @settings(max_examples=30, deadline=None)
 @given(bookings(), NOTES, st.data())
 def test_tables_of_random_histories(
-    name: str, made: list[Booking], notes: dict[str, list[Answer]], data: st.DataObject
+    name: str, made: list[Booking], answered: dict[str, list[Answer]], data: st.DataObject
 ) -> None:
     """Some accounts came early and changed since."""
     records = records_of(made)
+    notes: dict[str, list[AnyNote]] = {account: [*some] for account, some in answered.items()}
+    for account in records:
+        notes.setdefault(account, []).extend(data.draw(st.lists(agreed(f"{account}-k1"), max_size=3)))
     early = records_of(made[: data.draw(st.integers(0, len(made)))])
     vocabulary = Vocabulary()
     layers = Layers().changed(early, vocabulary, notes)
