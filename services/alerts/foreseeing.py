@@ -11,7 +11,7 @@ from projections.alerts import Alert, Position
 from projections.renewals import alert_of_renewal, renewals_of, stake_of_renewal
 from projections.rules import OF_DATES, Rule
 from services.alerts.reviewing import Reviewed, currencies_in
-from services.alerts.unusual import unusual_days
+from services.alerts.unusual import Past, unusual_days
 from services.alerts.wording import summary_of
 from services.evidence import Evidence
 from services.reports import Reports
@@ -22,10 +22,12 @@ KEPT_DAYS: Final = 2
 """For so long after its date a state is remembered: nothing tells of it any more."""
 
 
-async def foreseen(reports: Reports, rules: Iterable[Rule], today: int, moment: int) -> Reviewed:
+async def foreseen(
+    reports: Reports, rules: Iterable[Rule], today: int, moment: int, past: Past | None = None
+) -> Reviewed:
     """What is to be told of dates that come, as a day ends. Raises ViewsError.
 
-    A state is named by rule, what it is about, and its date.
+    A state is named by rule, what it is about, and its date. `past` is what whoever looks again and again knows.
     """
     asking = [rule for rule in rules if rule.on in OF_DATES]
     if not asking:
@@ -37,7 +39,7 @@ async def foreseen(reports: Reports, rules: Iterable[Rule], today: int, moment: 
         evidence, ledger = await reports.told(), await reports.ledger()
         found = await asyncio.to_thread(_renewals, ledger, evidence, ending, currencies, today, moment)
     days = [rule for rule in asking if rule.on == "unusual"]
-    outliers, wrong = await unusual_days(reports, days, currencies, today, moment)
+    outliers, wrong = await unusual_days(reports, days, currencies, today, moment, past)
     found.update({DATED + "|".join(name): alert for name, alert in outliers.items()})
     return Reviewed(found, wrong)
 

@@ -18,6 +18,7 @@ from services.alerts.finding import Finder
 from services.alerts.foreseeing import foreseen, is_dated, past_dates
 from services.alerts.reviewing import BOOK, by_state, reviewed
 from services.alerts.rulebook import Rulebook
+from services.alerts.unusual import Past, days_of
 from services.ledgers.port import Chains, StoredBlock, name_of
 from services.policies import zone_of
 from services.projector import Projector
@@ -63,6 +64,8 @@ class Replay:
         self._rules = {rule.name: rule for rule in rulebook.rules}
         self._cooling = Cooling()
         self._settling = Settling()
+        self._past = Past()
+        self._is_dated = any(rule.on == "unusual" for rule in rulebook.rules)
         self._open: dict[str, Alert] = {}
         self._input_at = 0
         self.late = 0
@@ -119,6 +122,8 @@ class Replay:
             self._input_at = stored.recorded_at
         self._heights[stored.partition] = stored.height + 1
         block = blocks.block_of(stored.data)
+        if self._is_dated and (days := days_of(block)):
+            self._past.changed(min(days))
         if next(happenings_of(block.entries, stored.recorded_at, self._zone), None) is None:
             return
         if is_within:
@@ -135,7 +140,7 @@ class Replay:
         await self._catch_up()
         end = (day + 1) * DAY_MICROSECONDS
         found = await reviewed(self._reports, self._rulebook.rules, day, end)
-        dates = await foreseen(self._reports, self._rulebook.rules, day, end)
+        dates = await foreseen(self._reports, self._rulebook.rules, day, end, self._past)
         for name in past_dates(self._open, day):
             del self._open[name]
         lasting = [name for name in self._open if not is_dated(name)]

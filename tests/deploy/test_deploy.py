@@ -253,7 +253,7 @@ def test_the_image_is_built_from_the_pinned_packages_and_runs_as_nobody_special(
     downloads = [line for line in DOCKERFILE.splitlines() if "pip install" in line or "pip wheel" in line]
     assert downloads
     assert all("--no-index" in line for line in downloads), "only what was checked by its hash"
-    assert f"'{project['name']}[kafka,audit]'" in DOCKERFILE
+    assert f"'{project['name']}[kafka,audit,alerts]'" in DOCKERFILE
     assert "kafka" in project["optional-dependencies"]
     (python,) = set(re.findall(r"^FROM python:(\d\.\d+)", DOCKERFILE, re.MULTILINE))
     assert python in project["requires-python"]
