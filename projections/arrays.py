@@ -129,10 +129,6 @@ class Columns(Struct, frozen=True):
             if total
         }
 
-    def worth(self, choice: Choice, day: int) -> Amounts:
-        """What each account is worth as a day begins, by its place; nothing if it is not held."""
-        return np.where(self.holds, self.levels(day, self.groups(None), self.fitting(choice)), 0)
-
     def levels(self, day: int, groups: Groups, fitting: Flags | None) -> Amounts:
         """What each pair of a group and an account is worth as a day begins, counting the cells that fit."""
         levels = self.levels_of_cells(day)

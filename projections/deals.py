@@ -233,12 +233,19 @@ def worth_of(columns: Columns, deals: Deals, currency: str) -> Worth:
     factors = np.where(days < ends, parts[owners], 0)
     late = np.flatnonzero((days > starts) & (days < ends))
     factors[late] -= month_parts_between(starts[late], days[late])
-    if len(rows):
-        most = int(parts.max())
-        if max((columns.total >> LOW_BITS) + len(rows), int(np.bincount(of_sums).max()) << LOW_BITS) * most >= _ROOM:
+    return worth_by(of_sums, columns.amounts[rows], factors, len(deals.cells), columns.total)
+
+
+def worth_by(places: Places, amounts: Amounts, factors: Days, size: int, total: int) -> Worth:
+    """Amounts times factors, none below zero, added up by place; raises TooLarge.
+
+    `total` is what all amounts come to at most, whatever their signs.
+    """
+    if len(places):
+        largest = max((total >> LOW_BITS) + len(places), int(np.bincount(places).max()) << LOW_BITS)
+        if largest * int(factors.max()) >= _ROOM:
             raise TooLarge
-    amounts = columns.amounts[rows]
-    return Worth((amounts >> LOW_BITS) * factors, (amounts & _LOW) * factors).added(of_sums, len(deals.cells))
+    return Worth((amounts >> LOW_BITS) * factors, (amounts & _LOW) * factors).added(places, size)
 
 
 def _sums_in(columns: Columns, currency: str) -> Codes:

@@ -19,6 +19,10 @@ class Discounts(Struct, frozen=True):
     level: int = 0
     spent: Fraction = Fraction(0)
 
+    def plus(self, other: "Discounts") -> "Discounts":
+        """Those of these accounts and others."""
+        return Discounts(self.level + other.level, self.spent + other.spent)
+
 
 UNDISCOUNTED: Final = Discounts()
 """Where nothing is taken off."""

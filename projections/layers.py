@@ -3,17 +3,18 @@
 from collections.abc import Iterable, Mapping
 from typing import Final, TypeVar
 
-import numpy as np
 from msgspec import Struct
 
 from projections.arrays import TOTAL_MAX, Columns
 from projections.assembly import Notes, columns_of, joined
 from projections.concentration import NO_SHARES, Shares
 from projections.deals import values, values_begun
+from projections.discounts import UNDISCOUNTED, Discounts
 from projections.groups import Choice
 from projections.heard import satisfaction
-from projections.numbering import Amounts, Vocabulary
+from projections.numbering import Vocabulary
 from projections.records import NOTHING, Record, TooLarge
+from projections.reductions import discounts
 from projections.retention import NOBODY, Retention
 from projections.satisfaction import SILENCE, Satisfaction
 from projections.terms import NONE, Values
@@ -21,7 +22,7 @@ from projections.terms import NONE, Values
 TIMES_LARGER: Final = 4
 """How many times as many accounts a layer holds as the one above: so they are few, and an account is seldom moved."""
 
-S = TypeVar("S", Retention, Shares, Satisfaction, Values)
+S = TypeVar("S", Retention, Shares, Satisfaction, Values, Discounts)
 
 
 class Layers(Struct, frozen=True):
@@ -74,13 +75,9 @@ class Layers(Struct, frozen=True):
         """As `values_begun` of terms; raises TooLarge."""
         return _summed((values_begun(one, choice, start, until) for one in self.columns), NONE)
 
-    def names(self) -> list[str]:
-        """The accounts by place, in the order of `worth`; also those that a layer no longer holds for."""
-        return [name for one in self.columns for name in one.names]
-
-    def worth(self, choice: Choice, day: int) -> Amounts:
-        """What each account is worth as a day begins."""
-        return np.concatenate([one.worth(choice, day) for one in self.columns] or [np.zeros(0, dtype=np.int64)])
+    def discounts(self, choice: Choice, start: int, until: int) -> dict[str, Discounts]:
+        """As `discounts_of`, of layers of what is taken off; raises TooLarge."""
+        return _summed((discounts(one, choice, start, until) for one in self.columns), UNDISCOUNTED)
 
 
 def told(records: Mapping[str, Record | None], notes: Notes) -> dict[str, Record]:

@@ -23,8 +23,6 @@ from services.questions import Question
 if TYPE_CHECKING:
     from services.mirror import Mirrored  # whoever asks once only does not load what it takes
 
-MIRRORED: Final[frozenset[Source]] = frozenset(("retention", "shares", "answers", "costs", "contracts", "begun"))
-"""The sources that can be had from accounts in memory."""
 RANKED: Final = frozenset(LISTS)
 """The tables whose first rows can be had from accounts in memory."""
 NOTED: Final[frozenset[Source]] = frozenset(("answers", "costs", "contracts", "begun"))
@@ -67,7 +65,7 @@ def details_mirrored(
     sources: Set[Source],
     margin: Fraction,
 ) -> Details:
-    """Details from the accounts in memory, of the sources that can be had from there."""
+    """Details from the accounts in memory; raises TooLarge."""
     choice, layers = Choice(currency, question.by, dict(question.where)), mirrored.layers
     return Details(
         retention=layers.retention(choice, bounds[0], bounds[-1]) if "retention" in sources else {},
@@ -75,6 +73,7 @@ def details_mirrored(
         answers=layers.satisfaction(choice, bounds[0], bounds[-1]) if "answers" in sources else {},
         contracts=layers.values(choice, bounds[-1]) if "contracts" in sources else {},
         begun=layers.values_begun(choice, bounds[0], bounds[-1]) if "begun" in sources else {},
+        discounts=mirrored.off.discounts(choice, bounds[0], bounds[-1]) if "discounts" in sources else {},
         costs=costs_asked(mirrored.costs, question, currency, bounds) if "costs" in sources else {},
         months=months_of(bounds),
         margin=margin,

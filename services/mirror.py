@@ -7,6 +7,7 @@ hold at the position the answer names.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import tzinfo
 from itertools import islice
 from typing import Final
 
@@ -15,6 +16,7 @@ from msgspec import Struct
 from events import block as blocks
 from events.block import BlockDamaged
 from events.notes import Cost, notes_in_force
+from events.stated import facts_in_force
 from projections.arrays import TOTAL_MAX, Columns
 from projections.assembly import Notes, columns_of, joined, told_in_columns
 from projections.buckets import Buckets
@@ -22,8 +24,9 @@ from projections.counting import counted, has_room
 from projections.groups import Choice
 from projections.layers import Layers, told
 from projections.numbering import Vocabulary
-from projections.pages import ACCOUNTS, NOTES
+from projections.pages import ACCOUNTS, NOTES, STATED
 from projections.records import NOTHING, TooLarge, bytes_of_record, record_of_bytes
+from projections.reductions import reductions_of
 from services.evidence import Evidence, evidence_from
 from services.ledgers.port import Chains, LedgerError
 from services.questions import Question
@@ -52,6 +55,7 @@ class Mirrored(Struct, frozen=True):
     evidence: Evidence
     layers: Layers
     costs: Sequence[tuple[str, Sequence[Cost]]]
+    off: Layers
 
     def has_room(self, question: Question, currency: str, bounds: Sequence[int]) -> bool:
         """Whether there are few enough groups and periods for an answer."""
@@ -69,24 +73,31 @@ class Mirrored(Struct, frozen=True):
 class Mirror:
     """The accounts of all partitions; begins empty and fills at the first question."""
 
-    def __init__(self, ledger: Chains, views: Views, partitions: Sequence[int]) -> None:
-        self._parts = [_Part(ledger, views, partition) for partition in partitions]
+    def __init__(
+        self, ledger: Chains, views: Views, partitions: Sequence[int], zone: tzinfo | None = None
+    ) -> None:
+        self._parts = [_Part(ledger, views, partition, zone) for partition in partitions]
 
-    async def read(self, keys: Sequence[str]) -> Mirrored | None:
+    async def read(self, keys: Sequence[str], *, discounts: bool = False) -> Mirrored | None:
         """Some keys and the accounts of all partitions; None if they have to be looked at in the views.
 
-        Raises ViewsUnavailable.
+        With `discounts`, also what those take off. Raises ViewsUnavailable.
         """
-        found = await asyncio.gather(*(part.read(keys) for part in self._parts))
+        found = await asyncio.gather(*(part.read(keys, discounts=discounts) for part in self._parts))
         seen = [one for one in found if one is not None]
         if len(seen) < len(found):
             return None
-        layers = Layers(tuple(columns for one in seen for columns in one.layers.columns))
-        if layers.total >= TOTAL_MAX:
+        layers, off = (_together(some) for some in ([one.layers for one in seen], [one.off for one in seen]))
+        if max(layers.total, off.total) >= TOTAL_MAX:
             return None
         partitions = [part.partition for part in self._parts]
         evidence = evidence_from(partitions, keys, [(one.position, one.hashes) for one in seen])
-        return Mirrored(evidence, layers, [noted for one in seen for noted in one.costs.items()])
+        return Mirrored(evidence, layers, [noted for one in seen for noted in one.costs.items()], off)
+
+
+def _together(some: Sequence[Layers]) -> Layers:
+    """The accounts of several partitions."""
+    return Layers(tuple(columns for one in some for columns in one.columns))
 
 
 class _Seen(Struct, frozen=True):
@@ -96,6 +107,15 @@ class _Seen(Struct, frozen=True):
     hashes: Hashes
     layers: Layers
     costs: Costs
+    off: Layers
+
+
+class _Off(Struct, frozen=True):
+    """What discounts take off the accounts of a partition; whether there were any, and the position it was seen at."""
+
+    layers: Layers
+    is_begun: bool
+    position: Position
 
 
 class _News(Struct, frozen=True):
@@ -108,31 +128,36 @@ class _News(Struct, frozen=True):
 class _Part:
     """The accounts of one partition."""
 
-    def __init__(self, ledger: Chains, views: Views, partition: int) -> None:
+    def __init__(self, ledger: Chains, views: Views, partition: int, zone: tzinfo | None) -> None:
         self._ledger = ledger
+        self._zone = zone
         self._views = views
         self.partition: Final = partition
         self._position = START
         self._layers: Layers | None = None
         self._costs: Costs = {}
+        self._off: _Off | None = None
         self._vocabulary = Vocabulary()
         self._is_too_large = False
         self._turn = asyncio.Lock()
 
-    async def read(self, keys: Sequence[str]) -> _Seen | None:
+    async def read(self, keys: Sequence[str], *, discounts: bool) -> _Seen | None:
         """Some keys and the accounts, at one position; None if it cannot be told which accounts changed."""
         async with self._turn:
             for _ in range(TRIES):
                 if self._is_too_large:
                     return None
                 try:
-                    found = await self._moved_on(keys, self._layers or await self._loaded())
+                    layers = self._layers or await self._loaded()
+                    if discounts and self._off is None:
+                        self._off = await self._loaded_off()
+                    found = await self._moved_on(keys, layers)
                 except TooLarge:
                     self._is_too_large = True
-                    self._layers = None
+                    self._forget()
                     return None
                 except asyncio.CancelledError:
-                    self._layers = None  # a thread may still be at work with this vocabulary, which takes one at a time
+                    self._forget()  # a thread may still be at work with this vocabulary, which takes one at a time
                     raise
                 except (LedgerError, BlockDamaged):
                     return None  # to know what changed would be quicker, but nothing in the views depends on it
@@ -149,38 +174,65 @@ class _Part:
         self._position, self._layers, self._costs = position or START, layers, costs
         return layers
 
+    async def _loaded_off(self) -> _Off:
+        """What discounts take off, read at once."""
+        position, (stated,) = await self._views.snapshot(self.partition, [STATED])
+        layers = await asyncio.to_thread(_off_of, stated, self._zone, self._vocabulary)
+        return _Off(layers, b"" in stated, position or START)
+
+    def _forget(self) -> None:
+        self._layers = self._off = None
+
     async def _moved_on(self, keys: Sequence[str], layers: Layers) -> _Seen | None:
         """What the views hold now, the accounts brought to the same position; None: try again."""
-        news = await self._news(max(AGAIN_ENTRIES_MIN, layers.held))
+        off = self._off
+        held = [self._position] if off is None else [self._position, off.position]
+        since, newest = (extreme(held, key=lambda one: one.next_height) for extreme in (min, max))
+        news = await self._news(since, max(AGAIN_ENTRIES_MIN, layers.held))
         if news is None:
-            self._layers = None
+            self._forget()
             return None
         names = [*news.accounts]
-        wanted = {ACCOUNTS: names, NOTES: names}
+        wanted = {ACCOUNTS: names, NOTES: names, **({} if off is None else {STATED: [*names, ""]})}
         position, hashes, values = await self._views.snapshot_with(self.partition, keys, wanted)
         position = position or START
-        if position == self._position:
-            return _Seen(position, hashes, layers, self._costs)
-        if news.hashes.get(position.next_height) == position.last_hash:
-            records, raw = (dict(zip(names, values[key], strict=True)) for key in (ACCOUNTS, NOTES))
-            notes = {name: [] if data is None else notes_in_force(data) for name, data in raw.items()}
-            changed = await asyncio.to_thread(_changed, layers, records, notes, self._vocabulary)
-            return _Seen(position, hashes, changed, self._costs_after(notes))
-        if position.next_height <= self._position.next_height + len(news.hashes):
-            self._layers = None  # the views were begun anew, or are of another ledger
+        if off is not None and (values[STATED].pop() is not None) != off.is_begun:
+            self._off = None  # what earlier events state is kept now, too
+            return None
+        if position == since == newest:
+            return _Seen(position, hashes, layers, self._costs, Layers() if off is None else off.layers)
+        is_later = position.next_height >= newest.next_height
+        if is_later and news.hashes.get(position.next_height, since.last_hash) == position.last_hash:
+            read = {key: dict(zip(names, some, strict=True)) for key, some in values.items()}
+            return await self._changed(position, hashes, layers, read)
+        if position.next_height <= since.next_height + len(news.hashes):
+            self._forget()  # the views were begun anew, or are of another ledger
         return None
+
+    async def _changed(
+        self, position: Position, hashes: Hashes, layers: Layers, read: Mapping[str, Mapping[str, bytes | None]]
+    ) -> _Seen:
+        """The accounts with what was read of some."""
+        notes = {name: [] if data is None else notes_in_force(data) for name, data in read[NOTES].items()}
+        changed = await asyncio.to_thread(_changed, layers, read[ACCOUNTS], notes, self._vocabulary)
+        off = Layers()
+        if self._off is not None:
+            of_each = (self._off.layers, read[STATED], self._zone, self._vocabulary)
+            off = await asyncio.to_thread(_changed_off, *of_each)
+            self._off = _Off(off, self._off.is_begun, position)
+        return _Seen(position, hashes, changed, self._costs_after(notes), off)
 
     def _costs_after(self, notes: Notes) -> Costs:
         """The costs, with the notes that some accounts have now."""
         others = {account: costs for account, costs in self._costs.items() if account not in notes}
         return {**others, **_costs_of(notes)}
 
-    async def _news(self, entries_max: int) -> _News | None:
-        """Whom the blocks after our position are about; None if those are too many, or do not follow it."""
+    async def _news(self, since: Position, entries_max: int) -> _News | None:
+        """Whom the blocks after a position are about; None if those are too many, or do not follow it."""
         reached = await self._views.position(self.partition) or START
         news = _News(set(), {})
-        entries, before = 0, self._position.last_hash or blocks.NO_HASH
-        start, end = self._position.next_height, reached.next_height + AHEAD_BLOCKS
+        entries, before = 0, since.last_hash or blocks.NO_HASH
+        start, end = since.next_height, reached.next_height + AHEAD_BLOCKS
         async for stored in self._ledger.read(self.partition, start, end):
             entries += stored.entries
             if entries > entries_max or stored.prev_hash != before:
@@ -206,6 +258,25 @@ def _layers_of(
         if held := told(records, sides):
             columns.append(columns_of(held, vocabulary, sides))
     return Layers((joined(columns),)) if columns else Layers(), costs
+
+
+def _off_of(stated: Mapping[bytes, bytes], zone: tzinfo | None, vocabulary: Vocabulary) -> Layers:
+    """What discounts take off all accounts of a partition, some at a time; raises TooLarge."""
+    left = iter(stated.items())
+    columns: list[Columns] = []
+    while some := dict(islice(left, PORTION)):
+        facts = ((account.decode(), facts_in_force(data, zone)) for account, data in some.items())
+        if held := told({account: reductions_of(own) for account, own in facts if own}, {}):
+            columns.append(columns_of(held, vocabulary))
+    return Layers((joined(columns),)) if columns else Layers()
+
+
+def _changed_off(
+    layers: Layers, read: Mapping[str, bytes | None], zone: tzinfo | None, vocabulary: Vocabulary
+) -> Layers:
+    """With what was read; raises TooLarge."""
+    facts = {account: [] if data is None else facts_in_force(data, zone) for account, data in read.items()}
+    return layers.changed({account: reductions_of(own) for account, own in facts.items()}, vocabulary)
 
 
 def _costs_of(notes: Notes) -> Costs:

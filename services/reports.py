@@ -35,7 +35,6 @@ from services.converting import (
     told_of,
 )
 from services.details import (
-    MIRRORED,
     NOTED,
     RANKED,
     UNCONVERTED,
@@ -81,7 +80,7 @@ class Reports:
         self._ledger = ledger
         self._views = views
         self._policy = policy
-        self._zone = zone
+        self.zone: Final = zone
         self._partitions = partitions
         self._margin = margin
         self._counted: Final = counted
@@ -100,7 +99,7 @@ class Reports:
         book = await evidence_of(views, self._partitions, [BOOK])
         _check_names(question, book if known is None else await self.book())
         currency = currency_or_refusal(question, _currencies(book))
-        bounds = bounds_for(question, *window_of(question, newest_day(book.as_of, self._zone)))
+        bounds = bounds_for(question, *window_of(question, newest_day(book.as_of, self.zone)))
         if question.convert is not None:
             return await self._converted("bridge", question, views, known, _currencies(book), bounds)
         if known is None and not is_kept(question):
@@ -123,14 +122,16 @@ class Reports:
         book = await evidence_of(views, self._partitions, [BOOK])
         _check_names(question, book if known is None else await self.book())
         currency = currency_or_refusal(question, _currencies(book))
-        bounds = bounds_of_figures(question, newest_day(book.as_of, self._zone))
+        bounds = bounds_of_figures(question, newest_day(book.as_of, self.zone))
         chosen = chosen_figures(question)
         before = bounds_before(question, bounds)
         if question.convert is not None:
             return await self._converted("figures", question, views, known, _currencies(book), bounds)
         spans = [bounds] if before is None else [bounds, before]
-        asked = _AskedFigures(question, currency, chosen, self._margin, self._zone)
-        mirrored = await self._mirrored(question, asked.keys(spans)) if known is None and asked.fits_mirror else None
+        asked = _AskedFigures(question, currency, chosen, self._margin, self.zone)
+        mirrored = None
+        if known is None and asked.looks_at_accounts:
+            mirrored = await self._mirrored(question, asked.keys(spans), discounts="discounts" in asked.sources)
         found = None if mirrored is None else await asyncio.to_thread(asked.rows_mirrored, mirrored, spans)
         if mirrored is not None and found is not None:
             as_of, sides = mirrored.evidence.as_of, found
@@ -140,9 +141,13 @@ class Reports:
         rows = sides[0] if before is None else rows_compared((bounds, sides[0]), (before, sides[1]), chosen)
         return self._answer("figures", currency, as_of, known, rows)
 
-    async def _mirrored(self, question: Question, keys: Sequence[str] = ()) -> "Mirrored | None":
+    async def _mirrored(
+        self, question: Question, keys: Sequence[str] = (), *, discounts: bool = False
+    ) -> "Mirrored | None":
         """Some keys and the accounts in memory at their position; None where that is no use."""
-        return await self._mirror.read(keys) if self._mirror is not None and is_in_columns(question) else None
+        if self._mirror is None or not is_in_columns(question):
+            return None
+        return await self._mirror.read(keys, discounts=discounts)
 
     async def table(self, name: str, question: Question) -> Answer:
         """A table of the catalogue: as a day begins, by default after that of the newest event, or of a window.
@@ -154,7 +159,7 @@ class Reports:
         book = await evidence_of(views, self._partitions, [BOOK])
         _check_names(labels, book if known is None else await self.book())
         currency = currency_or_refusal(question, _currencies(book), converts=False)
-        bounds = bounds_of_table(name, question, newest_day(book.as_of, self._zone))
+        bounds = bounds_of_table(name, question, newest_day(book.as_of, self.zone))
         is_ranked = known is None and name in RANKED and len(dict(question.where)) == len(question.where)
         mirrored = await self._mirrored(question) if is_ranked else None
         if mirrored is not None:
@@ -162,7 +167,7 @@ class Reports:
             return {**self._answer(name, currency, mirrored.evidence.as_of, None, []), **found}
         if name in SALES:
             evidence = await evidence_of(views, self._partitions, [ACCOUNTS, NOTES, STATED])
-            sources = await asyncio.to_thread(sources_told, evidence, self._zone, self._counted)
+            sources = await asyncio.to_thread(sources_told, evidence, self.zone, self._counted)
             found = await asyncio.to_thread(sold, SALES[name], sources, question, currency, bounds)
             return {**self._answer(name, currency, evidence.as_of, known, []), **found}
         evidence = await evidence_of(views, self._partitions, [ACCOUNTS, NOTES])
@@ -184,7 +189,7 @@ class Reports:
         chosen = chosen_figures(question) if report == "figures" else []
         keys = keys_converted(question, currency, currencies, bounds, accounts=bool(sources_of(chosen)))
         evidence = await evidence_of(views, self._partitions, keys)
-        rates = rates_in(evidence, rate_keys(currency, currencies), self._zone)
+        rates = rates_in(evidence, rate_keys(currency, currencies), self.zone)
         converter = Converter(rates, currency, question.convert or "closing", bounds)
         asked = (evidence, question, currencies, bounds, chosen, converter, self._margin)
         with rates_required(question):
@@ -329,9 +334,9 @@ class _AskedFigures(Struct, frozen=True):
         return sources_of(self.chosen)
 
     @property
-    def fits_mirror(self) -> bool:
-        """Whether accounts have to be looked at, and those in memory are all that is needed besides kept sums."""
-        return self.sources <= MIRRORED and bool(self.sources or not is_kept(self.question))
+    def looks_at_accounts(self) -> bool:
+        """Whether accounts have to be looked at besides kept sums."""
+        return bool(self.sources or not is_kept(self.question))
 
     def keys(self, spans: Sequence[Sequence[int]]) -> list[str]:
         """The keys of the views with the kept sums that days or windows take."""

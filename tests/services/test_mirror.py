@@ -33,6 +33,7 @@ from tests.services.running import asynchronous
 FIGURES = "nrr,grr,customer_churn_rate,ltv_minor,share_top_1,share_top_3,share_top_10,herfindahl"
 ANSWERS = ",nps,nps_mrr_weighted,csat,fcr"
 COSTS = ",cac_minor,crc_minor,ltv_to_cac,cac_payback_months"
+DISCOUNTS = ",discounts_minor,discount_investment_minor,cac_with_discounts_minor"
 CONTRACTS = ",acv_minor,tcv_minor,acv_signed_minor,acv_to_cac"
 OTHERS = ",mrr_minor,committed_arr_minor,scheduled_churn_minor,accounts,asp_minor,quick_ratio,gross_mrr_churn_rate"
 FILTERS: tuple[dict[str, str | list[str]], ...] = (
@@ -159,7 +160,8 @@ async def test_answers_are_those_of_the_views(data: st.DataObject) -> None:
         asked = {"start": text(start), "until": text(until), "currency": data.draw(st.sampled_from(["USD", "EUR"]))}
         by = data.draw(st.sampled_from([None, "currency", *await found.names()]))
         groups = {**({} if by is None else {"by": by}), **data.draw(st.sampled_from(FILTERS))}
-        await found.check(**asked, figures=FIGURES + OTHERS + COSTS + ANSWERS + CONTRACTS, **groups)
+        some = CONTRACTS + data.draw(st.sampled_from(("", DISCOUNTS)))
+        await found.check(**asked, figures=FIGURES + OTHERS + COSTS + ANSWERS + some, **groups)
         await found.check_bridge(**asked, **groups)
         more = {name: value for name, value in groups.items() if isinstance(value, str)}
         await found.check_tables(**asked, **more, limit="3")
@@ -215,6 +217,28 @@ async def test_answers_are_kept_beside_the_accounts() -> None:
     assert values == ["0.00000000", "33.33333333", "0.00000000", "33.33333333"]
     await found.check(**asked, by="plan")
     assert found.views.loads == 1
+
+
+@asynchronous
+async def test_discounts_are_kept_beside_the_accounts() -> None:
+    """Of all accounts once one of them has any, of what they signed before as well; whenever they are asked for."""
+    found = await watched(SIGNED)
+    asked = {**ASKED, "figures": DISCOUNTS[1:]}
+    off = {"percent": "10"}
+    later = [
+        fact("upgraded", "a1", "2024-01-20", lines=[line(1_000, discounts=[off])]),
+        fact("signed", "e1", "2024-01-25", lines=[line(600, discounts=[{**off, "until": "2024-02-20"}])]),
+        fact("cancelled", "a1", "2024-02-10"),
+    ]
+    values = []
+    for events in ([], *([event] for event in later)):
+        await found.books.book(events)
+        await found.check(**ASKED)
+        values.append((await found.check(**asked))["rows"][0]["figures"]["discount_investment_minor"])
+        await found.check(**asked, by="plan")
+    assert values == [0, 139, 192, 123]
+    await found.begin_anew(blocks=2)
+    await found.check(**asked)
 
 
 @asynchronous
