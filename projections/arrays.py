@@ -182,7 +182,7 @@ class Columns(Struct, frozen=True):
 
     def contract_of_cells(self) -> Places:
         """The contract that each cell is of."""
-        return self.known.once("contracts", lambda: self.first_contracts[self.accounts] + self.deals)
+        return self.known.sorter.contract_of_cells
 
     def contracts_of_accounts(self) -> Places:
         """How many contracts each account has."""

@@ -161,7 +161,8 @@ def _columns(
     accounts = np.repeat(np.arange(len(names), dtype=np.int32), counts)
     places = {name: place for place, name in enumerate(names)}
     holds = np.ones(len(names), dtype=np.bool_)
-    known = Known(Sorter(vocabulary, names, accounts, said[:4]))
+    first_contracts = firsts_of(contract_counts)
+    sorter = Sorter(vocabulary, names, accounts, said[:4], contracts, first_contracts[accounts] + said[4])
     currencies, plans, products, labels, deals = said
     return Columns(
         vocabulary,
@@ -172,9 +173,9 @@ def _columns(
         *(accounts, currencies, plans, products, labels, deals),
         firsts_of(counts),
         contracts,
-        firsts_of(contract_counts),
+        first_contracts,
         answers,
         terms,
         total,
-        known,
+        Known(sorter),
     )

@@ -87,6 +87,8 @@ def _voices(columns: Columns, choice: Choice, asked: Flags) -> _Voices:
     if _silence_fits(choice):
         is_silent = asked.copy()
         is_silent[answers] = False
+        if "account" in choice.where:
+            is_silent &= columns.answers.accounts == columns.places.get(choice.where["account"], -1)
         silent = np.flatnonzero(is_silent)
         value = choice.currency if choice.by == "currency" else ""
         own, values, of_pairs = _pairs_of_silence(columns, groups, value, columns.answers.accounts[silent])
@@ -96,8 +98,9 @@ def _voices(columns: Columns, choice: Choice, asked: Flags) -> _Voices:
 
 
 def _silence_fits(choice: Choice) -> bool:
-    """Whether a question is also about what has no labels and no plan."""
-    return all(value == (choice.currency if name == "currency" else "") for name, value in choice.where.items())
+    """Whether a question is also about what has no labels and no plan, of some account or any."""
+    own = {"currency": choice.currency, "account": choice.where.get("account")}
+    return all(value == own.get(name, "") for name, value in choice.where.items())
 
 
 def _pairs_of_silence(

@@ -32,12 +32,23 @@ class Groups(Struct, frozen=True):
 class Sorter:
     """Cells by what they say, and of which accounts they are; what was worked out once is kept."""
 
-    def __init__(self, vocabulary: Vocabulary, names: Sequence[str], accounts: Codes, said: Sequence[Codes]) -> None:
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        names: Sequence[str],
+        accounts: Codes,
+        said: Sequence[Codes],
+        contracts: Sequence[str],
+        contract_of_cells: Places,
+    ) -> None:
         currencies, plans, products, self._labels = said
         self._vocabulary: Final = vocabulary
         self._names: Final = names
         self._accounts: Final = accounts
+        self._contracts: Final = contracts
+        self.contract_of_cells: Final = contract_of_cells
         self._values: dict[str, tuple[Codes, Sequence[str]]] = {
+            "account": (accounts, names),
             "currency": (currencies, vocabulary.currency.values),
             "plan": (plans, vocabulary.plan.values),
             "product": (products, vocabulary.product.values),
@@ -67,7 +78,7 @@ class Sorter:
         """The value of every cell under a name, as a place in a list of values."""
         found = self._values.get(name)
         if found is None:
-            found = self._values[name] = self._of_labels(name)
+            found = self._values[name] = self._of_contracts() if name == "contract" else self._of_labels(name)
         return found
 
     def values_or_none(self, by: str | None) -> tuple[Codes, Sequence[str]]:
@@ -88,6 +99,12 @@ class Sorter:
         codes = codes[firsts_of_pairs]
         firsts = np.flatnonzero(begins(codes))
         return Groups(pairs, accounts[firsts_of_pairs], firsts, [values[code] for code in codes[firsts].tolist()])
+
+    def _of_contracts(self) -> tuple[Codes, Sequence[str]]:
+        """Contracts of different accounts may have the same name."""
+        numbered = Numbered[str]()
+        codes = np.array([numbered.number(name) for name in self._contracts], dtype=np.int32)
+        return codes[self.contract_of_cells], numbered.values
 
     def _of_labels(self, name: str) -> tuple[Codes, Sequence[str]]:
         labels, places = np.unique(self._labels, return_inverse=True)

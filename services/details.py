@@ -31,9 +31,10 @@ UNCONVERTED: Final[frozenset[Source]] = NOTED | {"discounts"}
 """The sources that are told in one currency alone."""
 
 
-def is_in_columns(question: Question) -> bool:
-    """Whether accounts in memory can be told apart by what a question asks for."""
-    return question.by not in SEPARATE_NAMES and not any(name in SEPARATE_NAMES for name, _ in question.where)
+def is_ranked(name: str, question: Question) -> bool:
+    """Whether the first rows of a table can be had from accounts in memory, as far as a question goes."""
+    is_plain = len(dict(question.where)) == len(question.where)
+    return name in RANKED and is_plain and question.by not in SEPARATE_NAMES
 
 
 def months_of(bounds: Sequence[int]) -> Fraction:

@@ -36,11 +36,10 @@ from services.converting import (
 )
 from services.details import (
     NOTED,
-    RANKED,
     UNCONVERTED,
     details_mirrored,
     details_noted,
-    is_in_columns,
+    is_ranked,
     months_of,
 )
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, is_kept, keys_for, parts_for
@@ -103,7 +102,7 @@ class Reports:
         if question.convert is not None:
             return await self._converted("bridge", question, views, known, _currencies(book), bounds)
         if known is None and not is_kept(question):
-            mirrored = await self._mirrored(question)
+            mirrored = await self._mirrored()
             if mirrored is not None and mirrored.has_room(question, currency, bounds):
                 sums = await asyncio.to_thread(mirrored.sums, question, currency, bounds)
                 rows = await asyncio.to_thread(rows_of_bridge, sums, question, bounds)
@@ -130,8 +129,8 @@ class Reports:
         spans = [bounds] if before is None else [bounds, before]
         asked = _AskedFigures(question, currency, chosen, self._margin, self.zone)
         mirrored = None
-        if known is None and asked.looks_at_accounts:
-            mirrored = await self._mirrored(question, asked.keys(spans), discounts="discounts" in asked.sources)
+        if known is None and asked.looks_at_accounts and not asked.is_by_answerer:
+            mirrored = await self._mirrored(asked.keys(spans), discounts="discounts" in asked.sources)
         found = None if mirrored is None else await asyncio.to_thread(asked.rows_mirrored, mirrored, spans)
         if mirrored is not None and found is not None:
             as_of, sides = mirrored.evidence.as_of, found
@@ -141,13 +140,9 @@ class Reports:
         rows = sides[0] if before is None else rows_compared((bounds, sides[0]), (before, sides[1]), chosen)
         return self._answer("figures", currency, as_of, known, rows)
 
-    async def _mirrored(
-        self, question: Question, keys: Sequence[str] = (), *, discounts: bool = False
-    ) -> "Mirrored | None":
-        """Some keys and the accounts in memory at their position; None where that is no use."""
-        if self._mirror is None or not is_in_columns(question):
-            return None
-        return await self._mirror.read(keys, discounts=discounts)
+    async def _mirrored(self, keys: Sequence[str] = (), *, discounts: bool = False) -> "Mirrored | None":
+        """Some keys and the accounts in memory at their position; None where there are none."""
+        return None if self._mirror is None else await self._mirror.read(keys, discounts=discounts)
 
     async def table(self, name: str, question: Question) -> Answer:
         """A table of the catalogue: as a day begins, by default after that of the newest event, or of a window.
@@ -160,8 +155,7 @@ class Reports:
         _check_names(labels, book if known is None else await self.book())
         currency = currency_or_refusal(question, _currencies(book), converts=False)
         bounds = bounds_of_table(name, question, newest_day(book.as_of, self.zone))
-        is_ranked = known is None and name in RANKED and len(dict(question.where)) == len(question.where)
-        mirrored = await self._mirrored(question) if is_ranked else None
+        mirrored = await self._mirrored() if known is None and is_ranked(name, question) else None
         if mirrored is not None:
             found = await asyncio.to_thread(mirrored.table, name, question, currency, bounds)
             return {**self._answer(name, currency, mirrored.evidence.as_of, None, []), **found}
@@ -337,6 +331,11 @@ class _AskedFigures(Struct, frozen=True):
     def looks_at_accounts(self) -> bool:
         """Whether accounts have to be looked at besides kept sums."""
         return bool(self.sources or not is_kept(self.question))
+
+    @property
+    def is_by_answerer(self) -> bool:
+        """Whether answers are told account by account: those without revenue too, so they are looked at one by one."""
+        return "answers" in self.sources and self.question.by == "account"
 
     def keys(self, spans: Sequence[Sequence[int]]) -> list[str]:
         """The keys of the views with the kept sums that days or windows take."""

@@ -21,13 +21,14 @@ from tests.model.histories import FIRST_DAY
 from tests.projections.booked import bookings, cell, posting, record, records_of
 
 DAYS = st.integers(FIRST_DAY - 5, FIRST_DAY + 400)
+NAMES = ("plan", "product", "currency", "segment", "owner", "account", "contract", "nothing")
 CHOICES = st.builds(
     Choice,
     st.sampled_from(["USD", "EUR", "KRW"]),
-    st.sampled_from([None, "plan", "product", "currency", "segment", "owner", "term_months", "nothing"]),
+    st.sampled_from([None, *NAMES, "term_months"]),
     st.dictionaries(
-        st.sampled_from(["plan", "product", "segment", "owner", "currency", "nothing"]),
-        st.sampled_from(["pro", "basic", "", "smb", "enterprise", "kim", "USD"]),
+        st.sampled_from(NAMES),
+        st.sampled_from(["pro", "basic", "", "smb", "enterprise", "kim", "USD", "acme", "acme-k1", "k1"]),
         max_size=2,
     ),
 )
