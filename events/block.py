@@ -41,6 +41,16 @@ class Genesis(Struct, frozen=True, forbid_unknown_fields=True):
     policy: Policy
 
 
+class Adopted(Struct, frozen=True, forbid_unknown_fields=True):
+    """The policy that a partition goes over to with a block, and how many entries make the difference, from there on.
+
+    They follow one another, none but they, in this block and as many after it as they need.
+    """
+
+    policy: Policy
+    entries: int
+
+
 class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a block says about itself; `recorded_at` in microseconds, never decreasing along a partition."""
 
@@ -55,6 +65,7 @@ class Header(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit
     prev_hash: bytes
     sources: dict[str, int] = {}
     genesis: Genesis | None = None
+    adopts: Adopted | None = None
 
 
 class Entry(Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -223,6 +234,7 @@ def seal(
     policy: str,
     sources: Mapping[str, int] | None = None,
     genesis: Genesis | None = None,
+    adopts: Adopted | None = None,
 ) -> Block:
     """The next block of a partition; its clock never runs behind that of the block before."""
     header = Header(
@@ -237,6 +249,7 @@ def seal(
         prev_hash=NO_HASH if before is None else before.hash,
         sources=dict(sources or {}),
         genesis=genesis,
+        adopts=adopts,
     )
     head = data_of_header(header)
     return Block(header, sha256(head).digest(), list(entries), data_of(head, entries))

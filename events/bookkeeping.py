@@ -80,8 +80,13 @@ def book_next(frontier: Frontier, fact: Fact, rules: Rules) -> tuple[Frontier, l
 
 def book_difference(known: Iterable[Fact], now: Iterable[Fact], rules: Rules) -> list[Posting]:
     """The postings that lead from the books of the facts known so far to the books of those known now."""
-    sums = book_all(now, rules)
-    for key, amount in book_all(known, rules).items():
+    return difference(book_all(known, rules), book_all(now, rules))
+
+
+def difference(known: Sums, now: Sums) -> list[Posting]:
+    """The postings that lead from some books to others."""
+    sums = dict(now)
+    for key, amount in known.items():
         sums[key] = sums.get(key, 0) - amount
     return _postings(sums)
 

@@ -9,14 +9,14 @@ import msgspec
 
 from events.refusals import Refused
 from events.upcasting import UPCASTERS, upcast
-from events.vocabulary import EVENT_TYPES, AnyEvent, Event
+from events.vocabulary import EVENT_TYPES, OWN_TYPES, AnyEvent, Event, PolicyAdopted, RecordedEvent
 
 EVENT_BYTES_MAX: Final = 256 * 1024
 """The largest event, in bytes of JSON: a block of one must fit into one Kafka record."""
 STRUCTURED: Final = "application/cloudevents+json"
 BATCH: Final = "application/cloudevents-batch+json"
 
-_EVENT: Final[msgspec.json.Decoder[AnyEvent]] = msgspec.json.Decoder(AnyEvent)
+_EVENT: Final[msgspec.json.Decoder[RecordedEvent]] = msgspec.json.Decoder(RecordedEvent)
 _ITEMS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _JSON: Final = msgspec.json.Encoder()
 _REQUIRED: Final = ("specversion", "id", "source", "type", "subject", "time", "data")
@@ -60,6 +60,18 @@ DEPTH_MAX: Final = 64
 
 def event_of(raw: bytes) -> Event:
     """The event that one structured-mode CloudEvent in JSON states; raises Refused with what to change."""
+    event = recorded_event_of(raw)
+    if type(event) is PolicyAdopted:
+        sentence = (
+            "this event is written by the ledger itself and taken from nobody: to go over to another policy, stop the"
+            " service and run `revledger policy adopt FILE`"
+        )
+        raise Refused("unknown_type", sentence, "type")
+    return event
+
+
+def recorded_event_of(raw: bytes) -> Event:
+    """The same of an event in a ledger, which also holds what the ledger itself wrote."""
     if len(raw) > EVENT_BYTES_MAX:
         sentence = f"the event has {len(raw)} bytes, more than {EVENT_BYTES_MAX}: send references, not documents"
         raise Refused("too_large", sentence)
@@ -171,7 +183,7 @@ def _older_or_refused(raw: bytes, error: Exception) -> Event:
             sentence = f"the data is not that of {document['type']!r}: mend it, or send a newer version of the type"
             raise Refused("invalid_field", sentence, "data") from second
         return event
-    if document["type"] not in EVENT_TYPES:
+    if document["type"] not in EVENT_TYPES and document["type"] not in OWN_TYPES:
         raise _unknown_type(document["type"]) from error
     raise _refusal(error) from error
 

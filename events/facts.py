@@ -235,6 +235,10 @@ def _retracted(event: v.EventRetracted, _seq: int, _rules: Rules) -> None:
         raise Refused("invalid_field", "an event cannot retract itself: name the event to retract", "data.id")
 
 
+def _nothing(_event: v.PolicyAdopted, _seq: int, _rules: Rules) -> None:
+    """It says nothing of revenue that the events before it do not say."""
+
+
 REDUCERS: Final[dict[type[v.Event], Callable[[Any, int, Rules], Fact | None]]] = {
     v.ContractSigned: _signed,
     v.ContractUpgraded: _amended,
@@ -250,5 +254,6 @@ REDUCERS: Final[dict[type[v.Event], Callable[[Any, int, Rules], Fact | None]]] =
     v.PaymentRecovered: _payment,
     v.RatePublished: _rate,
     v.EventRetracted: _retracted,
+    v.PolicyAdopted: _nothing,
 }
-"""One reducer per event of the vocabulary: adding an event means adding a row."""
+"""One reducer per event that a ledger may hold: adding an event means adding a row."""

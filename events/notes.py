@@ -17,10 +17,10 @@ from msgspec import Struct, defstruct
 
 from events import vocabulary as v
 from events.days import DAY_MICROSECONDS, day_of_moment, moment_of
-from events.envelope import event_of
+from events.envelope import recorded_event_of
 from events.facts import key_of
 from events.pricing import day_named
-from events.vocabulary import EVENT_TYPES
+from events.vocabulary import EVENT_TYPES, OWN_TYPES
 
 KEY_BYTES: Final = 12
 """Of the digest of an event's key: enough to tell the events of one account apart."""
@@ -122,7 +122,7 @@ def noted(raw: bytes, zone: tzinfo | None) -> bytes:
     try:
         said = _SAID.decode(raw)
     except msgspec.ValidationError:  # an older version of a type
-        event = event_of(raw)
+        event = recorded_event_of(raw)
         said = msgspec.convert(msgspec.to_builtins(event), _KNOWN)
     reducer = _REDUCERS.get(type(said))
     note = None if reducer is None else reducer(said, zone)
@@ -219,7 +219,7 @@ NOTED_TYPES: Final = tuple(str(kind.__struct_config__.tag) for kind in _REDUCERS
 """The wire names of those events."""
 _OTHERS: Final = [
     defstruct(name.split(".")[-2].title(), [], tag_field="type", tag=name, gc=False)
-    for name in EVENT_TYPES
+    for name in (*EVENT_TYPES, *OWN_TYPES)
     if name not in NOTED_TYPES
 ]
 _KNOWN: Final[Any] = reduce(or_, (*_REDUCERS, *_OTHERS))

@@ -17,9 +17,9 @@ from msgspec.structs import replace
 from events import vocabulary as v
 from events.bookkeeping import standings
 from events.days import LAST_DAY
-from events.envelope import event_of, json_of_event
+from events.envelope import json_of_event, recorded_event_of
 from events.facts import REDUCERS, Fact, notice_of
-from events.policy import Counted, Policy, Rules
+from events.policy import Counted, Rules
 from events.pricing import PricedLine, taken_off
 from events.timeline import Level
 
@@ -63,7 +63,7 @@ class _Kept(Said, gc=False):
 class Stated(Struct, frozen=True, array_like=True, gc=False, tag=1):
     """An event about a contract or labels; `kind` is its place among STATED_TYPES, `seq` the number of its entry.
 
-    `counts_early`: of a cancellation, that it counts from the day of its notice on.
+    Nothing of it depends on the policy, which may change: what the policy makes of it is said when it is read.
     """
 
     source: str
@@ -71,7 +71,6 @@ class Stated(Struct, frozen=True, array_like=True, gc=False, tag=1):
     seq: int
     kind: int
     time: datetime
-    counts_early: bool
     said: _Kept
 
 
@@ -94,7 +93,7 @@ class _Retracted(Struct, tag_field="type", tag=RETRACTION, gc=False):
     data: v.EventRetractedData
 
 
-def stated(raw: bytes, seq: int, policy: Policy) -> bytes:
+def stated(raw: bytes, seq: int) -> bytes:
     """The note of what an event of an account says about contracts and labels, in msgpack; empty where that is nothing.
 
     `seq` is the number of its entry in the ledger.
@@ -103,12 +102,12 @@ def stated(raw: bytes, seq: int, policy: Policy) -> bytes:
     if isinstance(said, _Retracted):
         return _ENCODE(Withdrawn(said.data.source, said.data.id))
     kind = _KINDS.get(type(said), -1)
-    if said is None or kind < 0 or (kind in _PAUSES and policy.paused == "full"):
+    if said is None or kind < 0:
         return b""
-    data, early = said.data, kind == _CANCELLED and policy.churn == "notice"
+    data = said.data
     lines = _lines(data)
     data.lines = _NO_LINES if lines is None else Raw(_ENCODE(lines)) if _may_discount(lines) else _NO_DISCOUNTS
-    return _ENCODE(Stated(said.source, said.id, seq, kind, said.time, early, data))
+    return _ENCODE(Stated(said.source, said.id, seq, kind, said.time, data))
 
 
 def takes_off(raw: bytes, zone: tzinfo | None) -> bool:
@@ -119,7 +118,7 @@ def takes_off(raw: bytes, zone: tzinfo | None) -> bool:
     return type(said) in _KINDS and bool(_off(_lines(said.data), zone))
 
 
-def facts_in_force(notes: bytes, zone: tzinfo | None, counted: Counted = "net") -> list[Fact]:
+def facts_in_force(notes: bytes, rules: Rules, counted: Counted = "net") -> list[Fact]:
     """The facts of an account that nobody took back, in order, their lines worth what discounts take off them.
 
     All discounts, or those that are `counted`. No facts at all where no line has a discount.
@@ -129,7 +128,8 @@ def facts_in_force(notes: bytes, zone: tzinfo | None, counted: Counted = "net") 
         return []
     gone = {(note.source, note.id) for note in every if type(note) is Withdrawn}
     kept = [note for note in every if type(note) is Stated and (note.source, note.id) not in gone]
-    return sorted([fact for note in kept for fact in _facts(note, zone, counted)], key=attrgetter("order"))
+    facts = [fact for note in kept for fact in _facts(note, rules, counted) if fact.kind != "noted"]
+    return sorted(facts, key=attrgetter("order"))
 
 
 def spans_of(facts: Iterable[Fact]) -> Iterator[Span]:
@@ -162,22 +162,22 @@ def _decoded(raw: bytes) -> Any:
     try:
         return _SAID.decode(raw)
     except msgspec.ValidationError:  # an older version of a type
-        return _SAID.decode(json_of_event(event_of(raw)))
+        return _SAID.decode(json_of_event(recorded_event_of(raw)))
 
 
 def _off(lines: bytes | None, zone: tzinfo | None, counted: Counted = "net") -> tuple[PricedLine, ...]:
     return taken_off(_LINES.decode(lines), zone, counted) if lines else ()
 
 
-def _facts(note: Stated, zone: tzinfo | None, counted: Counted) -> list[Fact]:
+def _facts(note: Stated, rules: Rules, counted: Counted) -> list[Fact]:
     """The fact of an event, behind the notice of it if that counts before."""
     said: Any = note.said
     lines, said.lines = said.lines, None if said.lines is None else ()
-    fact = REDUCERS[v.EVENT_TYPES[STATED_TYPES[note.kind]]](_Bare(note.time, said), note.seq, Rules(zone=zone))
+    fact = REDUCERS[v.EVENT_TYPES[STATED_TYPES[note.kind]]](_Bare(note.time, said), note.seq, rules)
     assert fact is not None, "every type that is kept states something"
     if lines:
-        fact = replace(fact, lines=_off(lines, zone, counted))
-    notice = notice_of(fact, Rules(Policy(churn="notice"))) if note.counts_early else None
+        fact = replace(fact, lines=_off(lines, rules.zone, counted))
+    notice = notice_of(fact, rules)
     return [fact] if notice is None else [notice, fact]
 
 
@@ -200,15 +200,13 @@ STATED_TYPES: Final = (
     "revledger.account.changed.v1",
 )
 """The wire names of the events that say something about contracts and labels; their places are kept."""
-_CANCELLED: Final = STATED_TYPES.index("revledger.contract.cancelled.v1")
-_PAUSES: Final = tuple(place for place, name in enumerate(STATED_TYPES) if name.endswith(("paused.v1", "resumed.v1")))
 _STATED: Final = [
     defstruct(name.split(".")[-2].title(), [], bases=(_Event,), tag_field="type", tag=name, gc=False)
     for name in STATED_TYPES
 ]
 _OTHERS: Final = [
     defstruct(name.split(".")[-2].title(), [], tag_field="type", tag=name, gc=False)
-    for name in v.EVENT_TYPES
+    for name in (*v.EVENT_TYPES, *v.OWN_TYPES)
     if name not in (*STATED_TYPES, RETRACTION)
 ]
 _NO_LINES: Final = Raw(b"\xc0")

@@ -179,6 +179,13 @@ class EventRetractedData(_Data, frozen=True):
     reason: Text
 
 
+class PolicyAdoptedData(_Data, frozen=True):
+    """The policy that is in force from now on, and the one before it, each by its stamp."""
+
+    policy: Text
+    instead_of: Text
+
+
 class Event(Struct, frozen=True, kw_only=True, tag_field="type", gc=False):
     """What every event of the vocabulary carries (CloudEvents 1.0); extension attributes stay in its bytes."""
 
@@ -273,6 +280,15 @@ class EventRetracted(Event, frozen=True, tag="revledger.event.retracted.v1"):
     data: EventRetractedData
 
 
+class PolicyAdopted(Event, frozen=True, tag="revledger.policy.adopted.v1"):
+    """The ledger went over to another policy, and this is what that changed in the books of the subject.
+
+    Written by the ledger itself, with the postings that make the difference; from outside it is refused.
+    """
+
+    data: PolicyAdoptedData
+
+
 AnyEvent = (
     ContractSigned
     | ContractUpgraded
@@ -307,6 +323,12 @@ EVENT_TYPES: Final[dict[str, type[Event]]] = {
     "revledger.event.retracted.v1": EventRetracted,
 }
 """Wire name -> struct; a name here is for ever."""
+
+OWN_TYPES: Final[dict[str, type[Event]]] = {"revledger.policy.adopted.v1": PolicyAdopted}
+"""The same for events that only the ledger itself writes: to be read there, and taken from nobody."""
+
+RecordedEvent = AnyEvent | PolicyAdopted
+"""What a ledger may hold."""
 
 BOOK_SUBJECT: Final = "~book"
 """The subject of events that belong to no account."""

@@ -11,6 +11,7 @@ from events.block import Entry, RawBooking, cell_of_raw, raw_bookings_of
 from events.days import day_of_moment
 from events.facts import Pairs, key_of
 from events.movements import Posting
+from events.vocabulary import OWN_TYPES
 
 Kind = Literal["churn", "contraction", "notice", "score", "payment_failed", "retraction"]
 
@@ -109,6 +110,8 @@ def happenings_of(entries: Iterable[Entry], recorded_at: int, zone: tzinfo | Non
         today = day_of_moment(recorded_at, zone) if today is None else today
         (booking,) = raw_bookings_of([entry])
         event = _EVENT.decode(entry.event)
+        if event.type in OWN_TYPES:
+            continue  # the books were told anew, and nothing happened to the customer
         source = Source(event.source, event.id, event.type, booking.moment)
         if has_fall:
             yield from _losses(booking, source, today)

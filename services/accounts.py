@@ -79,6 +79,14 @@ class Accounts:
         kept = self._look_up("digest, account FROM ids WHERE partition = ? AND digest", [*digests])
         return found | {digests[digest]: account for digest, account in kept}
 
+    def pages(self) -> Iterator[list[str]]:
+        """The names of all accounts in the file, in order, some at a time: `keep` first."""
+        query = "SELECT name FROM accounts WHERE partition = ? AND name > ? ORDER BY name LIMIT ?"
+        last = ""
+        while names := [name for (name,) in self._file.execute(query, (self._partition, last, _KEYS_PER_QUERY))]:
+            yield names
+            last = names[-1]
+
     def changed(self, names: Iterable[str], owners: Mapping[str, str]) -> None:
         """Notes accounts that are ahead of the file, and the accounts that new event keys belong to."""
         self._dirty.update(names)

@@ -16,6 +16,7 @@ from events import block as blocks
 from events.block import Genesis
 from events.policy import Policy
 from services.accounts import Accounts
+from services.adoptions import begun_under, policies_of
 from services.deadletters import DeadLetters
 from services.intake import Intake
 from services.ledgers.port import Chains, Ledger, LedgerUnavailable
@@ -75,7 +76,7 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
 
     Raises:
         DataInUse: another process holds the directory and does not let go of it.
-        PolicyDiffers: the ledger was begun under another policy than the settings name.
+        PolicyDiffers: the ledger is under another policy than the settings name.
         LedgerError, ViewsError: the stores cannot be opened.
     """
     directory = settings.data
@@ -84,7 +85,8 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
         await _hold(stack, directory, url)
         ledger = await sqlite_ledger(directory / LEDGER_FILE)
         stack.push_async_callback(ledger.close)
-        policy = policy_in_force(await _policy_of(ledger), settings.policy, settings.zone)
+        policies = await policies_of(ledger)
+        policy = policy_in_force(None if policies is None else policies.in_force, settings.policy, settings.zone)
         accounts = Accounts(directory / ACCOUNTS_FILE, 0, settings.accounts_hot)
         zone = zone_of(policy)
         writer = Writer(ledger, accounts, policy, zone, keep_every=keep_every, free_text=settings.free_text)
@@ -107,7 +109,7 @@ async def owned_books(settings: Settings, url: str = "", *, keep_every: int = 10
             writer,
             projector,
             dead_letters,
-            Reports(ledger, views, policy.stamp, zone_of(policy), margin=policy.margin, counted=policy.discounts),
+            Reports(ledger, views, policies or begun_under(policy)),
             policy,
             alert_views,
             request_views,
@@ -128,8 +130,9 @@ def requests_namespace(settings: Settings) -> str:
 async def reports_of(settings: Settings) -> AsyncIterator[Reports]:
     """The reports of a data directory, as `projection_of` finds its stores."""
     async with projection_of(settings) as (ledger, views):
-        policy = policy_in_force(await _policy_of(ledger), settings.policy, settings.zone)
-        yield Reports(ledger, views, policy.stamp, zone_of(policy), margin=policy.margin, counted=policy.discounts)
+        policies = await policies_of(ledger)
+        policy = policy_in_force(None if policies is None else policies.in_force, settings.policy, settings.zone)
+        yield Reports(ledger, views, policies or begun_under(policy))
 
 
 @asynccontextmanager
@@ -217,12 +220,6 @@ async def genesis_of(ledger: Chains) -> Genesis | None:
     async for stored in ledger.read(0, 0, 1):
         return blocks.block_of(stored.data).header.genesis
     return None
-
-
-async def _policy_of(ledger: Ledger) -> Policy | None:
-    """The policy that the genesis block fixed; None for an empty ledger."""
-    genesis = await genesis_of(ledger)
-    return None if genesis is None else genesis.policy
 
 
 async def _project(projector: Projector) -> None:

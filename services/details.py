@@ -1,7 +1,6 @@
 """Details: what figures need besides sums, from looking at each account, live or replayed alike."""
 
 from collections.abc import Iterable, Sequence, Set
-from datetime import tzinfo
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +9,7 @@ from msgspec.structs import replace
 from events.days import MONTH_PARTS, month_parts
 from events.facts import Fact
 from events.notes import AnyNote
+from events.policy import Rules
 from projections.basis import Details, Source
 from projections.costs import COST_NAMES, Costs, costs_of
 from projections.discounts import Discounts, discounts_of
@@ -95,8 +95,7 @@ def details_noted(
     currency: str,
     bounds: Sequence[int],
     sources: Set[Source],
-    margin: Fraction,
-    zone: tzinfo | None,
+    rules: Rules,
 ) -> Details:
     """Details with what is in the notes and statements of the views, the length of the window, and the margin."""
     answers: dict[str, Satisfaction] = {}
@@ -116,6 +115,6 @@ def details_noted(
         begun = values_begun(told, currency, (bounds[0], bounds[-1]), groups_asked(question))
     discounts: dict[str, Discounts] = {}
     if "discounts" in sources:
-        discounts = discounts_asked(evidence.stated(zone), question, currency, bounds)
+        discounts = discounts_asked(evidence.stated(rules), question, currency, bounds)
     found = replace(details, answers=answers, costs=costs, contracts=contracts, begun=begun, discounts=discounts)
-    return replace(found, months=months_of(bounds), margin=margin)
+    return replace(found, months=months_of(bounds), margin=rules.policy.margin)

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from msgspec import Struct
 
 from events.block import Genesis
+from services.adoptions import begun_under
 from services.alerts.board import Board
 from services.alerts.requests import Requests
 from services.compose import alerts_namespace, genesis_of, requests_namespace
@@ -20,7 +21,6 @@ from services.kafka.reaching import KafkaRefuses, require_kafka
 from services.kafka.unread import Input, read_to
 from services.ledgers.kafka import kafka_ledger
 from services.ledgers.port import Ledger, LedgerUnavailable
-from services.policies import zone_of
 from services.reports import Reports
 from services.settings import Settings
 from services.views.port import Views
@@ -52,9 +52,7 @@ async def readers(settings: Settings) -> AsyncIterator[Readers]:
         ledger, genesis = await stack.enter_async_context(kafka_read(settings))
         views = views_of(settings)
         stack.push_async_callback(views.close)
-        policy = genesis.policy
-        chosen = (policy.stamp, zone_of(policy), range(genesis.partitions), policy.margin, policy.discounts)
-        reports = Reports(ledger, views, *chosen)
+        reports = Reports(ledger, views, begun_under(genesis.policy), range(genesis.partitions))
         yield Readers(ledger, views, reports, genesis)
 
 

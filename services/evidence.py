@@ -1,7 +1,6 @@
 """Evidence: the sums and records an answer is computed from, read from the views at one ledger position."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import tzinfo
 from typing import Final
 
 from msgspec import Struct
@@ -9,7 +8,7 @@ from msgspec import Struct
 from events.days import text_of_moment
 from events.facts import Fact
 from events.notes import AnyNote, notes_in_force
-from events.policy import Counted
+from events.policy import Counted, Rules
 from events.stated import facts_in_force
 from projections.buckets import Buckets, buckets_of
 from projections.groups import CONTRACT_NAMES, GroupsOf, selected_groups
@@ -109,14 +108,14 @@ class Evidence(Struct, frozen=True):
                 told = [] if notes is None else notes_in_force(notes)
                 yield account.decode(), told, NOTHING if record is None else record_of_bytes(record)
 
-    def stated(self, zone: tzinfo | None, counted: Counted = "net") -> Iterator[tuple[str, list[Fact]]]:
+    def stated(self, rules: Rules, counted: Counted = "net") -> Iterator[tuple[str, list[Fact]]]:
         """The accounts that ever had a discount, with their facts; the lines of these are worth what it takes off.
 
         What all discounts take off, or those that are `counted`.
         """
         for fields in self.hashes[STATED]:
             for account, data in fields.items():
-                if facts := facts_in_force(data, zone, counted):
+                if facts := facts_in_force(data, rules, counted):
                     yield account.decode(), facts
 
     def counts(self) -> dict[str, int]:

@@ -7,7 +7,6 @@ hold at the position the answer names.
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import tzinfo
 from itertools import islice
 from typing import Final
 
@@ -16,6 +15,7 @@ from msgspec import Struct
 from events import block as blocks
 from events.block import BlockDamaged
 from events.notes import Cost, notes_in_force
+from events.policy import DEFAULT_RULES, Rules
 from events.stated import facts_in_force
 from projections.arrays import TOTAL_MAX, Columns
 from projections.assembly import Notes, columns_of, joined, told_in_columns
@@ -74,9 +74,9 @@ class Mirror:
     """The accounts of all partitions; begins empty and fills at the first question."""
 
     def __init__(
-        self, ledger: Chains, views: Views, partitions: Sequence[int], zone: tzinfo | None = None
+        self, ledger: Chains, views: Views, partitions: Sequence[int], rules: Rules = DEFAULT_RULES
     ) -> None:
-        self._parts = [_Part(ledger, views, partition, zone) for partition in partitions]
+        self._parts = [_Part(ledger, views, partition, rules) for partition in partitions]
 
     async def read(self, keys: Sequence[str], *, discounts: bool = False) -> Mirrored | None:
         """Some keys and the accounts of all partitions; None if they have to be looked at in the views.
@@ -128,9 +128,9 @@ class _News(Struct, frozen=True):
 class _Part:
     """The accounts of one partition."""
 
-    def __init__(self, ledger: Chains, views: Views, partition: int, zone: tzinfo | None) -> None:
+    def __init__(self, ledger: Chains, views: Views, partition: int, rules: Rules) -> None:
         self._ledger = ledger
-        self._zone = zone
+        self._rules = rules
         self._views = views
         self.partition: Final = partition
         self._position = START
@@ -177,7 +177,7 @@ class _Part:
     async def _loaded_off(self) -> _Off:
         """What discounts take off, read at once."""
         position, (stated,) = await self._views.snapshot(self.partition, [STATED])
-        layers = await asyncio.to_thread(_off_of, stated, self._zone, self._vocabulary)
+        layers = await asyncio.to_thread(_off_of, stated, self._rules, self._vocabulary)
         return _Off(layers, b"" in stated, position or START)
 
     def _forget(self) -> None:
@@ -217,7 +217,7 @@ class _Part:
         changed = await asyncio.to_thread(_changed, layers, read[ACCOUNTS], notes, self._vocabulary)
         off = Layers()
         if self._off is not None:
-            of_each = (self._off.layers, read[STATED], self._zone, self._vocabulary)
+            of_each = (self._off.layers, read[STATED], self._rules, self._vocabulary)
             off = await asyncio.to_thread(_changed_off, *of_each)
             self._off = _Off(off, self._off.is_begun, position)
         return _Seen(position, hashes, changed, self._costs_after(notes), off)
@@ -260,22 +260,22 @@ def _layers_of(
     return Layers((joined(columns),)) if columns else Layers(), costs
 
 
-def _off_of(stated: Mapping[bytes, bytes], zone: tzinfo | None, vocabulary: Vocabulary) -> Layers:
+def _off_of(stated: Mapping[bytes, bytes], rules: Rules, vocabulary: Vocabulary) -> Layers:
     """What discounts take off all accounts of a partition, some at a time; raises TooLarge."""
     left = iter(stated.items())
     columns: list[Columns] = []
     while some := dict(islice(left, PORTION)):
-        facts = ((account.decode(), facts_in_force(data, zone)) for account, data in some.items())
+        facts = ((account.decode(), facts_in_force(data, rules)) for account, data in some.items())
         if held := told({account: reductions_of(own) for account, own in facts if own}, {}):
             columns.append(columns_of(held, vocabulary))
     return Layers((joined(columns),)) if columns else Layers()
 
 
 def _changed_off(
-    layers: Layers, read: Mapping[str, bytes | None], zone: tzinfo | None, vocabulary: Vocabulary
+    layers: Layers, read: Mapping[str, bytes | None], rules: Rules, vocabulary: Vocabulary
 ) -> Layers:
     """With what was read; raises TooLarge."""
-    facts = {account: [] if data is None else facts_in_force(data, zone) for account, data in read.items()}
+    facts = {account: [] if data is None else facts_in_force(data, rules) for account, data in read.items()}
     return layers.changed({account: reductions_of(own) for account, own in facts.items()}, vocabulary)
 
 

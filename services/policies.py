@@ -34,20 +34,20 @@ class PolicyError(Exception):
 
 
 class PolicyDiffers(Exception):
-    """The settings name another policy than the ledger was begun under; nothing was changed."""
+    """The settings name another policy than the one in force; nothing was changed."""
 
     def __init__(self, begun: Policy, wanted: Policy) -> None:
         super().__init__(
-            f"The ledger was begun under policy {begun.stamp}, and REVLEDGER_POLICY names {wanted.stamp}: books keep"
-            " the policy they began under. Unset it, or name a file with that one. To see the books under another"
-            " policy, ask for reports with --policy; to keep them under it, load their events into a new ledger."
+            f"The ledger is under policy {begun.stamp}, and REVLEDGER_POLICY names {wanted.stamp}. To keep the books"
+            " under that one from now on, run `revledger policy adopt FILE` with the service stopped; else unset"
+            " REVLEDGER_POLICY. To see the books under another policy, ask for reports with --policy."
         )
         self.begun = begun
         self.wanted = wanted
 
 
 def policy_in_force(begun: Policy | None, file: Path | None, zone: str) -> Policy:
-    """The policy of a ledger: the one it began under; of one that is to begin (None), that of a file, in a zone.
+    """The policy of a ledger: the one in force; of one that is to begin (None), that of a file, in a zone.
 
     A file that says nothing of the zone leaves it as it is. Raises SettingsError, and PolicyDiffers.
     """

@@ -9,7 +9,6 @@ from typing import Final, TypeVar
 from events import block as blocks
 from events.block import Block, RawBooking
 from events.notes import noted, noted_after
-from events.policy import Policy
 from events.stated import stated, takes_off
 from events.vocabulary import BOOK_SUBJECT
 from projections.fold import Fold
@@ -51,7 +50,6 @@ class Projector(Follower):
         self._notes: OrderedDict[str, bytes | None] = OrderedDict()
         self._stated: OrderedDict[str, bytes | None] = OrderedDict()
         self._pages: OrderedDict[PageName, bytes | None] = OrderedDict()
-        self._policy = Policy()
         self._zone: tzinfo | None = None
         self._has_discounts = False
         self._is_all_there = False
@@ -71,7 +69,7 @@ class Projector(Follower):
                 self._learn_zone(block)
                 fold.note(zip([one.account for one in booked], self._noted(block), strict=True))
                 if self._has_discounts or await self._begins_discounts(block, fold):
-                    fold.state(_stated(block, booked, self._policy))
+                    fold.state(_stated(block, booked))
                 bookings += booked
                 before = block
                 await asyncio.sleep(0)  # whoever else lives on this loop gets a turn after every block
@@ -87,10 +85,9 @@ class Projector(Follower):
         self._trim()
 
     def _learn_zone(self, block: Block) -> None:
-        """The first block of a partition fixes the policy, and the zone in which a time becomes a day."""
+        """The first block of a partition fixes the zone in which a time becomes a day."""
         if block.header.genesis is not None:
-            self._policy = block.header.genesis.policy
-            self._zone = zone_of(self._policy)
+            self._zone = zone_of(block.header.genesis.policy)
 
     def _noted(self, block: Block) -> list[bytes]:
         """The notes of the entries of a block."""
@@ -107,7 +104,7 @@ class Projector(Follower):
         fold.stated[""] = []  # what is kept under no account says that there are discounts
         async for earlier in self._ledger.read(self._partition, 0, block.header.height):
             before = blocks.block_of(earlier.data)
-            fold.state(_stated(before, blocks.raw_bookings_of(before.entries), self._policy))
+            fold.state(_stated(before, blocks.raw_bookings_of(before.entries)))
             await asyncio.sleep(0)
         return True
 
@@ -220,11 +217,11 @@ class Projector(Follower):
             self._pages.popitem(last=False)
 
 
-def _stated(block: Block, booked: Sequence[RawBooking], policy: Policy) -> Iterator[tuple[str, bytes]]:
+def _stated(block: Block, booked: Sequence[RawBooking]) -> Iterator[tuple[str, bytes]]:
     """What the entries of a block say about contracts, by account."""
     for entry, booking in zip(block.entries, booked, strict=True):
         if booking.account != BOOK_SUBJECT:
-            yield booking.account, stated(entry.event, booking.seq, policy)
+            yield booking.account, stated(entry.event, booking.seq)
 
 
 def _portions(items: Iterable[T], size_of: Callable[[T], int], size: int) -> Iterator[list[T]]:

@@ -11,7 +11,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from events.days import day_of_moment
-from events.policy import Counted
 from projections.basis import Figure, Source, details_of
 from projections.conversion import Converter
 from projections.figures import CATALOGUE, FIGURES
@@ -22,6 +21,7 @@ from projections.records import TooLarge
 from projections.tables import SALES
 from projections.tally import EVERY
 from services import clock
+from services.adoptions import Policies
 from services.comparing import bounds_before, rows_compared
 from services.converting import (
     bridge_converted,
@@ -46,6 +46,7 @@ from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_a
 from services.ledgers.port import Chains, name_of
 from services.listing import bounds_of_table, listed, question_of_labels
 from services.moments import Known, known_at
+from services.policies import rules_of
 from services.projector import Projector
 from services.questions import LABELS, Moment, Question, QuestionError, bounds_for, nearest, window_of
 from services.rows import Answer, rows_of_bridge, rows_of_figures
@@ -70,19 +71,15 @@ class Reports:
         self,
         ledger: Chains,
         views: Views,
-        policy: str,
-        zone: tzinfo | None = None,
+        policies: Policies,
         partitions: Sequence[int] = (0,),
-        margin: Fraction = Fraction(1),
-        counted: Counted = "net",
     ) -> None:
         self._ledger = ledger
         self._views = views
-        self._policy = policy
-        self.zone: Final = zone
+        self._policies = policies
+        self.rules: Final = rules_of(policies.in_force)
+        self._zone = self.rules.zone
         self._partitions = partitions
-        self._margin = margin
-        self._counted: Final = counted
         self._mirror: Mirror | None = None
         self._name = ""
         self._known: OrderedDict[tuple[tuple[int, int], ...], Views] = OrderedDict()
@@ -98,7 +95,7 @@ class Reports:
         book = await evidence_of(views, self._partitions, [BOOK])
         _check_names(question, book if known is None else await self.book())
         currency = currency_or_refusal(question, _currencies(book))
-        bounds = bounds_for(question, *window_of(question, newest_day(book.as_of, self.zone)))
+        bounds = bounds_for(question, *window_of(question, newest_day(book.as_of, self._zone)))
         if question.convert is not None:
             return await self._converted("bridge", question, views, known, _currencies(book), bounds)
         if known is None and not is_kept(question):
@@ -121,13 +118,13 @@ class Reports:
         book = await evidence_of(views, self._partitions, [BOOK])
         _check_names(question, book if known is None else await self.book())
         currency = currency_or_refusal(question, _currencies(book))
-        bounds = bounds_of_figures(question, newest_day(book.as_of, self.zone))
+        bounds = bounds_of_figures(question, newest_day(book.as_of, self._zone))
         chosen = chosen_figures(question)
         before = bounds_before(question, bounds)
         if question.convert is not None:
             return await self._converted("figures", question, views, known, _currencies(book), bounds)
         spans = [bounds] if before is None else [bounds, before]
-        asked = _AskedFigures(question, currency, chosen, self._margin, self.zone)
+        asked = _AskedFigures(question, currency, chosen, self._policies)
         mirrored = None
         if known is None and asked.looks_at_accounts and not asked.is_by_answerer:
             mirrored = await self._mirrored(asked.keys(spans), discounts="discounts" in asked.sources)
@@ -141,8 +138,10 @@ class Reports:
         return self._answer("figures", currency, as_of, known, rows)
 
     async def _mirrored(self, keys: Sequence[str] = (), *, discounts: bool = False) -> "Mirrored | None":
-        """Some keys and the accounts in memory at their position; None where there are none."""
-        return None if self._mirror is None else await self._mirror.read(keys, discounts=discounts)
+        """Some keys and the accounts in memory at their position; None where there are none under its policy."""
+        if self._mirror is None or (found := await self._mirror.read(keys, discounts=discounts)) is None:
+            return None
+        return found if self._policies.projected(found.evidence.as_of.heights) == self.rules.policy else None
 
     async def table(self, name: str, question: Question) -> Answer:
         """A table of the catalogue: as a day begins, by default after that of the newest event, or of a window.
@@ -154,14 +153,15 @@ class Reports:
         book = await evidence_of(views, self._partitions, [BOOK])
         _check_names(labels, book if known is None else await self.book())
         currency = currency_or_refusal(question, _currencies(book), converts=False)
-        bounds = bounds_of_table(name, question, newest_day(book.as_of, self.zone))
+        bounds = bounds_of_table(name, question, newest_day(book.as_of, self._zone))
         mirrored = await self._mirrored() if known is None and is_ranked(name, question) else None
         if mirrored is not None:
             found = await asyncio.to_thread(mirrored.table, name, question, currency, bounds)
             return {**self._answer(name, currency, mirrored.evidence.as_of, None, []), **found}
         if name in SALES:
             evidence = await evidence_of(views, self._partitions, [ACCOUNTS, NOTES, STATED])
-            sources = await asyncio.to_thread(sources_told, evidence, self.zone, self._counted)
+            rules = rules_of(self._policies.projected(evidence.as_of.heights))
+            sources = await asyncio.to_thread(sources_told, evidence, rules)
             found = await asyncio.to_thread(sold, SALES[name], sources, question, currency, bounds)
             return {**self._answer(name, currency, evidence.as_of, known, []), **found}
         evidence = await evidence_of(views, self._partitions, [ACCOUNTS, NOTES])
@@ -183,9 +183,10 @@ class Reports:
         chosen = chosen_figures(question) if report == "figures" else []
         keys = keys_converted(question, currency, currencies, bounds, accounts=bool(sources_of(chosen)))
         evidence = await evidence_of(views, self._partitions, keys)
-        rates = rates_in(evidence, rate_keys(currency, currencies), self.zone)
+        rates = rates_in(evidence, rate_keys(currency, currencies), self._zone)
         converter = Converter(rates, currency, question.convert or "closing", bounds)
-        asked = (evidence, question, currencies, bounds, chosen, converter, self._margin)
+        margin = self._policies.projected(evidence.as_of.heights).margin
+        asked = (evidence, question, currencies, bounds, chosen, converter, margin)
         with rates_required(question):
             rows = await asyncio.to_thread(_converted_rows, *asked)
         return {**self._answer(report, currency, evidence.as_of, known, rows), **told_of(converter)}
@@ -223,7 +224,7 @@ class Reports:
         return {
             "report": report,
             "currency": currency,
-            "policy": self._policy,
+            "policy": self._policies.projected(shown.heights).stamp,
             "as_of": shown.shown(),
             "rows": rows,
         }
@@ -233,6 +234,7 @@ class Reports:
         if moment is None:
             return self._views, None
         known = await known_at(self._ledger, self._partitions, moment)
+        self._policies.require_settled(known.heights, "known_at")
         key = tuple(known.heights.items())
         async with self._folding:
             if key not in self._known:
@@ -319,8 +321,7 @@ class _AskedFigures(Struct, frozen=True):
     question: Question
     currency: str
     chosen: Sequence[Figure]
-    margin: Fraction
-    zone: tzinfo | None
+    policies: Policies
 
     @property
     def sources(self) -> set[Source]:
@@ -365,13 +366,14 @@ class _AskedFigures(Struct, frozen=True):
 
     def _rows(self, evidence: Evidence, mirrored: "Mirrored | None", bounds: Sequence[int]) -> list[Answer]:
         question, currency = self.question, self.currency
-        asked = (question, currency, bounds, self.sources, self.margin)
+        rules = rules_of(self.policies.projected(evidence.as_of.heights))
+        asked = (question, currency, bounds, self.sources)
         if mirrored is None:
             ends = (bounds[0], bounds[-1])
             found = details_of(evidence.records, currency, ends, groups_asked(question), self.sources)
-            details = details_noted(found, evidence, *asked, self.zone)
+            details = details_noted(found, evidence, *asked, rules)
         else:
-            details = details_mirrored(mirrored, *asked)
+            details = details_mirrored(mirrored, *asked, rules.policy.margin)
         if mirrored is None or is_kept(question):
             sums = buckets_for(evidence, question, currency, bounds)
         else:

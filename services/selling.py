@@ -1,10 +1,9 @@
 """Selling: tables of what was sold in the JSON shape of the interfaces, live or replayed alike."""
 
 from collections.abc import Sequence
-from datetime import tzinfo
 
 from events.days import text_of_day
-from events.policy import Counted
+from events.policy import Rules
 from projections.columns import Told
 from projections.periods import PeriodError
 from projections.portfolio import year_before
@@ -22,16 +21,16 @@ def bounds_of_sales(table: Sales, question: Question, bounds: tuple[int, int]) -
     return (start if question.start is None else bounds[0], until if question.until is None else bounds[1])
 
 
-def sources_told(evidence: Evidence, zone: tzinfo | None, counted: Counted) -> Sources:
-    """What sales are worked out from, as it is in the views; `counted`: the discounts that lower the level."""
+def sources_told(evidence: Evidence, rules: Rules) -> Sources:
+    """What sales are worked out from, as it is in the views."""
     told: list[Told] = []
     noted = []
     for account, notes, record in evidence.everyone():
         noted.append((account, notes))
         if record.count:
             told.append((account, [*record.items()], notes))
-    off = dict(evidence.stated(zone))
-    return Sources(told, noted, off, off if counted == "net" else dict(evidence.stated(zone, counted)))
+    off, counted = dict(evidence.stated(rules)), rules.policy.discounts
+    return Sources(told, noted, off, off if counted == "net" else dict(evidence.stated(rules, counted)))
 
 
 def sold(table: Sales, sources: Sources, question: Question, currency: str, bounds: Sequence[int]) -> Answer:

@@ -167,7 +167,7 @@ SETTINGS: Final = (
         "path",
         "",
         "",
-        "File with the policy (TOML) that a new ledger begins under; a ledger that has begun must have the same.",
+        "File with the policy (TOML) that a new ledger begins under; a ledger that has begun must be under it.",
         _file,
     ),
     Setting(

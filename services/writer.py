@@ -12,11 +12,11 @@ from functools import partial
 from events import block as blocks
 from events.account import Booking, Duplicate, book
 from events.block import Block, Entry, Genesis
-from events.envelope import event_of
+from events.envelope import event_of, recorded_event_of
 from events.facts import key_of
 from events.policy import Policy, Rules
 from events.refusals import Refused
-from events.vocabulary import Event
+from events.vocabulary import Event, PolicyAdopted
 from services import clock
 from services.accounts import Accounts, Reached
 from services.batch import (
@@ -32,7 +32,7 @@ from services.batch import (
     Submitted,
 )
 from services.freetext import Mode
-from services.ledgers.port import HeightTaken, Ledger, StoredBlock
+from services.ledgers.port import HeightTaken, Ledger, LedgerError, StoredBlock
 
 __all__ = [
     "BLOCK_BYTES_MAX",
@@ -43,6 +43,7 @@ __all__ = [
     "KeepRefused",
     "Outcome",
     "Place",
+    "PolicyChanged",
     "Queued",
     "Submitted",
     "Writer",
@@ -56,6 +57,16 @@ KeepRefused = Callable[[int, Sequence[Outcome]], Awaitable[None]]
 
 class BooksDiffer(Exception):
     """Booking an entry again gave other postings than the ledger holds."""
+
+
+class PolicyChanged(LedgerError):
+    """The ledger is under another policy than this writer books by; nothing was written."""
+
+    def __init__(self, stamp: str, found: str) -> None:
+        super().__init__(
+            f"The ledger went over to policy {found} while this process was booking under {stamp}: start it again."
+        )
+        self.found = found
 
 
 _log = logging.getLogger("revledger")
@@ -271,6 +282,8 @@ class Writer:
             self._head = block
             await asyncio.sleep(0)  # others have work too: whoever does not answer its group in time is thrown out
             await self._keep_if_due(max(self._keep_every, CATCHING_UP_KEEP_EVERY))
+        if self._head is not None and self._head.header.policy != self._policy.stamp:
+            raise PolicyChanged(self._policy.stamp, self._head.header.policy)
         self._behind = False
         await self._keep_if_due(self._keep_every)
 
@@ -280,18 +293,27 @@ class Writer:
             return
         async for one in self._ledger.read(self._partition, reached.height, reached.height + 1):
             if one.hash == reached.hash:
-                self._head = blocks.block_of(one.data)
+                block = blocks.block_of(one.data)
+                if block.header.policy != self._policy.stamp:
+                    break  # kept under a policy that is no longer in force
+                self._head = block
                 return
         self._accounts.forget()
 
     async def _book_again(self, block: Block) -> None:
-        entries = [(entry, event_of(entry.event)) for entry in block.entries]
+        """Books a block again under the policy in force; what is of that policy has to come to the same.
+
+        What was booked under an earlier one did not, and neither did the entries that made the difference.
+        """
+        is_ours = block.header.policy == self._policy.stamp
+        entries = [(entry, recorded_event_of(entry.event)) for entry in block.entries]
         accounts = self._accounts.get_many({event.subject for _, event in entries})
         turn = time.monotonic()
         try:
             for seq, (entry, event) in enumerate(entries, block.header.first_seq):
                 booking = book(accounts[event.subject], event, seq, self._rules)
-                _require_same(booking, entry, seq, block.header.height)
+                if is_ours and type(event) is not PolicyAdopted:
+                    _require_same(booking, entry, seq, block.header.height)
                 if time.monotonic() - turn > TURN_SECONDS:
                     await asyncio.sleep(0)
                     turn = time.monotonic()

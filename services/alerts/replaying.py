@@ -13,6 +13,7 @@ from projections.alerts import Alert, Position, alert_id
 from projections.happenings import Score, happenings_of
 from projections.rules import Rule
 from services import shown
+from services.adoptions import begun_under, policies_of
 from services.alerts.cooling import Cooling, Settling
 from services.alerts.finding import Finder
 from services.alerts.foreseeing import foreseen, is_dated, past_dates
@@ -56,8 +57,7 @@ class Replay:
         self._partitions = range(genesis.partitions)
         self._views = memory_views()
         self._projectors = [Projector(ledger, self._views, partition) for partition in self._partitions]
-        policy = genesis.policy
-        self._reports = Reports(ledger, self._views, policy.stamp, self._zone, self._partitions, policy.margin)
+        self._reports = Reports(ledger, self._views, begun_under(genesis.policy), self._partitions)
         self._heights = dict.fromkeys(self._partitions, 0)
         self._scores: dict[str, list[Score]] = {}
         self._finders: list[Finder] = []
@@ -76,10 +76,7 @@ class Replay:
 
         Raises LedgerError, BlockDamaged.
         """
-        self._name = await name_of(self._ledger)
-        self._finders = [self._finder(partition) for partition in self._partitions]
-        for projector in self._projectors:
-            await projector.start()
+        await self._begin()
         day = day_of_moment(self._start, self._zone)
         async for stored in self._recorded():
             if stored.recorded_at >= self._until:
@@ -97,6 +94,15 @@ class Replay:
             day += 1
         for alert in self._stalled(self._until):
             yield Replayed(alert)
+
+    async def _begin(self) -> None:
+        policies = await policies_of(self._ledger)
+        if policies is not None:
+            self._reports = Reports(self._ledger, self._views, policies, self._partitions)
+        self._name = await name_of(self._ledger)
+        self._finders = [self._finder(partition) for partition in self._partitions]
+        for projector in self._projectors:
+            await projector.start()
 
     def _finder(self, partition: int) -> Finder:
         place = (partition, self._partitions, self._zone)

@@ -6,9 +6,11 @@ from datetime import tzinfo
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from events.block import Genesis
 from events.days import text_of_moment
+from services.adoptions import policies_of
 from services.archive.manifests import Table
 from services.archive.reading import archived_tables
 from services.archive.tables import Tables, Told, ledger_tables
@@ -23,7 +25,7 @@ NAMES: Final[tuple[Table, ...]] = ("postings", "entries")
 
 
 class Asked(Struct, frozen=True):
-    """A ledger with the tables of all that was known at the latest moment of a question."""
+    """A ledger with the tables of all that was known at the latest moment of a question, and its policy then."""
 
     ledger: Chains
     genesis: Genesis
@@ -65,7 +67,14 @@ async def asking(
             reading = ledger_tables(ledger, known.heights, (), told, names)
         else:
             reading = archived_tables(settings, ledger, known.heights, names, told)
-        yield Asked(ledger, genesis, await stack.enter_async_context(reading))
+        found = await genesis_at(ledger, genesis, known)
+        yield Asked(ledger, found, await stack.enter_async_context(reading))
+
+
+async def genesis_at(ledger: Chains, genesis: Genesis, known: Known) -> Genesis:
+    """What the first block fixed, with the policy that the books known then are of."""
+    policies = await policies_of(ledger)
+    return genesis if policies is None else replace(genesis, policy=policies.known(known.heights))
 
 
 async def known_or_now(ledger: Chains, genesis: Genesis, moment: Moment | None) -> Known:
@@ -88,6 +97,8 @@ async def known_between(ledger: Chains, genesis: Genesis, between: tuple[Moment,
 
 async def _begun(ledger: Chains, partitions: Sequence[int], moment: Moment, parameter: str) -> Known:
     known = await known_at(ledger, partitions, moment, parameter)
+    if moment.heights and (policies := await policies_of(ledger)) is not None:
+        policies.require_settled(known.heights, parameter)
     if max(known.heights.values()) < 0:
         first = [block.recorded_at for one in partitions async for block in ledger.read(one, 0, 1)]
         began = f", at {text_of_moment(min(first))}" if first else ""

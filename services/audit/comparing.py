@@ -39,9 +39,10 @@ _STANDING: Final = ("", "plan", "product", *CONTRACT_NAMES)
 
 
 class Comparison(Struct, frozen=True):
-    """What was compared at which position, and every difference; `compared` counts by kind."""
+    """What was compared at which position and under which policy, and every difference; `compared` counts by kind."""
 
     heights: Mapping[int, int]
+    policy: str
     compared: Mapping[str, int]
     differences: Sequence[Difference]
 
@@ -70,7 +71,7 @@ async def comparison(
     held = await held_views(views, range(genesis.partitions))
     astray = [one for partition, at in held.positions.items() for one in await _astray(ledger, partition, at)]
     if astray:
-        return Comparison(held.heights, {}, astray)
+        return Comparison(held.heights, genesis.policy.stamp, {}, astray)
     live = await live_answers(ledger, genesis, held, question)
     with tempfile.TemporaryDirectory(prefix="revledger-comparing-", ignore_cleanup_errors=True) as scratch:
         records = {
@@ -100,7 +101,7 @@ async def _compared(
     hearing.said("figures")
     more, figures = await answers_compared(asked, known, live)
     counts = {"accounts": accounts, "pages": pages.pages, "cells": pages.cells, "figures": figures}
-    return Comparison(held.heights, counts, found + more)
+    return Comparison(held.heights, asked.genesis.policy.stamp, counts, found + more)
 
 
 async def _astray(ledger: Chains, partition: int, at: Position) -> list[Difference]:
@@ -149,12 +150,12 @@ def _difference(partition: int, place: str, cell: str, live: int | str, replayed
     return Difference(partition=partition, place=place, cell=cell, live=live, replayed=replayed)
 
 
-def document(of: Comparison, policy: str) -> dict[str, Any]:
+def document(of: Comparison) -> dict[str, Any]:
     """A comparison as JSON has it."""
     return {
         "report": "check",
         "equal": not of.differences,
-        "policy": policy,
+        "policy": of.policy,
         "position": {str(partition): height for partition, height in of.heights.items()},
         "compared": of.compared,
         "differences_count": len(of.differences),

@@ -11,6 +11,7 @@ from events.days import day_of_text
 from events.money import MINOR_DIGITS
 from events.refusals import Refused
 from projections.pages import BOOK
+from services.adoptions import begun_under, policies_of
 from services.audit.asking import Asked
 from services.audit.differing import Difference, as_text, differing, flattened, rows_by_name
 from services.audit.holding import Held
@@ -19,7 +20,6 @@ from services.audit.selecting import check_names
 from services.audit.valuing import check_values
 from services.ledgers.port import Chains
 from services.moments import Known
-from services.policies import zone_of
 from services.questions import Question, QuestionError
 from services.reports import Reports
 from services.rows import Answer
@@ -46,9 +46,9 @@ _DAMAGED: Final = (
 
 async def live_answers(ledger: Chains, genesis: Genesis, held: Held, question: Question) -> Answers:
     """What the views say, in each currency of the books unless the question names one."""
-    policy = genesis.policy
+    policies = await policies_of(ledger) or begun_under(genesis.policy)
     views = cast("Views", held)  # reports only ever ask views for what they hold at one instant
-    reports = Reports(ledger, views, policy.stamp, zone_of(policy), list(held.positions), policy.margin)
+    reports = Reports(ledger, views, policies, list(held.positions))
     answers: Answers = []
     for currency in [question.currency] if question.currency else _currencies(held):
         asked = replace(question, currency=currency, known_at=None)

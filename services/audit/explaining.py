@@ -104,7 +104,7 @@ async def explanation(
             "report": "explain",
             "figure": name,
             "currency": currency,
-            "policy": genesis.policy.stamp,
+            "policy": asked.genesis.policy.stamp,
             "as_of": as_of.shown(),
             "rows": await _rows(asked, settled),
         }

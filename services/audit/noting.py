@@ -19,7 +19,7 @@ from services.audit.asking import Asked
 from services.audit.differing import Difference, as_text, differing
 from services.audit.holding import Hashes
 from services.audit.selecting import quoted
-from services.policies import zone_of
+from services.policies import rules_of
 
 _EVENTS: Final = """
     SELECT account, event FROM entries WHERE type IN ({types}){within} ORDER BY partition, seq
@@ -69,12 +69,12 @@ async def stated_of(tables: Tables, policy: Policy, counted: Counted = "net") ->
 
     What all discounts take off, or those that are `counted`.
     """
-    zone = zone_of(policy)
+    rules = rules_of(policy)
 
     def told(rows: Iterator[tuple[Any, ...]]) -> dict[str, list[Fact]]:
-        found, _ = _stated(rows, policy)
+        found, _ = _stated(rows, rules.zone)
         notes = {account: noted_after(None, some) for account, some in found.items()}
-        return {account: facts for account, some in notes.items() if (facts := facts_in_force(some, zone, counted))}
+        return {account: facts for account, some in notes.items() if (facts := facts_in_force(some, rules, counted))}
 
     return await tables.streamed(_STATEMENTS.format(within=""), told)
 
@@ -83,7 +83,7 @@ async def stated_compared(asked: Asked, hashes: Hashes, partition: int, within: 
     """Where what is kept of contracts differs from what the events `within` say; nothing is without a discount."""
 
     def told(rows: Iterator[tuple[Any, ...]]) -> dict[str, list[bytes]]:
-        found, has_discounts = _stated(rows, asked.genesis.policy)
+        found, has_discounts = _stated(rows, asked.zone)
         return {"": [], **found} if has_discounts else {}
 
     found = await asked.tables.streamed(_STATEMENTS.format(within=f" AND {within}"), told)
@@ -92,13 +92,13 @@ async def stated_compared(asked: Asked, hashes: Hashes, partition: int, within: 
     return [*differing(partition, STATED, live, due)]
 
 
-def _stated(rows: Iterator[tuple[Any, ...]], policy: Policy) -> tuple[dict[str, list[bytes]], bool]:
+def _stated(rows: Iterator[tuple[Any, ...]], zone: tzinfo | None) -> tuple[dict[str, list[bytes]], bool]:
     """What events say about contracts, by account; and whether any has a discount."""
     found: dict[str, list[bytes]] = {}
-    zone, has_discounts = zone_of(policy), False
+    has_discounts = False
     for account, seq, event in rows:
         has_discounts = has_discounts or takes_off(event, zone)
-        if note := stated(event, seq, policy):
+        if note := stated(event, seq):
             found.setdefault(account, []).append(note)
     return found, has_discounts
 

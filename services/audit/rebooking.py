@@ -1,15 +1,16 @@
 """The ledger booked again: every event from scratch under another policy, whatever was booked then."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from events import block as blocks
 from events.account import Booking, book
+from events.adoption import Change, Step, change_of
 from events.block import Block
-from events.envelope import event_of
+from events.envelope import recorded_event_of
 from events.policy import Policy, Rules
 from events.refusals import Refused
 from services.accounts import Accounts, Reached
@@ -53,24 +54,41 @@ async def rebooked(
         NotBookable: an event has no booking under this policy, such as a day that its zone does not have.
         LedgerError: the ledger cannot be read.
     """
-    rules = rules_of(policy)
     with TemporaryDirectory(prefix="revledger-", dir=directory) as folder:
         accounts = Accounts(Path(folder) / "accounts.db", partition, hot_accounts)
         try:
-            before: Block | None = None
-            async for one in ledger.read(partition, 0, until_height):
-                block = blocks.block_of(one.data)
-                blocks.check_next(before, block)
-                blocks.check_entries(block)
-                yield block, _booked(accounts, block, rules)
-                before = block
-                await asyncio.sleep(0)  # others have work too
+            async for booked in rebooked_into(accounts, ledger, partition, rules_of(policy), until_height):
+                yield booked
         finally:
             accounts.close()
 
 
+async def rebooked_into(
+    accounts: Accounts, ledger: Chains, partition: int, rules: Rules, until_height: int | None = None
+) -> AsyncGenerator[tuple[Block, list[Booking]]]:
+    """The same, into accounts that are empty and stay; raises as it does."""
+    before: Block | None = None
+    async for one in ledger.read(partition, 0, until_height):
+        block = blocks.block_of(one.data)
+        blocks.check_next(before, block)
+        blocks.check_entries(block)
+        yield block, _booked(accounts, block, rules)
+        before = block
+        await asyncio.sleep(0)  # others have work too
+
+
+def changes(step: Step, then: Accounts, now: Accounts) -> Iterator[Change]:
+    """What a step to another policy does to each account, in order of their names, given all in the files of both."""
+    for names in now.pages():
+        old, new = then.get_many(names), now.get_many(names)
+        for name in names:
+            yield change_of(step, old[name], new[name])
+        then.cool()
+        now.cool()
+
+
 def _booked(accounts: Accounts, block: Block, rules: Rules) -> list[Booking]:
-    events = [event_of(entry.event) for entry in block.entries]
+    events = [recorded_event_of(entry.event) for entry in block.entries]
     found = accounts.get_many({event.subject for event in events})
     bookings: list[Booking] = []
     for seq, event in enumerate(events, block.header.first_seq):

@@ -12,7 +12,7 @@ from msgspec import Struct
 from events import block as blocks
 from events.block import Block, BlockDamaged, Entry, Genesis
 from events.days import day_of_moment, moment_of
-from events.envelope import event_of
+from events.envelope import recorded_event_of
 from events.freetext import FREE_FIELDS, NONCE_BYTES, has_nonce, texts_of
 from events.redaction import Note, Redacted, note_bytes, redacted, redacted_entry
 from events.vocabulary import EVENT_TYPES, Event
@@ -151,7 +151,7 @@ def _taken_in(block: Block, is_wanted: Callable[[Event], bool]) -> Iterator[Take
     for seq, entry in enumerate(block.entries, header.first_seq):
         if _NAMED.decode(entry.event).type not in _FREE_TYPES:
             continue
-        event = event_of(entry.event)
+        event = recorded_event_of(entry.event)
         texts = texts_of(event)
         if texts and is_wanted(event):
             characters = {name: len(text) for name, text in texts.items()}
@@ -193,7 +193,7 @@ class _Pending:
         self._blocks, self._entries, self._bytes = [], [], 0
 
     def _redacted(self, entry: Entry) -> Entry:
-        return redacted_entry(entry, event_of(entry.event), token_hex(NONCE_BYTES))
+        return redacted_entry(entry, recorded_event_of(entry.event), token_hex(NONCE_BYTES))
 
 
 def _forget_caches(data: Path) -> None:

@@ -36,7 +36,7 @@ from projections.terms import Values, values_begun, values_of
 from services.archive.manifests import Table
 from services.archive.tables import Told
 from services.audit.alternatives import asking_under
-from services.audit.asking import NAMES, Asked, asking, known_or_now
+from services.audit.asking import NAMES, Asked, asking, genesis_at, known_or_now
 from services.audit.noting import items_of, notes_of, stated_of
 from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql, rates_in
 from services.audit.valuing import check_values
@@ -159,7 +159,7 @@ async def replayed(
             return await _checked(asked, known, question, settings, is_bridge=is_bridge)
     async with asking_under(policy, ledger, genesis, known, told) as asked:
         answer = await _checked(asked, known, question, settings, is_bridge=is_bridge)
-        return {**answer, "recorded_policy": genesis.policy.stamp}
+        return {**answer, "recorded_policy": (await genesis_at(ledger, genesis, known)).policy.stamp}
 
 
 async def _checked(

@@ -88,7 +88,7 @@ async def restatement(
         currency = await currency_in(asked.tables, question, converts=False)
         bounds = bounds_for(question, *window_of(question, newest_day(then[1], asked.zone)))
         settled = _Asked(question, currency, bounds, first)
-        return _answer(settled, genesis, then, await _rows(asked, settled))
+        return _answer(settled, asked.genesis, then, await _rows(asked, settled))
 
 
 def _answer(settled: _Asked, genesis: Genesis, then: Sequence[AsOf], rows: list[Answer]) -> Answer:

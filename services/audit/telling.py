@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from events import vocabulary as v
 from events.days import day_of_moment, text_of_day, text_of_moment
-from events.envelope import event_of
+from events.envelope import recorded_event_of
 from services.archive.tables import Tables
 from services.audit.wording import contract_of, effective_day, name_of, recorded_words, sentence_of
 
@@ -67,7 +67,7 @@ class EventTold(Struct, frozen=True):
         }
 
 
-_TYPES: Final = {kind: name for name, kind in v.EVENT_TYPES.items()}
+_TYPES: Final = {kind: name for name, kind in (v.EVENT_TYPES | v.OWN_TYPES).items()}
 
 
 async def told_of(
@@ -77,7 +77,7 @@ async def told_of(
     if not places:
         return {}
     rows = await tables.rows(_ENTRIES, [*map(list, zip(*places, strict=True))])
-    events = {(row[0], row[1]): event_of(bytes(row[6])) for row in rows}
+    events = {(row[0], row[1]): recorded_event_of(bytes(row[6])) for row in rows}
     targets = await _targets(tables, events)
     waited = await _waited(tables, rows, events)
     found: dict[Place, EventTold] = {}
@@ -110,7 +110,7 @@ async def _targets(tables: Tables, events: Mapping[Place, v.Event]) -> dict[tupl
     if not asked:
         return {}
     rows = await tables.rows(_TARGETS, [*map(list, zip(*asked, strict=True))])
-    return {(partition, source, id_): event_of(bytes(event)) for partition, source, id_, event in rows}
+    return {(partition, source, id_): recorded_event_of(bytes(event)) for partition, source, id_, event in rows}
 
 
 async def _waited(
@@ -121,7 +121,7 @@ async def _waited(
     if not signings:
         return {}
     found = await tables.rows(_WAITING, [[row[0] for row in signings], [row[4] for row in signings]])
-    waiting = [(partition, account, seq, event_of(bytes(event))) for partition, account, seq, event in found]
+    waiting = [(partition, account, seq, recorded_event_of(bytes(event))) for partition, account, seq, event in found]
     return {
         (row[0], row[1]): [
             event

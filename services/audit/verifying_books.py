@@ -1,27 +1,29 @@
 """The books of one partition made again from its events alone, and held against what the ledger says."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from events.account import Account, Booking, Duplicate, book
+from events.adoption import raw_of_change
 from events.block import Block, BlockDamaged, Entry, booking_of
 from events.days import text_of_day
-from events.envelope import event_of
+from events.envelope import recorded_event_of
 from events.facts import key_of
 from events.movements import Posting
 from events.partitions import partition_of
 from events.policy import Rules
 from events.refusals import Refused
-from events.vocabulary import Event
+from events.vocabulary import Event, PolicyAdopted
 from services.accounts import Accounts
+from services.audit.verifying_adoption import NO_DIGEST, Adopting, Due, booked_again, due_in, step_to
 from services.audit.verifying_findings import Finding, Taken, Verified, moment_text
 from services.audit.verifying_ids import Ids, id_hash
+from services.ledgers.port import Chains
 
 _ENCODER: Final = msgspec.msgpack.Encoder()
-NO_DIGEST: Final = b""
-"""Here an id that comes twice is wrong, whether it comes with the same content or with other."""
 TOLD_MAX: Final = 3
 """How many postings of a booking a sentence tells."""
 
@@ -36,18 +38,49 @@ class BooksAgain:
         self._rules = rules
         self._partitions = partitions
         self._doubted = set(verified.doubted)
+        self._adopting: Adopting | None = None
+
+    async def adopt(self, ledger: Chains, first: Block, now: Accounts) -> None:
+        """Goes over to another policy: books all before its first block again under it, for its entries to be held to.
+
+        `now`: for those books; whatever is added from here on goes there.
+        """
+        header, step, then = first.header, step_to(first, self._rules), self._accounts
+        refused = await booked_again(ledger, header.partition, header.height, step.now, now)
+        for name in sorted(refused.keys() - self._doubted):
+            sentence = f"is of one under which an event of account {name!r} is refused: {refused[name]}"
+            self._find_of_adoption(header.height, "a policy that all events fit", refused[name], sentence)
+        self._doubt(*refused)
+        self._adopting = Adopting(step, first, due_in(step, then, now, self._doubted))
+        self._rules, self._accounts = step.now, now
+
+    def is_settled(self, next_seq: int) -> bool:
+        """Whether the adoption that went on is over before an entry; what was due and did not come is told then."""
+        adopting = self._adopting
+        if adopting is None or next_seq < adopting.until_seq:
+            return False
+        self._miss(adopting, adopting.rest())
+        if adopting.entries != adopting.count and not self._doubted:
+            due, found = f"{adopting.count:,} entries", f"{adopting.entries:,} entries"
+            self._find_of_adoption(adopting.height, due, found, f"says that it is {found}, and it is {due}")
+        self._adopting = None
+        return True
+
+    def go_on_with(self, accounts: Accounts) -> None:
+        """From here on the same accounts are there."""
+        self._accounts = accounts
 
     def add(self, block: Block) -> None:
         """Books the entries of a block again."""
         events = self._events(block)
         names = {event.subject for event in events if event is not None}
         accounts = self._accounts.get_many(names)
+        self._accounts.changed(names, {})  # before they are: an adoption lets go of accounts that are not
         if self._partitions > 1:
             self._check_places(block, events, names)
         self._book(block, events, accounts)
         if any(entry.hashes for entry in block.entries):
             self._note_taken(block, events)
-        self._accounts.changed(names, {})
         self._ids.add(
             [
                 id_hash(f"\n{seq}" if event is None else key_of(event.source, event.id))
@@ -58,14 +91,14 @@ class BooksAgain:
     def _events(self, block: Block) -> Sequence[Event | None]:
         """What the entries' events say; None for one that cannot be read."""
         try:
-            return [event_of(entry.event) for entry in block.entries]
+            return [recorded_event_of(entry.event) for entry in block.entries]
         except Refused:
             return list(self._readable(block))
 
     def _readable(self, block: Block) -> Iterator[Event | None]:
         for seq, entry in enumerate(block.entries, block.header.first_seq):
             try:
-                yield event_of(entry.event)
+                yield recorded_event_of(entry.event)
             except Refused as refused:
                 sentence = f"its event cannot be read: {refused.message}"
                 self._find(block, seq, None, "event", "an event", refused.message, sentence)
@@ -84,12 +117,40 @@ class BooksAgain:
                 else:
                     if isinstance(booking, Duplicate):
                         self._repeated(block, seq, entry, event, booking.seq)
-                    elif encode(booking) != entry.booking:
-                        self._differs(block, seq, entry, event, booking)
+                    elif encode(due := self._due(block, seq, entry, event, booking)) != entry.booking:
+                        self._differs(block, seq, entry, event, due)
                     else:
-                        postings += len(booking.postings)
+                        postings += len(due.postings)
             seq += 1
         self._verified.postings += postings
+
+    def _due(self, block: Block, seq: int, entry: Entry, event: Event, booking: Booking) -> Booking:
+        """What the booking of an entry has to be: of one of an adoption, what that changes in its account."""
+        adopting, is_adopted = self._adopting, type(event) is PolicyAdopted
+        if adopting is None and not is_adopted:
+            return booking
+        if adopting is None or not is_adopted:
+            due, found = ("an adopted policy", "none") if is_adopted else ("an entry of the adoption", "another")
+            sentence = "is of an adoption, and none goes on here" if is_adopted else "is in the midst of an adoption"
+            self._find(block, seq, event, "adoption", due, found, sentence)
+            return booking
+        self._miss(adopting, adopting.before(event.subject))
+        if entry.event != raw_of_change(adopting.step, event.subject, seq):
+            due, sentence = "the event of its adoption", "says something else than the adoption that it is of"
+            self._find(block, seq, event, "adoption", due, "another", sentence)
+        return replace(booking, postings=adopting.postings_of(event.subject))
+
+    def _miss(self, adopting: Adopting, due: Iterable[Due]) -> None:
+        for name, postings in due:
+            told = _told(postings)
+            sentence = f"changes account {name!r}, and has no entry of that: {told}"
+            self._find_of_adoption(adopting.height, told, "no entry", sentence)
+            self._doubt(name)
+
+    def _find_of_adoption(self, height: int, expected: str, found: str, sentence: str) -> None:
+        partition = self._verified.partition
+        what = f"The adoption of a policy with block {height} of partition {partition} {sentence}."
+        self._verified.add(Finding(partition, height, None, "adoption", expected, found, what))
 
     def _check_places(self, block: Block, events: Sequence[Event | None], names: set[str]) -> None:
         due = self._verified.partition
@@ -134,7 +195,7 @@ class BooksAgain:
     def _doubt(self, *names: str) -> None:
         """The books of an account with a wrong entry say nothing of the entries after it."""
         new = {name for name in names if name} - self._doubted
-        self._doubted |= new
+        self._doubted |= new  # in place: an adoption looks into the same set
         self._verified.doubted += sorted(new)
 
     def _find(

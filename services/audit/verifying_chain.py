@@ -85,16 +85,33 @@ class Chain:
         elif header.genesis is not None:
             verified.genesis = header.genesis
             rule = self._rule or header.genesis
+            verified.policies = [rule.policy]
             if header.genesis != rule:
                 sentence = f"fixes other rules ({header.genesis!r}) than partition 0 ({rule!r})"
                 self._find(stored, "genesis", repr(rule), repr(header.genesis), sentence)
             if not 0 <= header.partition < rule.partitions:
                 sentence = f"is of a partition that a ledger of {rule.partitions} does not have"
                 self._find(stored, "genesis", f"below {rule.partitions}", str(header.partition), sentence)
-        genesis = self._rule or verified.genesis
-        if genesis is not None and header.policy != genesis.policy.stamp:
-            sentence = f"is booked under policy {header.policy}, and the ledger's is {genesis.policy.stamp}"
-            self._find(stored, "policy", genesis.policy.stamp, header.policy, sentence)
+        self._check_policy(stored, header)
+
+    def _check_policy(self, stored: StoredBlock, header: Header) -> None:
+        """Every block is under the policy in force, which only an adoption changes, for one that never was in force."""
+        policies = self._verified.policies or ([] if self._rule is None else [self._rule.policy])
+        if header.adopts is not None:
+            policy, stamps = header.adopts.policy, [one.stamp for one in policies]
+            if not header.height:
+                due, sentence = "no policy beside its own", "adopts a policy, and begins the ledger under one"
+                self._find(stored, "policy", due, policy.stamp, sentence)
+            if policy.stamp in stamps:
+                sentence = f"adopts policy {policy.stamp}, which was in force before"
+                self._find(stored, "policy", "a policy of its own name and version", policy.stamp, sentence)
+            if policies and policy.zone != policies[0].zone:
+                sentence = f"adopts a policy in the zone {policy.zone!r}, and the days of this ledger are of another"
+                self._find(stored, "policy", policies[0].zone, policy.zone, sentence)
+            policies = self._verified.policies = [*policies, policy]
+        if policies and header.policy != policies[-1].stamp:
+            sentence = f"is booked under policy {header.policy}, and the ledger's is {policies[-1].stamp}"
+            self._find(stored, "policy", policies[-1].stamp, header.policy, sentence)
 
     def _check_link(self, stored: StoredBlock, header: Header) -> None:
         """What a block says of the one before it."""

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from events.block import Genesis
 from events.days import text_of_moment
+from events.policy import Policy
 
 FINDINGS_MAX: Final = 20
 """How many findings of a partition are told; of more only the number."""
@@ -43,9 +44,10 @@ class Verified(Struct, kw_only=True):
     """How far a partition was verified, and what came of it; kept between runs, so it only holds data.
 
     `hash` is that of the last block's header as worked out, `stored_hash` the one kept beside it: they differ only
-    where that was found. `unbooked_height` is the first block whose entries could not be booked again because of
-    damage before them, `doubted` the accounts whose books were damaged. `resumed_height`: where a kept state was
-    taken up; `misfit_height`: that of a kept state which is not of this ledger.
+    where that was found. `policies` are those of the ledger so far, the one in force last. `unbooked_height` is the
+    first block whose entries could not be booked again because of damage before them, `doubted` the accounts whose
+    books were damaged. `resumed_height`: where a kept state was taken up; `misfit_height`: that of a kept state which
+    is not of this ledger.
     """
 
     partition: int
@@ -56,6 +58,7 @@ class Verified(Struct, kw_only=True):
     recorded_at: int = 0
     sources: dict[str, int] = {}
     genesis: Genesis | None = None
+    policies: list[Policy] = []
     blocks: int = 0
     entries: int = 0
     postings: int = 0

@@ -13,7 +13,7 @@ from msgspec import Struct
 from events import block as blocks
 from events.block import Block, BlockDamaged, Genesis
 from events.checkpoint import Head
-from events.policy import Rules
+from events.policy import Policy, Rules
 from services.audit.entries import key_of_event
 from services.audit.verifying_books import BooksAgain
 from services.audit.verifying_chain import Chain
@@ -28,6 +28,8 @@ KEEP_SECONDS: Final = 60.0
 """The most work that whoever is killed has to do again."""
 TURN_SECONDS: Final = 0.02
 """How long others wait for their turn."""
+LAST_SEQ: Final = 2**63
+"""A number that no entry has: nothing of an adoption can come any more."""
 Progress = Callable[[int, int], None]
 """Told now and then: the partition, and how many of its entries were verified."""
 
@@ -51,7 +53,7 @@ async def verified_partition(
     """
     verified = await _begun(ledger, task, state)
     chain = Chain(verified, task.genesis)
-    books: BooksAgain | None = None
+    books = _books(verified, task, state) if verified.policies else None
     turn = before = kept_at = time.monotonic()
     kept_entries = verified.entries
     try:
@@ -61,7 +63,7 @@ async def verified_partition(
                 block = chain.add(stored)
                 _check_pin(verified, task.pin, verified.hash, stored)
                 books = books or _books(verified, task, state)
-                _book_again(verified, books if is_next else None, block, stored)
+                await _book_again(ledger, state, verified, books if is_next else None, block, stored)
                 now = time.monotonic()
                 if now - turn > TURN_SECONDS:
                     verified.seconds, before = verified.seconds + now - before, now
@@ -69,12 +71,14 @@ async def verified_partition(
                     await asyncio.sleep(0)
                     turn = time.monotonic()
                 is_due = verified.entries - kept_entries >= task.keep_every or now - kept_at > KEEP_SECONDS
-                if is_due or state.accounts.is_full:
+                if is_due or state.is_full:
                     state.keep(verified)
                     kept_entries, kept_at = verified.entries, now
     except asyncio.CancelledError:
         state.keep(verified)
         raise
+    if books is not None:
+        books.is_settled(LAST_SEQ)
     await _finish(ledger, task, state, verified)
     verified.seconds += time.monotonic() - before
     return verified
@@ -120,27 +124,41 @@ def _books(verified: Verified, task: Task, state: State) -> BooksAgain | None:
     genesis = task.genesis or verified.genesis
     if genesis is None:
         return None
-    return BooksAgain(verified, state.accounts, state.ids, _rules(verified, genesis), genesis.partitions)
+    policy = verified.policies[-1] if verified.resumed_height is not None else genesis.policy
+    return BooksAgain(verified, state.accounts, state.ids, _rules(verified, policy), genesis.partitions)
 
 
-def _rules(verified: Verified, genesis: Genesis) -> Rules:
+def _rules(verified: Verified, policy: Policy) -> Rules:
     try:
-        return rules_of(genesis.policy)
+        return rules_of(policy)
     except (ZoneInfoNotFoundError, ValueError):
-        zone = genesis.policy.zone
+        zone = policy.zone
         sentence = f"The ledger's reporting zone {zone!r} is not known here: its books are made again in UTC."
         verified.add(Finding(verified.partition, 0, None, "genesis", "a time zone", zone, sentence))
-        return Rules(genesis.policy)
+        return Rules(policy)
 
 
-def _book_again(verified: Verified, books: BooksAgain | None, block: Block | None, stored: StoredBlock) -> None:
+async def _book_again(
+    ledger: Chains,
+    state: State,
+    verified: Verified,
+    books: BooksAgain | None,
+    block: Block | None,
+    stored: StoredBlock,
+) -> None:
     """Books a block again, unless something before it is lost: then nobody knows what its events did."""
     if verified.unbooked_height is not None:
         return
     if books is None or block is None:
         verified.unbooked_height = stored.height
-    else:
-        books.add(block)
+        return
+    if block.header.adopts is not None and block.header.height:
+        if books.is_settled(LAST_SEQ):
+            books.go_on_with(state.settle(verified))
+        await books.adopt(ledger, block, state.branch())
+    books.add(block)
+    if books.is_settled(block.next_seq):
+        books.go_on_with(state.settle(verified))
 
 
 def _check_pin(verified: Verified, pin: Head | None, found: bytes, stored: StoredBlock) -> None:

@@ -12,7 +12,7 @@ from services.accounts import Accounts, Reached
 from services.audit.verifying_findings import Verified
 from services.audit.verifying_ids import Ids
 
-FORM: Final = 2
+FORM: Final = 3
 """Raise it with every change of what is kept or of what is checked: older states are then begun anew."""
 _SCHEMA: Final = "CREATE TABLE IF NOT EXISTS verified (height INTEGER PRIMARY KEY, form INTEGER, state BLOB)"
 _SUFFIXES: Final = ("", "-wal", "-shm")
@@ -24,6 +24,8 @@ class State:
     def __init__(self, path: Path | None, partition: int, hot_max: int) -> None:
         self._path = path
         self._partition = partition
+        self._hot_max = hot_max
+        self._branch: Accounts | None = None
         self.accounts = Accounts(path, partition, hot_max)
         self.ids = Ids(None if path is None else _ids_path(path))
         self.was_kept = False
@@ -44,6 +46,10 @@ class State:
 
     def keep(self, verified: Verified) -> None:
         """Keeps everything as of the last block: the counts first, which count once the accounts have reached them."""
+        if self._branch is not None:
+            self._branch.keep(Reached())  # nothing to resume from before all of it is verified
+            self._branch.cool()
+            return
         if self._path is None or verified.height < 0:
             return
         self.was_kept = True
@@ -57,8 +63,45 @@ class State:
             file.commit()
         self.accounts.cool()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether more accounts are in memory than should be."""
+        return self.accounts.is_full or (self._branch is not None and self._branch.is_full)
+
+    def branch(self) -> Accounts:
+        """Accounts of their own, to be booked under another policy; those there are, are all in the file then."""
+        self.accounts.keep(Reached())
+        self._branch = Accounts(self._branch_path, self._partition, self._hot_max)
+        self._branch.forget()
+        return self._branch
+
+    def settle(self, verified: Verified) -> Accounts:
+        """Goes on with the accounts of the branch, instead of those there were."""
+        assert self._branch is not None, "there is a branch to settle"
+        branch, path = self._branch, self._branch_path
+        self._branch = None
+        self.accounts.close()
+        if self._path is None or path is None:
+            self.accounts = branch
+            return branch
+        branch.keep(Reached())
+        branch.close()
+        remove(self._path, ids=False)
+        path.replace(self._path)
+        self.accounts = Accounts(self._path, self._partition, self._hot_max)
+        self.keep(verified)
+        return self.accounts
+
+    @property
+    def _branch_path(self) -> Path | None:
+        return None if self._path is None else self._path.with_suffix(".adopting")
+
     def close(self) -> None:
         """Lets go of the files."""
+        if self._branch is not None:
+            self._branch.close()
+        if self._branch_path is not None:
+            remove(self._branch_path, ids=False)
         self.accounts.close()
         self.ids.close()
 
@@ -87,11 +130,12 @@ def is_kept(directory: Path) -> bool:
     return any(directory.glob("verify-*.ids"))
 
 
-def remove(path: Path) -> None:
-    """Removes a kept state."""
+def remove(path: Path, *, ids: bool = True) -> None:
+    """Removes a kept state, with its ids or without."""
     for suffix in _SUFFIXES:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-    _ids_path(path).unlink(missing_ok=True)
+    if ids:
+        _ids_path(path).unlink(missing_ok=True)
 
 
 def _ids_path(path: Path) -> Path:

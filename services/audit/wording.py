@@ -163,6 +163,11 @@ def _rate(event: v.RatePublished, day: str) -> str:
     return f"1 {event.data.base} became {text_in(event.data.rate)} {event.data.quote} as of {day}"
 
 
+def _adopted(event: v.PolicyAdopted, day: str) -> str:
+    then, now = text_in(event.data.instead_of), text_in(event.data.policy)
+    return f"the ledger adopted policy {now} on {day}, instead of {then}"
+
+
 def _aside(parts: Sequence[str]) -> str:
     told = ", ".join(part for part in parts if part)
     return f" ({told})" if told else ""
@@ -185,5 +190,6 @@ WORDS: Final[dict[type[v.Event], Words]] = {
     v.PaymentRecovered: Words("recovered payment", _payment("came after all")),
     v.RatePublished: Words("exchange rate", _rate),
     v.EventRetracted: Words("retraction", lambda event, _: _retracted(event, None, None)),
+    v.PolicyAdopted: Words("adoption", _adopted),
 }
-"""One row per event of the vocabulary: adding an event means adding a row."""
+"""One row per event that a ledger may hold: adding an event means adding a row."""

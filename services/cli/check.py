@@ -52,11 +52,11 @@ async def _checked(settings: "Settings", question: "Question") -> dict[str, Any]
     async with projection_read(settings) as (ledger, genesis, views):
         with Bar("comparing", entries := await entries_in(ledger, genesis)) as bar:
             found = await comparison(ledger, genesis, views, question, settings, _hearing(bar, entries))
-        return document(found, genesis.policy.stamp)
+        return document(found)
 
 
 async def _restored(settings: "Settings", question: "Question", into: str, *, check: bool) -> dict[str, Any]:
-    from services.audit.asking import known_or_now
+    from services.audit.asking import genesis_at, known_or_now
     from services.audit.comparing import comparison, document
     from services.audit.opening import ledger_read
     from services.audit.restoring import WrongPlace, restored, views_at
@@ -80,7 +80,7 @@ async def _restored(settings: "Settings", question: "Question", into: str, *, ch
                     "report": "restore",
                     "into": into,
                     "prefix": settings.prefix,
-                    "policy": genesis.policy.stamp,
+                    "policy": (await genesis_at(ledger, genesis, known)).policy.stamp,
                     "position": {str(partition): height for partition, height in told.heights.items()},
                     "entries": told.entries,
                     "projected": told.projected,
@@ -89,7 +89,7 @@ async def _restored(settings: "Settings", question: "Question", into: str, *, ch
             if check:
                 with Bar("comparing", entries) as bar:
                     found = await comparison(ledger, genesis, views, question, settings, _hearing(bar, entries))
-                answer["check"] = document(found, genesis.policy.stamp)
+                answer["check"] = document(found)
             return answer
     finally:
         await views.close()

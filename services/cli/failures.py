@@ -85,6 +85,7 @@ def _option(parameter: str) -> str:
 def _services_error(error: BaseException) -> Ending | None:
     from events.block import BlockDamaged
     from events.redaction import NotesDamaged
+    from services.adopting import AdoptionRefused
     from services.audit.checkpoints import AuditNotInstalled, CheckpointRefused, KeyUnusable
     from services.audit.entries import NoSuchEvent
     from services.audit.holding import NoProjection
@@ -123,7 +124,7 @@ def _services_error(error: BaseException) -> Ending | None:
             return Ending(NOT_DONE, _sentence(str(error)))
     known = (
         *(DataInUse, NoLedger, LedgerError, ViewsError, DeadLettersUnavailable, NoSuchDeadLetter, ClockRunsBackwards),
-        *(AuditNotInstalled, NotBookable, CheckpointRefused, KeyUnusable, NoSuchEvent, NotProvable),
+        *(AdoptionRefused, AuditNotInstalled, NotBookable, CheckpointRefused, KeyUnusable, NoSuchEvent, NotProvable),
         *(VerifyingAlready, WorkerFailed, IsThere, NoProjection, NotEmpty, NotesDamaged, PolicyDiffers, TextRemains),
     )
     return Ending(NOT_DONE, _sentence(str(error))) if isinstance(error, known) else None

@@ -68,7 +68,7 @@ async def _asked(
                 as_of = (await asked.as_of(known, moment)).shown()
                 shown.close()
                 shown.enter_context(waiting("asking"))
-                answer = {"report": "sql", "policy": genesis.policy.stamp, "as_of": as_of}
+                answer = {"report": "sql", "policy": asked.genesis.policy.stamp, "as_of": as_of}
 
                 def write(columns: Sequence[str], rows: Rows) -> None:
                     _WRITERS[form](answer, _distinct(columns), _begun(rows, shown))

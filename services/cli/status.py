@@ -78,6 +78,8 @@ async def _state(settings: "Settings") -> dict[str, Any]:
 @asynccontextmanager
 async def _stores(settings: "Settings", owner: "Owner | None") -> AsyncIterator[_Stores]:
     """Ledger and reports beside the process that owns them, or held alone meanwhile."""
+    from events.policy import Policy
+    from services.adoptions import begun_under
     from services.compose import LEDGER_FILE, owned_books
     from services.ledgers.sqlite import sqlite_ledger
     from services.reports import Reports
@@ -94,7 +96,7 @@ async def _stores(settings: "Settings", owner: "Owner | None") -> AsyncIterator[
         stack.push_async_callback(ledger.close)
         views = redis_views(socket)
         stack.push_async_callback(views.close)
-        yield _Stores(ledger, Reports(ledger, views, ""))
+        yield _Stores(ledger, Reports(ledger, views, begun_under(Policy())))
 
 
 async def _positions(stores: _Stores) -> dict[str, Any]:

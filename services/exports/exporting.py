@@ -10,7 +10,7 @@ from msgspec import Struct
 from events.block import Genesis
 from services.archive.reading import archived_tables
 from services.archive.tables import Told
-from services.audit.asking import NAMES, known_or_now
+from services.audit.asking import NAMES, genesis_at, known_or_now
 from services.exports.beancount_form import BeancountWriting
 from services.exports.csv_form import CsvWriting
 from services.exports.files import whole_file
@@ -65,7 +65,7 @@ async def exported(
     """
     known = await known_or_now(ledger, genesis, question.known_at)
     window = Window(question.start, question.until)
-    about = _about(genesis, known, question, window)
+    about = _about(await genesis_at(ledger, genesis, known), known, question, window)
     with whole_file(target.path, force=target.force) as partial:
         async with archived_tables(settings, ledger, known.heights, NAMES, read) as tables:
             writing = await asyncio.to_thread(_FORMS[target.form], partial, about)

@@ -20,4 +20,4 @@ def keep_accounts(reports: Reports, ledger: Chains, views: Views, partitions: Se
         return
     from services.mirror import Mirror  # noqa: PLC0415 - it needs the library
 
-    reports.keep_accounts(Mirror(ledger, views, partitions, reports.zone))
+    reports.keep_accounts(Mirror(ledger, views, partitions, reports.rules))

@@ -184,7 +184,11 @@ class PartitionBooker:
         try:
             return policy_in_force(begun, settings.policy, settings.zone)
         except PolicyDiffers as error:
-            raise LedgersDiffer(str(error)) from error
+            raise LedgersDiffer(
+                f"the ledger was begun under policy {error.begun.stamp}, and REVLEDGER_POLICY names"
+                f" {error.wanted.stamp}: a ledger on Kafka keeps the policy it began under. Unset it, or name a file"
+                " with that one; to see the books under another policy, ask for reports with --policy"
+            ) from error
 
     async def _genesis(self, partition: int) -> Genesis | None:
         async for one in self._means.ledger.read(partition, 0, 1):

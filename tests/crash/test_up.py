@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from events.policy import Policy
+from services.adoptions import begun_under
 from services.demo import demo_events
 from services.ledgers.sqlite import sqlite_ledger
 from services.questions import question_of
@@ -146,7 +148,7 @@ async def check_live(service: Service) -> None:
         await asyncio.sleep(0.05)
         live = await service.answer()
     views = await folded(ledger, tail.height + 1)
-    replayed = await Reports(ledger, views, live["policy"]).bridge(question_of(QUESTION))
+    replayed = await Reports(ledger, views, begun_under(Policy())).bridge(question_of(QUESTION))
     await ledger.close()
     for answer in (live, replayed):
         del answer["as_of"]["age_seconds"]

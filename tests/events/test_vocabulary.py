@@ -50,7 +50,8 @@ def names_of(struct: type[msgspec.Struct]) -> set[str]:
 def test_the_table_is_complete() -> None:
     assert set(v.EVENT_TYPES) == set(DATA_FIELDS)
     assert set(get_args(v.AnyEvent)) == set(v.EVENT_TYPES.values())
-    assert set(v.EVENT_TYPES.values()) == set(v.Event.__subclasses__())
+    assert {*v.EVENT_TYPES.values(), *v.OWN_TYPES.values()} == set(v.Event.__subclasses__())
+    assert set(get_args(v.RecordedEvent)) == set(v.Event.__subclasses__())
 
 
 @pytest.mark.parametrize("name", DATA_FIELDS)

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.notes import noted_after
-from events.policy import Policy
+from events.policy import DEFAULT_RULES, Policy
 from events.stated import facts_in_force, stated
 from projections.discounts import UNDISCOUNTED, Discounts, discounts_of
 from projections.groups import selected_groups
+from services.policies import rules_of
 from tests.model.days import Event, day_of
 from tests.model.notation import changed, fact, line, retracted
 from tests.services.books import raw_of
@@ -23,8 +24,8 @@ E4 = 120_000
 
 def off(window: tuple[str, str], *history: Event, by: str | None = None, policy: Policy | None = None) -> object:
     """What discounts take off the account a, in minor units a month at the end and over a window, by group."""
-    notes = [stated(raw_of(event), seq, policy or Policy()) for seq, event in enumerate(history)]
-    facts = facts_in_force(noted_after(None, [one for one in notes if one]), None)
+    notes = [stated(raw_of(event), seq) for seq, event in enumerate(history)]
+    facts = facts_in_force(noted_after(None, [one for one in notes if one]), rules_of(policy or Policy()))
     start, until = map(day_of, window)
     found = discounts_of([("a", facts)], "USD", start, until, selected_groups(by, {}))
     told = {group: (Fraction(one.level, E4), one.spent) for group, one in found.items()}
@@ -112,7 +113,7 @@ def test_the_policy_says_when_a_contract_counts_and_not_which_discounts_there_ar
 @given(st.lists(st.integers(day_of("2023-12-20"), day_of("2024-06-30")), min_size=2).map(sorted))
 def test_windows_side_by_side_add_up(bounds: list[int]) -> None:
     history = [signed(HALF), fact("cancelled", "a1", "2024-05-05")]
-    facts = facts_in_force(noted_after(None, [stated(raw_of(one), 0, Policy()) for one in history]), None)
+    facts = facts_in_force(noted_after(None, [stated(raw_of(one), 0) for one in history]), DEFAULT_RULES)
 
     def spent(start: int, until: int) -> Fraction:
         return discounts_of([("a", facts)], "USD", start, until, selected_groups(None, {})).get("", UNDISCOUNTED).spent

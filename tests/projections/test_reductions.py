@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from events.facts import Fact
 from events.notes import noted_after
-from events.policy import Policy
+from events.policy import DEFAULT_RULES
 from events.stated import facts_in_force, stated
 from projections.discounts import UNDISCOUNTED, discounts_of
 from projections.groups import selected_groups
@@ -24,9 +24,9 @@ def facts_of(events: Sequence[Event]) -> Mapping[str, list[Fact]]:
     """What events state, by account."""
     notes: dict[str, bytes] = {}
     for seq, event in enumerate(events):
-        if note := stated(raw_of(event), seq, Policy()):
+        if note := stated(raw_of(event), seq):
             notes[event["subject"]] = noted_after(notes.get(event["subject"]), [note])
-    return {account: facts_in_force(data, None) for account, data in notes.items()}
+    return {account: facts_in_force(data, DEFAULT_RULES) for account, data in notes.items()}
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from events.notes import noted, noted_after, notes_in_force
-from events.policy import Policy
+from events.policy import DEFAULT_RULES
 from events.stated import facts_in_force, stated
 from projections.columns import Told
 from projections.periods import PeriodError
@@ -62,13 +62,13 @@ def sold(
         subject = event["subject"]
         if note := noted(raw_of(event), None):
             notes[subject] = noted_after(notes.get(subject), [note])
-        if note := stated(raw_of(event), seq, Policy()):
+        if note := stated(raw_of(event), seq):
             said[subject] = noted_after(said.get(subject), [note])
     by_account = {account: notes_in_force(data) for account, data in notes.items()}
     told: list[Told] = [
         (account, list(views.record(account).items()), by_account.get(account, [])) for account in views.records
     ]
-    off = {account: facts for account, data in said.items() if (facts := facts_in_force(data, None))}
+    off = {account: facts for account, data in said.items() if (facts := facts_in_force(data, DEFAULT_RULES))}
     start, until = map(day_of, window)
     sources = Sources(told, by_account.items(), off, off)
     return sales_rows(SALES[name], sources, AskedSales("USD", start, until, **asked))

@@ -7,6 +7,7 @@ from typing import Any
 
 from events.policy import Policy
 from services.accounts import Accounts
+from services.adoptions import begun_under
 from services.ledgers.memory import memory_ledger
 from services.ledgers.port import Ledger
 from services.projector import Projector
@@ -33,7 +34,7 @@ class MemoryBooks:
         self.views: Any = memory_views()
         self.writer = Writer(self.ledger, Accounts(None, 0, 1_000), POLICY, zone)
         self.projector = Projector(self.ledger, self.views)
-        self.reports = Reports(self.ledger, self.views, POLICY.stamp)
+        self.reports = Reports(self.ledger, self.views, begun_under(POLICY))
 
     async def start(self) -> "MemoryBooks":
         """At the head of the ledger."""

@@ -156,7 +156,7 @@ async def test_a_ledger_begins_under_the_policy_of_the_settings_and_keeps_it(tmp
         async with reports_of(settings_from(environ)) as reports:
             answer = await reports.figures(QUESTION)
         assert (answer["policy"], answer["rows"][0]["figures"]["mrr_minor"]) == (policy.stamp, 1000)
-    with pytest.raises(PolicyDiffers, match=f"begun under policy {policy.stamp}, and REVLEDGER_POLICY names mine@3"):
+    with pytest.raises(PolicyDiffers, match=f"is under policy {policy.stamp}, and REVLEDGER_POLICY names mine@3"):
         async with owned_books(settings_from({**place, "REVLEDGER_POLICY": str(other)})):
             pass
 

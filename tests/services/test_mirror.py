@@ -15,6 +15,7 @@ from projections.pages import ACCOUNTS
 from projections.tables import TABLES
 from services import mirror
 from services.accounts import Accounts
+from services.adoptions import begun_under
 from services.details import RANKED
 from services.ledgers.port import LedgerUnavailable
 from services.mirror import Mirror, Mirrored
@@ -85,7 +86,7 @@ class Watched:
         self.views = WatchedViews(books.views)
         views: Any = self.views
         self.mirror = Mirror(books.ledger, views, (0,))
-        self.reports = Reports(books.ledger, views, POLICY.stamp)
+        self.reports = Reports(books.ledger, views, begun_under(POLICY))
         self.reports.keep_accounts(self.mirror)
 
     async def check(self, **asked: str | Sequence[str]) -> Answer:
@@ -345,7 +346,7 @@ async def test_whoever_asks_may_be_cut_off(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_several_partitions_each_at_a_position_of_its_own() -> None:
     more = [fact("signed", f"{letter}1", "2024-01-05", lines=[line(100)]) for letter in ascii_letters[3:43]]
     ledger, reports, views = await partitioned_views([*SIGNED, *more])
-    mirrored = Reports(ledger, views, POLICY.stamp, None, range(PARTITIONS))
+    mirrored = Reports(ledger, views, begun_under(POLICY), range(PARTITIONS))
     mirrored.keep_accounts(Mirror(ledger, views, range(PARTITIONS)))
     for by in ({}, {"by": "plan"}):
         question = question_of(parameters({**ASKED, **by}))

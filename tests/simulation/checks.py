@@ -8,6 +8,7 @@ from typing import Any
 from events import block as blocks
 from events.block import Block
 from events.movements import Posting
+from services.adoptions import begun_under
 from services.ledgers.port import Ledger
 from services.projector import Projector
 from services.questions import question_of
@@ -79,7 +80,7 @@ async def check_views(ledger: Ledger, views: Any) -> None:
 
 async def check_reports(views: Any, ledger: Ledger, events: list[Event], dice: Random) -> None:
     """A bridge and the figures of some window in every currency are the model's."""
-    reports = Reports(ledger, views, POLICY.stamp)
+    reports = Reports(ledger, views, begun_under(POLICY))
     model = Books(events)
     start = FIRST_DAY + dice.randrange(-30, 400)
     until = start + dice.randrange(1, 400)

@@ -8,9 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from events.account import Account, Booking, book
-from events.block import Block, Entry, Genesis, entry_of, seal
+from events.adoption import Step, booking_of_change, change_of, raw_of_change
+from events.block import Adopted, Block, Entry, Genesis, block_of, entry_of, seal
 from events.envelope import binary_of_structured, event_of
-from events.policy import DEFAULT_RULES, Policy
+from events.policy import DEFAULT_RULES, Policy, Rules
 from tests.wire.alerted import ALERTS
 from tests.wire.samples import SAMPLES
 
@@ -18,6 +19,9 @@ HERE: Final = Path(__file__).resolve().parent
 RECORDED_AT: Final = 1_756_684_800_000_000
 """2025-09-01T00:00:00Z in microseconds: when the pinned blocks say they were recorded."""
 HEX_COLUMNS: Final = 100
+OTHER_POLICY: Final = Policy("ours", 2, "UTC", "notice", "list", "full", "active", 90, "82.5")
+"""What the pinned ledger goes over to."""
+_BEFORE: Final = ("entries", "idle")
 
 
 class PinnedBooking(msgspec.Struct, frozen=True):
@@ -65,10 +69,41 @@ def pin_new(root: Path, samples: Mapping[str, bytes]) -> list[Path]:
         fresh += _new(root, f"alerts/{name}.json", message.body)
     if not (root / "blocks").is_dir():
         for name, block in _chain(list(events.values())).items():
-            fresh += _new(root, f"blocks/{name}.hex", text_of_bytes(block.data))
-            known = PinnedBlock(block.hash.hex(), block.header.merkle_root.hex())
-            fresh += _new(root, f"blocks/{name}.json", _json(known))
+            fresh += _pinned(root, name, block)
+    if not (root / "blocks/adoption.hex").is_file():
+        entries, idle = (block_of(bytes.fromhex((root / f"blocks/{name}.hex").read_text())) for name in _BEFORE)
+        fresh += _pinned(root, "adoption", adoption_of(idle, [entry.event for entry in entries.entries]))
     return fresh
+
+
+def adoption_of(head: Block, raws: list[bytes]) -> Block:
+    """The block that goes over from the default policy to another, on top of a head, given all events before it."""
+    step = Step(DEFAULT_RULES, Rules(OTHER_POLICY), head.hash, RECORDED_AT + 90_000_000)
+    entries: list[Entry] = []
+    books = [accounts_of(raws, rules) for rules in (step.then, step.now)]
+    for name in sorted(books[0]):
+        if postings := change_of(step, books[0][name], books[1][name]).postings:
+            seq = head.next_seq + len(entries)
+            booking = booking_of_change(step, name, seq, postings)
+            entries.append(entry_of(raw_of_change(step, name, seq), booking))
+    return seal(
+        head,
+        entries,
+        partition=0,
+        recorded_at=step.recorded_at,
+        policy=OTHER_POLICY.stamp,
+        sources=head.header.sources,
+        adopts=Adopted(OTHER_POLICY, len(entries)),
+    )
+
+
+def accounts_of(raws: list[bytes], rules: Rules) -> dict[str, Account]:
+    """The accounts after some events, booked under some rules."""
+    accounts: dict[str, Account] = {}
+    for seq, raw in enumerate(raws):
+        event = event_of(raw)
+        book(accounts.setdefault(event.subject, Account(event.subject)), event, seq, rules)
+    return accounts
 
 
 def write_new(root: Path, name: str, content: bytes) -> bool:
@@ -116,6 +151,14 @@ def _chain(raws: list[bytes]) -> dict[str, Block]:
         sources={"revledger.events/0": 41},
     )
     return {"genesis": genesis, "entries": booked, "idle": idle}
+
+
+def _pinned(root: Path, name: str, block: Block) -> list[Path]:
+    known = PinnedBlock(block.hash.hex(), block.header.merkle_root.hex())
+    return [
+        *_new(root, f"blocks/{name}.hex", text_of_bytes(block.data)),
+        *_new(root, f"blocks/{name}.json", _json(known)),
+    ]
 
 
 def _json(value: Any) -> bytes:

@@ -6,18 +6,27 @@ from typing import Any, Final
 import msgspec
 import pytest
 
-from events.block import Block, block_of, check_entries, check_next, seal
+from events.block import Adopted, Block, block_of, check_entries, check_next, seal
 from events.catalogue import event_schema
-from events.envelope import binary_of_structured, event_of, json_of_event, structured_of_binary
+from events.envelope import binary_of_structured, event_of, json_of_event, recorded_event_of, structured_of_binary
 from events.partitions import partition_of
-from events.vocabulary import EVENT_TYPES
+from events.refusals import Refused
+from events.vocabulary import EVENT_TYPES, PolicyAdopted
 from services.ledgers.kafka_chain import block_of_parts, header_of_block
 from services.writer import stored
-from tests.wire.pin import HERE, PinnedBlock, PinnedBooking, entries_booked, pinned_events
+from tests.wire.pin import (
+    HERE,
+    OTHER_POLICY,
+    PinnedBlock,
+    PinnedBooking,
+    adoption_of,
+    entries_booked,
+    pinned_events,
+)
 from tests.wire.samples import SAMPLES
 
 PINNED: Final = pinned_events(HERE)
-BLOCKS: Final = ("genesis", "entries", "idle")
+BLOCKS: Final = ("genesis", "entries", "idle", "adoption")
 HOW: Final = "run `python -m tests.wire.pin` and commit what it writes"
 
 
@@ -128,6 +137,7 @@ def test_pinned_blocks_are_a_chain_sealed_as_ever() -> None:
             policy=header.policy,
             sources=header.sources,
             genesis=header.genesis,
+            adopts=header.adopts,
         )
         assert again.data == pinned_block_bytes(name), name
         assert again.hash == block.hash
@@ -138,6 +148,19 @@ def test_pinned_genesis_holds_the_policy_it_is_stamped_with() -> None:
     header = pinned_chain()["genesis"].header
     assert header.genesis is not None
     assert header.genesis.policy.stamp == header.policy
+
+
+def test_the_pinned_adoption_is_worked_out_as_ever() -> None:
+    """Its event, its id, its postings and its header; an entry of it is read, and nobody may send it."""
+    chain = pinned_chain()
+    again = adoption_of(chain["idle"], [entry.event for entry in chain["entries"].entries])
+    assert again.data == pinned_block_bytes("adoption")
+    assert again.header.adopts == Adopted(OTHER_POLICY, len(again.entries))
+    assert again.entries
+    for entry in again.entries:
+        assert isinstance(recorded_event_of(entry.event), PolicyAdopted)
+        with pytest.raises(Refused, match="policy adopt FILE"):
+            event_of(entry.event)
 
 
 def test_entries_of_the_pinned_block_are_booked_as_ever() -> None:

@@ -1,7 +1,11 @@
 """Finding: whole alerts, from events to the words somebody reads."""
 
+from events.block import block_of
+from events.policy import Policy
 from tests.model.notation import fact, line
 from tests.services.alerts.desk import ONLY, desk_of, rule, stopped_clock, survey, two_accounts, unpaid
+from tests.services.books import POLICY
+from tests.services.eras import Eras
 from tests.services.running import asynchronous
 
 ALL = ONLY + "".join(
@@ -100,3 +104,20 @@ async def test_an_account_in_two_currencies_is_told_by_the_one_that_counts() -> 
         assert [summary for _, summary in desk.told()] == [
             "a gave 1 of 10 (nps); it pays 50.00 EUR a month, 100.00% of all"
         ]
+
+
+@asynchronous
+async def test_going_over_to_another_policy_is_nothing_that_happened_to_a_customer() -> None:
+    """A notice of yesterday becomes churn of yesterday in the books, and nobody has left."""
+    with stopped_clock() as clock:
+        ends = fact("cancelled", "a1", "2024-05-31", effective_at="2024-09-01")
+        desk = await desk_of(clock, ALL, *two_accounts())
+        await desk.book(ends)
+        notice = [("notice", "a has given notice: 900.00 USD of MRR, 90.00% of all from 2024-09-01")]
+        assert desk.told() == notice
+        (block,) = await Eras(POLICY, desk.books.ledger).adopt(Policy(name="notice", churn="notice"))
+        assert b"churn" in block_of(block.data).entries[0].booking
+        await desk.books.projector.catch_up()
+        await desk.alerter.catch_up()
+        assert desk.alerter.position.next_height == block.header.height + 1
+        assert desk.told() == notice

@@ -102,6 +102,7 @@ def resealed(
             policy=header.policy,
             sources=header.sources,
             genesis=header.genesis,
+            adopts=header.adopts,
         )
         made.append(stored(before))
     return made

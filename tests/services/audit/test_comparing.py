@@ -169,7 +169,7 @@ async def test_a_difference_says_what_is_live_and_what_was_replayed() -> None:
     assert (cell.live, cell.replayed) == (120_000_001, 120_000_000)
     answers = {one.place: one for one in found.differences if one.partition is None}
     assert any(place.startswith("bridge USD 2024-01-02 2024-02-01 plan=pro") for place in answers)
-    told = document(found, "p")
+    told = document(found)
     assert (told["equal"], told["differences_count"]) == (False, len(found.differences))
     assert told["differences"][0]["replayed"] == cell.replayed
 

@@ -13,6 +13,7 @@ from events.partitions import partition_of
 from events.policy import Policy
 from projections.figures import CATALOGUE
 from services.accounts import Accounts
+from services.adoptions import begun_under
 from services.audit.alternatives import asking_under
 from services.audit.replaying import replayed
 from services.compose import genesis_of
@@ -163,7 +164,7 @@ async def partitioned_views(events: Sequence[Event]) -> tuple[Ledger, Reports, A
         projector = Projector(ledger, views, partition)
         await projector.start()
         await projector.catch_up()
-    return ledger, Reports(ledger, views, POLICY.stamp, None, range(PARTITIONS)), views
+    return ledger, Reports(ledger, views, begun_under(POLICY), range(PARTITIONS)), views
 
 
 async def partitioned(events: Sequence[Event]) -> tuple[Ledger, Reports]:

@@ -9,7 +9,7 @@ from events.catalogue import EXAMPLES
 from events.days import day_of_text
 from events.envelope import event_of
 from events.movements import BRIDGE_MOVEMENTS
-from events.vocabulary import EVENT_TYPES
+from events.vocabulary import EVENT_TYPES, OWN_TYPES
 from services.audit.wording import WORDS, effects_words, name_of, recorded_words, sentence_of
 from tests.model.notation import changed, fact, line, retracted
 from tests.services.books import raw_of
@@ -23,7 +23,7 @@ def said(event: dict[str, Any]) -> str:
 
 
 def test_no_type_is_missing() -> None:
-    assert set(WORDS) == set(EVENT_TYPES.values())
+    assert set(WORDS) == {*EVENT_TYPES.values(), *OWN_TYPES.values()}
 
 
 @pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
