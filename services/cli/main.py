@@ -33,6 +33,7 @@ from services.cli.alerts import alerts
 from services.cli.dead_letters import dead_letters
 from services.cli.failures import DONE, INTERRUPTED, NOT_DONE, REPORT, WRONG_USAGE, ending_of
 from services.cli.options import examples
+from services.cli.policy import policy
 from services.cli.report import report
 from services.cli.run import services
 from services.cli.running import TERMINATED, Terminated, told
@@ -65,6 +66,7 @@ app.command(epilog=prove.EXAMPLES)(prove.prove)
 app.command("check-proof", epilog=check_proof.EXAMPLES)(check_proof.check_proof)
 app.add_typer(alerts, name="alerts")
 app.command(epilog=redact.EXAMPLES)(redact.redact)
+app.add_typer(policy, name="policy")
 app.add_typer(dead_letters, name="dead-letters")
 app.command(epilog=unmatched.EXAMPLES)(unmatched.unmatched)
 app.command(epilog=settings_check.EXAMPLES)(settings_check.settings)
