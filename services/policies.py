@@ -1,6 +1,7 @@
 """Policies as people write them: TOML in, checked key by key; and what booking makes of one."""
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable
 from datetime import tzinfo
@@ -16,6 +17,8 @@ from services.settings import SettingsError
 from services.variables import time_zone
 
 _TYPES: Final[dict[str, Any]] = {field.name: field.type for field in fields(Policy)}
+_NAME: Final = r"\w[\w .-]{0,63}"
+"""What a policy may be called."""
 _ADVICE: Final[dict[str, str]] = {
     "name": "a name of 1 to 64 letters, digits and _ . - or spaces, beginning with a letter or digit",
     "version": "a whole number from 1",
@@ -55,7 +58,7 @@ def policy_in_force(begun: Policy | None, file: Path | None, zone: str) -> Polic
     if file is None:
         return begun or Policy(zone=usual)
     try:
-        wanted = policy_of_file(file)
+        wanted = policy_of_file(file, None if begun is None else begun.name)
     except (PolicyError, OSError) as error:
         raise SettingsError([f"REVLEDGER_POLICY={str(file)!r}: {error}"]) from error
     wanted = replace(wanted, zone=usual) if wanted.zone == "UTC" else wanted
@@ -64,22 +67,25 @@ def policy_in_force(begun: Policy | None, file: Path | None, zone: str) -> Polic
     return wanted
 
 
-def policy_of_file(path: Path) -> Policy:
-    """The policy in a TOML file; raises PolicyError, and OSError where there is no such file."""
+def policy_of_file(path: Path, name: str | None = None) -> Policy:
+    """The policy in a TOML file; raises PolicyError, and OSError where there is no such file.
+
+    One that does not name itself has a `name` that is given, else that of its file, where that can be one.
+    """
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise PolicyError("", f"is not text in UTF-8: {error}") from error
-    return policy_of_toml(text)
+    return policy_of_toml(text, name or (path.stem if re.fullmatch(_NAME, path.stem) else Policy().name))
 
 
-def policy_of_toml(text: str) -> Policy:
-    """The policy that TOML states, everything it leaves out at its default; raises PolicyError."""
+def policy_of_toml(text: str, name: str = Policy().name) -> Policy:
+    """The policy that TOML states, everything it leaves out at its default, its name too; raises PolicyError."""
     try:
         said = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
         raise PolicyError("", f"is not TOML: {error}") from error
-    return Policy(**{key: _value(key, value) for key, value in said.items()})
+    return Policy(**{"name": name, **{key: _value(key, value) for key, value in said.items()}})
 
 
 def _value(key: str, value: object) -> Any:

@@ -22,7 +22,7 @@ from services.alerts.checking import (
     unlabelled,
 )
 from services.alerts.silences import SILENCE_KEYS, Silence, problems_of_silence
-from services.alerts.sinks import SINK_KEYS, SecretMissing, Sink, problems_of_sink
+from services.alerts.sinks import SINK_KEYS, SecretMissing, Sink, away, problems_of_secrets, problems_of_sink
 from services.questions import nearest
 
 FILE: Final = "alerts.toml"
@@ -89,19 +89,23 @@ class RulebookError(Exception):
         self.problems = problems
 
 
-def rulebook_of_file(path: Path | None, names: Collection[str] | None = None) -> Rulebook:
-    """The rulebook in a file, or the one of defaults; raises RulebookError, and OSError where there is no such file."""
+def rulebook_of_file(
+    path: Path | None, names: Collection[str] | None = None, *, is_sent_by: bool = True
+) -> Rulebook:
+    """The rulebook in a file, or that of defaults, as `rulebook_of_toml`; raises OSError if there is no such file."""
     if path is None:
         return rulebook_of_toml("", names)
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise RulebookError([Problem(0, "", f"{path} is not text in UTF-8: {error}")]) from error
-    return rulebook_of_toml(text, names)
+    return rulebook_of_toml(text, names, is_sent_by=is_sent_by)
 
 
-def rulebook_of_toml(text: str, names: Collection[str] | None = None) -> Rulebook:
+def rulebook_of_toml(text: str, names: Collection[str] | None = None, *, is_sent_by: bool = True) -> Rulebook:
     """The rulebook that TOML states; `names`: what accounts are labelled with, where that is known.
+
+    `is_sent_by`: whether anything is to be sent by it, for which all secrets have to be on this machine.
 
     Raises RulebookError with every problem at once.
     """
@@ -109,7 +113,7 @@ def rulebook_of_toml(text: str, names: Collection[str] | None = None) -> Ruleboo
     problems: list[Problem] = []
     lines = _Lines(text)
     top = _top(said, lines, problems)
-    sinks = _sinks(_tables(said, "sink", lines, problems), names, lines, problems)
+    sinks = _sinks(_tables(said, "sink", lines, problems), names, lines, problems, is_sent_by=is_sent_by)
     own = _rules(_tables(said, "rule", lines, problems), lines, problems)
     rules = {**(_default_rules() if top.pop("defaults", True) else {}), **own}
     found = tuple(rule for rule in rules.values() if rule is not None)
@@ -215,7 +219,12 @@ def _rules(tables: Iterable[dict[str, Any]], lines: _Lines, problems: list[Probl
 
 
 def _sinks(
-    tables: Sequence[dict[str, Any]], names: Collection[str] | None, lines: _Lines, problems: list[Problem]
+    tables: Sequence[dict[str, Any]],
+    names: Collection[str] | None,
+    lines: _Lines,
+    problems: list[Problem],
+    *,
+    is_sent_by: bool,
 ) -> list[Sink]:
     sinks: dict[str, Sink] = {}
     for index, table in enumerate(tables):
@@ -225,7 +234,9 @@ def _sinks(
         values, wrong = _read(table, SINK_KEYS)
         if not wrong:
             sink = Sink(**values)
-            wrong = problems_of_sink(sink, values) or _of_chat(sink)
+            wrong = problems_of_sink(sink, values)
+            if not wrong and (is_sent_by or not away(sink)):
+                wrong = problems_of_secrets(sink) or _of_chat(sink)
             sinks[name] = sink
         problems += [Problem(lines.of("sink", index, key), f"sink {name!r}", one) for key, one in wrong]
     for index, table in enumerate(tables):

@@ -58,6 +58,10 @@ class SecretMissing(Exception):
     """A secret that a sink names and that is not there, or is none; the message says what to do."""
 
 
+class SecretAway(SecretMissing):
+    """A secret that is nowhere on this machine, though it may be where the service runs."""
+
+
 SINK_KEYS: Final[dict[str, tuple[str, reading.Reader]]] = {
     "name": ("name", reading.text),
     "kind": ("kind", reading.one_of(*KINDS)),
@@ -111,7 +115,7 @@ def problems_of_sink(sink: Sink, given: Mapping[str, Any]) -> list[tuple[str, st
         wrong.append(("user", "name the variable with its password: secret_env = ..., or a file: secret_file = ..."))
     if sink.kind == "apprise" and len(sink.secret_env) + len(sink.secret_file) != 1:
         wrong.append(("kind", "name the one variable with its URL: secret_env = ..., or a file: secret_file = ..."))
-    return wrong or _of_secrets(sink)
+    return wrong
 
 
 def _of_webhook(sink: Sink) -> list[tuple[str, str]]:
@@ -125,12 +129,24 @@ def _of_webhook(sink: Sink) -> list[tuple[str, str]]:
     return []
 
 
-def _of_secrets(sink: Sink) -> list[tuple[str, str]]:
+def problems_of_secrets(sink: Sink) -> list[tuple[str, str]]:
+    """What is wrong with the secrets of a sink in which all else is right, by key."""
     try:
         keys_of_webhook(sink) if sink.kind == "webhook" else secrets_of(sink)
     except SecretMissing as error:
         return [("secret_env" if sink.secret_env else "secret_file", str(error))]
     return []
+
+
+def away(sink: Sink) -> str | None:
+    """What to say of a secret of a sink that is nowhere on this machine; None where all are here."""
+    try:
+        secrets_of(sink)
+    except SecretAway as error:
+        return str(error)
+    except SecretMissing:
+        return None  # here, and wrong
+    return None
 
 
 def secrets_of(sink: Sink) -> list[str]:
@@ -139,13 +155,13 @@ def secrets_of(sink: Sink) -> list[str]:
     for name in sink.secret_env:
         secret = os.environ.get(name, "").strip()
         if not secret:
-            raise SecretMissing(f"the variable {name} is not set: set it to the secret, or name another")
+            raise SecretAway(f"the variable {name} is not set: set it to the secret, or name another")
         found.append(secret)
     for path in sink.secret_file:
         try:
             secret = Path(path).read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            raise SecretMissing(f"the secret in {path} cannot be read ({error}): mend that, or name another") from error
+            raise SecretAway(f"the secret in {path} cannot be read ({error}): mend that, or name another") from error
         if not secret:
             raise SecretMissing(f"the file {path} is empty: put the secret into it")
         found.append(secret)

@@ -57,9 +57,10 @@ class Taken(Struct, frozen=True):
 
 
 class Report(Struct):
-    """What was taken: the first of the entries, and how many there were in all."""
+    """What was taken: the first of the entries, and how many there were in all; `accounts`: all there are."""
 
     taken: list[Taken] = []
+    accounts: set[str] = set()
     taken_count: int = 0
     unsalted_count: int = 0
     notes_count: int = 0
@@ -94,7 +95,7 @@ async def redact_ledger(
     report = Report()
     async with holding(settings.data), chains_read(settings) as ledger:
         if dry_run:
-            async for _, some in _found(ledger, await _genesis(ledger), wanted, told):
+            async for _, some in _found(ledger, await _genesis(ledger), wanted, report.accounts, told):
                 for one in some:
                     report.add(one)
             return report, []
@@ -102,7 +103,7 @@ async def redact_ledger(
             await file.do(file.notes)  # damaged ones are told before anything is added to them
             genesis = await _genesis(ledger)
             pending = _Pending(file)
-            async for block, some in _found(ledger, genesis, wanted, told):
+            async for block, some in _found(ledger, genesis, wanted, report.accounts, told):
                 await file.do(pending.add, block, some)
                 for one in some:
                     report.add(one)
@@ -122,9 +123,9 @@ async def _genesis(ledger: Chains) -> Genesis:
 
 
 async def _found(
-    ledger: Chains, genesis: Genesis, wanted: Wanted, told: Callable[[int], None]
+    ledger: Chains, genesis: Genesis, wanted: Wanted, accounts: set[str], told: Callable[[int], None]
 ) -> AsyncIterator[tuple[Block, list[Taken]]]:
-    """The blocks that hold what is wanted, checked, and the entries in question."""
+    """The blocks that hold what is wanted, checked, and the entries in question; notes all accounts it meets."""
     done = 0
     zone = zone_of(genesis.policy)
 
@@ -138,7 +139,9 @@ async def _found(
     for partition in range(genesis.partitions):
         async for one in ledger.read(partition):
             block = blocks.block_of(one.data)
-            some = list(_taken_in(block, is_wanted))
+            named = [_NAMED.decode(entry.event) for entry in block.entries]
+            accounts.update([one.subject for one in named])
+            some = list(_taken_in(block, named, is_wanted))
             if some:
                 blocks.check_entries(block)
                 yield block, some
@@ -146,17 +149,17 @@ async def _found(
             told(done)
 
 
-def _taken_in(block: Block, is_wanted: Callable[[Event], bool]) -> Iterator[Taken]:
+def _taken_in(block: Block, named: Sequence[_Named], is_wanted: Callable[[Event], bool]) -> Iterator[Taken]:
     header = block.header
-    for seq, entry in enumerate(block.entries, header.first_seq):
-        if _NAMED.decode(entry.event).type not in _FREE_TYPES:
+    for seq, (entry, one) in enumerate(zip(block.entries, named, strict=True), header.first_seq):
+        if one.type not in _FREE_TYPES:
             continue
         event = recorded_event_of(entry.event)
         texts = texts_of(event)
         if texts and is_wanted(event):
             characters = {name: len(text) for name, text in texts.items()}
-            named = (event.source, event.id, event.subject)
-            yield Taken(header.partition, header.height, seq, *named, characters, has_nonce(entry.event))
+            names = (event.source, event.id, event.subject)
+            yield Taken(header.partition, header.height, seq, *names, characters, has_nonce(entry.event))
 
 
 class _Pending:

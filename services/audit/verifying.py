@@ -45,6 +45,17 @@ class NoSuchPartition(Exception):
         super().__init__(f"the ledger has no partition {partition}, only 0 to {partitions - 1}")
 
 
+class ForeignCheckpoint(Exception):
+    """A checkpoint was given that was taken of another ledger: nothing of this one is held against it."""
+
+    def __init__(self, noted: bytes, name: bytes) -> None:
+        super().__init__(
+            f"it is of another ledger, whose first block is {noted.hex()[:16]}, while that of this one is"
+            f" {name.hex()[:16]}: name the ledger it was taken of with --data. If this should be that ledger, all of it"
+            " was written anew: stop writing to it, and restore it from a copy made before"
+        )
+
+
 class Report(Struct, frozen=True):
     """What was verified; `ledger` is the hash of block 0 of partition 0, empty for an empty ledger.
 
@@ -71,6 +82,7 @@ async def verified_ledger(settings: Settings, wanted: Wanted, progress: Progress
     Raises:
         NoLedger, LedgerError: there is none, or it cannot be read now; damage is a finding.
         NoSuchPartition: the one partition that was wanted is not there.
+        ForeignCheckpoint: the checkpoint is of another ledger.
         VerifyingAlready, WorkerFailed: it could not be done.
     """
     began = time.monotonic()
@@ -78,6 +90,8 @@ async def verified_ledger(settings: Settings, wanted: Wanted, progress: Progress
     with _state_place(settings) as place:
         async with chains_read(settings) as ledger:
             genesis, name = await rule_of(ledger)
+            if wanted.checkpoint is not None and _is_foreign(wanted, name) and await _is_begun_so(ledger, name):
+                raise ForeignCheckpoint(wanted.checkpoint.ledger, name)
             partitions = _partitions(settings, wanted, genesis)
             pins = {} if _is_foreign(wanted, name) else _pins(wanted)
             tasks = [Task(one, genesis, pins.get(one), wanted.resume) for one in partitions]
@@ -149,6 +163,16 @@ def _partitions(settings: Settings, wanted: Wanted, genesis: Genesis | None) -> 
 
 def _pins(wanted: Wanted) -> Mapping[int, Head]:
     return {} if wanted.checkpoint is None else wanted.checkpoint.by_partition()
+
+
+async def _is_begun_so(ledger: Chains, name: bytes) -> bool:
+    """Whether block 0 of partition 0 is what the next one follows: else it is damaged, whatever a checkpoint says."""
+    if not name:
+        return False
+    try:
+        return not [block async for block in ledger.read(0, 1, 2) if block.prev_hash != name]
+    except (LedgerDamaged, sqlite3.Error):
+        return False
 
 
 def _is_foreign(wanted: Wanted, name: bytes) -> bool:

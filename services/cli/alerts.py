@@ -46,8 +46,8 @@ def check(file: File = None, data: Data = None, form: StatusForm = "table") -> i
     """Check the rules and sinks of alerts, and list those in force.
 
     Everything that is wrong is told at once, with its line: what cannot be read, names of figures, sinks and labels
-    that are not there, rules that can never fire, secrets that are missing. Labels are checked if the books can be
-    read.
+    that are not there, rules that can never fire, secrets that are none. Labels are checked if the books can be read.
+    A secret that is not on this machine is told and is not wrong: the service needs it, not this command.
 
     Exit status 1 if anything is wrong.
     """
@@ -57,7 +57,7 @@ def check(file: File = None, data: Data = None, form: StatusForm = "table") -> i
     settings = settings_of(data)
     path = file or path_of_rules(settings)
     try:
-        rulebook = rulebook_of_file(path, run(_labels(settings)))
+        rulebook = rulebook_of_file(path, run(_labels(settings)), is_sent_by=False)
     except RulebookError as error:
         _show_problems(path, error.problems, form)
         return NOT_DONE
@@ -96,7 +96,7 @@ def replay(
     from services.cli.alerted import show_replayed
 
     settings = settings_of(data)
-    rulebook = rulebook_of_file(file or path_of_rules(settings))
+    rulebook = rulebook_of_file(file or path_of_rules(settings), is_sent_by=False)
     found, late = run(_replayed(settings, rulebook, start, until))
     show_replayed(found, late, form)
 
@@ -187,6 +187,7 @@ def _print_json(answer: dict[str, Any]) -> None:
 
 
 def _shown(rulebook: "Rulebook") -> dict[str, Any]:
+    from services.alerts.sinks import away
     from services.alerts.telling import text_of_rule
 
     return {
@@ -195,6 +196,9 @@ def _shown(rulebook: "Rulebook") -> dict[str, Any]:
             for rule in rulebook.rules
         ],
         "sinks": [{"name": sink.name, "kind": sink.kind} for sink in rulebook.sinks],
+        "secrets_away": [
+            {"sink": sink.name, "message": message} for sink in rulebook.sinks if (message := away(sink)) is not None
+        ],
     }
 
 
@@ -213,3 +217,5 @@ def _print(path: Path | None, rulebook: "Rulebook") -> None:
     console.print(table)
     sinks = ", ".join(f"{sink.name} ({sink.kind})" for sink in rulebook.sinks)
     console.print(Text(f"alerts go to {sinks}", style="dim"))
+    for one in _shown(rulebook)["secrets_away"]:
+        console.print(Text(f"not on this machine: sink {one['sink']!r}: {one['message']}", style="yellow"))

@@ -160,10 +160,12 @@ def _put_out(raw: bytes) -> None:
 
 @contextmanager
 def _letters_of(settings: "Settings") -> "Iterator[DeadLetters | None]":
-    """The dead letters of a data directory; None if it has none, and then none are made."""
+    """The dead letters of a data directory; None if it has none, and then none are made. Raises NoLedger."""
+    from services.audit.opening import require_ledger
     from services.deadletters import FILE_NAME, DeadLetters
 
     if not (settings.data / FILE_NAME).is_file():
+        require_ledger(settings.data)
         yield None
         return
     letters = DeadLetters(settings.data)
@@ -235,6 +237,9 @@ async def _retried(settings: "Settings", letters: "DeadLetters", letter_ids: Seq
     from services.cli.doors import open_door
 
     wanted = letter_ids or [letter.id for letter in await asyncio.to_thread(lambda: [*_waiting(letters)])]
+    if not wanted:
+        told("No dead letters wait.")
+        return 0
     for letter_id in wanted:
         await asyncio.to_thread(letters.get, letter_id)
     refused = 0

@@ -1,6 +1,9 @@
 """`revledger export`: the journal of the ledger as CSV, Parquet or beancount."""
 
+import shutil
+import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
@@ -9,7 +12,7 @@ from services import shown
 from services.cli.failures import WRONG_USAGE, Failure
 from services.cli.options import Data, examples, settings_of
 from services.cli.report import From, KnownAt, Until, entries_in, question_from
-from services.cli.running import run
+from services.cli.running import run, told
 
 if TYPE_CHECKING:
     from services.exports.exporting import Exported
@@ -20,9 +23,11 @@ if TYPE_CHECKING:
 EXAMPLES: Final = examples(
     "revledger export --format csv -o journal.csv",
     "revledger export --format parquet --from 2024-01-01 --until 2025-01-01 -o audit/",
+    "revledger export --format csv -o - | gzip > journal.csv.gz",
     "revledger export --format beancount --known-at 2024-06-30T00:00:00Z",
 )
 NAME: Final = "journal"
+STDOUT: Final = Path("-")
 
 
 def export(
@@ -34,7 +39,7 @@ def export(
     known_at: KnownAt = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE|DIR", help="By default ./journal.FORMAT."),
+        typer.Option("-o", "--output", metavar="FILE|DIR", help="By default ./journal.FORMAT; -: standard output."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
     data: Data = None,
@@ -48,9 +53,24 @@ def export(
     the sum of all before.
     """
     question = question_from(start=start, until=until, known_at=known_at)
+    settings = settings_of(data)
+    if output == STDOUT:
+        _put_out(settings, question, form)
+        return
     path = _path(output or Path(), form)
-    done = run(_exported(settings_of(data), question, path, form, force=force))
-    _tell(done, path)
+    done = run(_exported(settings, question, path, form, force=force))
+    print("\n".join(_about(done, str(path))))
+
+
+def _put_out(settings: "Settings", question: "Question", form: "Form") -> None:
+    """The file on standard output once it is whole, and what is to be said of it on stderr."""
+    with TemporaryDirectory(prefix="revledger-") as directory:
+        path = Path(directory) / f"{NAME}.{form}"
+        done = run(_exported(settings, question, path, form, force=False))
+        with path.open("rb") as file:
+            shutil.copyfileobj(file, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
+    told("\n".join(_about(done, "standard output")))
 
 
 def _path(output: Path, form: "Form") -> Path:
@@ -85,9 +105,12 @@ async def _exported(
             )
 
 
-def _tell(done: "Exported", path: Path) -> None:
+def _about(done: "Exported", place: str) -> list[str]:
+    """What was written where, and what it reflects."""
     about = done.about
     asked = f", as known at {about.known_at}" if about.known_at else ""
     final = "" if about.final else ", not final: more may be recorded"
-    print(f"{path}: {shown.count(done.postings)} postings, {shown.count(done.bytes)} bytes")
-    print(f"as of {shown.heights(about.position)}{asked}{final}; policy {about.policy}")
+    return [
+        f"{place}: {shown.count(done.postings)} postings, {shown.count(done.bytes)} bytes",
+        f"as of {shown.heights(about.position)}{asked}{final}; policy {about.policy}",
+    ]

@@ -60,7 +60,8 @@ def _asked_wrongly(error: BaseException) -> Ending | None:
     if isinstance(error, RulebookError):
         return Ending(WRONG_USAGE, f"The rules of alerts cannot be used:\n{error}\nSee `revledger alerts check`.")
     if isinstance(error, QuestionError):
-        return Ending(WRONG_USAGE, _filled(f"{_option(error.parameter)}: {error.message}"))
+        said = error.message.removeprefix(f"{error.parameter} ")  # which its option says already
+        return Ending(WRONG_USAGE, _filled(f"{_option(error.parameter)}: {said}"))
     if isinstance(error, PolicyError):
         return Ending(WRONG_USAGE, f"--policy: {error}")
     if "services.archive.statements" in sys.modules:  # else it cannot have come, and DuckDB may not be installed

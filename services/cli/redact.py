@@ -52,6 +52,11 @@ def redact(
     if wanted.key is not None and not report.taken_count and not letters.taken:
         told(f"No free text is in an event with source {source!r} and id {event_id!r}: nothing was taken out.")
         raise typer.Exit(NOT_DONE)
+    if account is not None and account not in report.accounts and not letters.taken:
+        from services.questions import nearest
+
+        told(f"No event is of an account {account!r}{nearest(account, report.accounts)}")
+        raise typer.Exit(NOT_DONE)
     _print(report, letters, segments, dry_run=dry_run)
 
 

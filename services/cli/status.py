@@ -33,6 +33,8 @@ def status(data: Data = None, form: StatusForm = "table") -> None:
 
     How far ledger and views are, what waits, what was refused, whether a service runs; with REVLEDGER_KAFKA set, how
     far every partition lags.
+
+    Exit status 1 if there is no ledger.
     """
     settings = settings_of(data)
     if settings.is_distributed:
@@ -50,6 +52,10 @@ def status(data: Data = None, form: StatusForm = "table") -> None:
         show(state)
     if "views_error" in state:
         raise Failure(state["views_error"])
+    if not state.get("exists", True):
+        from services.audit.opening import NoLedger
+
+        raise NoLedger(settings.data)
 
 
 class _Stores(Struct, frozen=True):
@@ -156,7 +162,6 @@ def _size_bytes(path: Path) -> int:
 
 def _print(state: dict[str, Any]) -> None:
     if not state["exists"]:
-        print(f"There is no ledger in {state['data']} yet: `revledger load` or `revledger up` makes one.")
         return
     as_of, service = state["as_of"], state["service"]
     lag = state["lag_blocks"]

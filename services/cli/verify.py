@@ -54,7 +54,7 @@ def verify(
     It works beside a running service, and a run that is interrupted can be resumed. With REVLEDGER_KAFKA set it reads
     the ledger on Kafka, several partitions at once.
     """
-    from services.audit.verifying import NoSuchPartition, Wanted
+    from services.audit.verifying import ForeignCheckpoint, NoSuchPartition, Wanted
 
     if public_key is not None and checkpoint is None:
         raise Failure("--public-key is for a checkpoint: name it with --checkpoint.", WRONG_USAGE)
@@ -65,6 +65,8 @@ def verify(
         report = run(_verified(settings, wanted))
     except NoSuchPartition as error:
         raise Failure(f"--partition: {error}.", WRONG_USAGE) from error
+    except ForeignCheckpoint as error:
+        raise Failure(_filled(f"--checkpoint: {error}."), WRONG_USAGE) from error
     except BaseException as error:
         from services.audit.verifying_state import is_kept
         from services.cli.running import Terminated
@@ -234,4 +236,8 @@ def _print_findings(report: "Report") -> None:
 
 def _print_filled(text: str) -> None:
     """A long sentence on lines that fit a terminal, the later ones indented."""
-    print(textwrap.fill(text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False))
+    print(_filled(text, "    "))
+
+
+def _filled(text: str, indent: str = "") -> str:
+    return textwrap.fill(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -100,6 +100,19 @@ def test_files(tmp_path: Path) -> None:
         policy_of_file(tmp_path / "none.toml")
 
 
+def test_a_file_that_names_no_policy_is_its_name(tmp_path: Path) -> None:
+    """Unless it names none that a policy may have, or the ledger began under the same by another name."""
+    for stem, name in (("as-of 2025", "as-of 2025"), ("über", "über"), (".hidden", "default"), ("x" * 70, "default")):
+        path = tmp_path / f"{stem}.toml"
+        path.write_text('churn = "notice"\n')
+        assert policy_of_file(path) == Policy(name=name, churn="notice")
+    path = tmp_path / "ours.toml"
+    path.write_text('churn = "notice"\n')
+    begun = Policy(churn="notice")
+    assert policy_in_force(begun, path, "UTC") == begun
+    assert policy_in_force(None, path, "UTC").name == "ours"
+
+
 def test_utc_is_no_zone() -> None:
     assert zone_of(Policy()) is None
     assert str(zone_of(Policy(zone="Asia/Seoul"))) == "Asia/Seoul"

@@ -20,7 +20,7 @@ from events.partitions import partition_of
 from events.policy import Policy
 from services.accounts import Accounts
 from services.audit.checkpoints import taken
-from services.audit.verifying import Report, Wanted, verified_ledger
+from services.audit.verifying import ForeignCheckpoint, Report, Wanted, verified_ledger
 from services.demo import demo_events
 from services.ledgers.port import StoredBlock
 from services.ledgers.sqlite import sqlite_ledger, sqlite_reader
@@ -201,6 +201,26 @@ async def test_a_history_that_was_rewritten_throughout_is_found_by_a_checkpoint_
     assert (found.check, found.height) == ("checkpoint", checkpoint.heads[0].height)
     assert found.expected == checkpoint.heads[0].hash.hex()
     assert report.ledger == checkpoint.ledger, "its first block is the same"
+
+
+@asynchronous
+async def test_a_checkpoint_of_another_ledger_is_a_mistake_unless_the_first_block_is_damaged(tmp_path: Path) -> None:
+    ours, other = tmp_path / "ours", tmp_path / "other"
+    chain = await chain_of(some_events(1000), a_block=2)
+    await in_file(chain, ours)
+    other.mkdir()
+    await write_ledger(other)
+    reader = await sqlite_reader(other / "ledger.db")
+    checkpoint = await taken(reader, [0], Redactions())
+    await reader.close()
+    with pytest.raises(ForeignCheckpoint, match="is of another ledger"):
+        await report_of(ours, checkpoint=checkpoint)
+    damaged = tmp_path / "damaged"
+    header = blocks.header_bytes(chain[0].data)
+    data = chain[0].data.replace(header, header[:-1] + bytes([header[-1] ^ 1]), 1)
+    await in_file([replace(chain[0], data=data), *chain[1:]], damaged)
+    findings = (await report_of(damaged, checkpoint=checkpoint)).findings
+    assert {"checkpoint"} < {one.check for one in findings}
 
 
 @asynchronous

@@ -3,7 +3,9 @@
 import re
 from pathlib import Path
 
-from services.alerts.rulebook import EXAMPLE_RULES, rulebook_of_toml
+import pytest
+
+from services.alerts.rulebook import EXAMPLE_RULES, RulebookError, rulebook_of_file, rulebook_of_toml
 from tests.services.alerts.desk import ONLY
 from tests.services.cli.calling import called
 
@@ -27,6 +29,26 @@ def test_check_tells_everything_that_is_wrong(tmp_path: Path) -> None:
     ]
     answer = called("alerts", "check", str(file), "--format", "json", "--data", str(tmp_path)).json
     assert [(one["line"], one["where"]) for one in answer["problems"]] == [(3, "rule 'r'"), (6, "rule 'q'")]
+
+
+def test_a_secret_is_needed_by_whoever_sends_alone(
+    demo_books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is not here is told and is not wrong; one that is here and no secret is wrong."""
+    file = tmp_path / "rules.toml"
+    sink = '[[sink]]\nname = "crm"\nkind = "webhook"\nurl = "https://crm.example/a"\nsecret_env = "CRM_SECRET"\n'
+    file.write_text('defaults = false\n[[rule]]\nname = "r"\non = "churn"\ncurrency = "JPY"\n' + sink)
+    monkeypatch.delenv("CRM_SECRET", raising=False)
+    done = called("alerts", "check", str(file), "--data", str(tmp_path))
+    assert (done.status, done.err) == (0, "")
+    assert "not on this machine: sink 'crm': the variable CRM_SECRET is not set" in done.out
+    answer = called("alerts", "check", str(file), "--format", "json", "--data", str(tmp_path)).json
+    assert [one["sink"] for one in answer["secrets_away"]] == ["crm"]
+    assert called("alerts", "replay", str(file), "--data", str(demo_books), "--from", "2025-12-01").status == 0
+    with pytest.raises(RulebookError, match="CRM_SECRET is not set"):
+        rulebook_of_file(file)
+    monkeypatch.setenv("CRM_SECRET", "short")
+    assert "a secret is whsec_" in called("alerts", "check", str(file), "--data", str(tmp_path)).err
 
 
 def test_check_knows_the_labels_of_the_books(demo_books: Path, tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_csv_adds_up_from_the_accounts_to_the_parts(question: tuple[str, ...], d
         (("nnr", *WINDOW), "NAME: there is no figure 'nnr': did you mean"),
         (("nrr", *DAY), "--from: nrr is about a window"),
         (("nrr", *WINDOW, "--at", "2024-01-01"), "--at: ask either for a day"),
-        (("mrr_minor", "--on", "2024-06-31"), "--on: on '2024-06-31' is not a day"),
+        (("mrr_minor", "--on", "2024-06-31"), "--on: '2024-06-31' is not a day"),
         (("mrr_minor",), "--currency: the books hold EUR"),
         (("mrr_minor", *DAY, "--known-at", "0:99999999"), "--known-at: partition 0 has no block"),
         (("mrr_minor", *DAY, "--known-at", "1990-01-01T00:00:00Z"), "is before the ledger began"),

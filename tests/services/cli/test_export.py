@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.cli.calling import called, process, signed, started, written
+from tests.services.cli.calling import ROOT, called, process, signed, started, written
 from tests.services.exports.exports import loaded, rows_of_csv
 
 
@@ -28,6 +28,19 @@ def test_the_rows_of_a_year_add_up_to_the_bridge(demo_books: Path, tmp_path: Pat
                 sums[row["movement"]] += row["annual_e4"]
         del sums["opening"], sums["closing"]
         assert {name: bridge["annual_e4"][name] for name in sums} == sums
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_a_dash_is_standard_output(form: str, tmp_path: Path) -> None:
+    """The same bytes as in a file, and nothing but them; what is to be said goes to stderr."""
+    data = ("--data", str(tmp_path / "data"))
+    called("load", written(tmp_path / "e.jsonl", [signed("1"), signed("2", subject="b")]), *data)
+    assert called("export", "--format", form, "-o", str(tmp_path / "file"), *data).status == 0
+    with started("export", "--format", form, "-o", "-", *data) as running:
+        out, err = running.communicate(timeout=60)
+    assert out == (tmp_path / "file").read_bytes()
+    assert err.startswith(b"standard output: 2 postings")
+    assert not (ROOT / "-").exists()
 
 
 def test_bean_check_accepts_the_journal_of_the_demo_company(demo_books: Path, tmp_path: Path) -> None:

@@ -116,6 +116,13 @@ def test_the_text_of_an_account_is_gone_from_every_file_and_all_else_is_as_it_wa
     assert again.out.startswith("Took free text out of 0 events and 0 dead letters.\n")
 
 
+def test_an_account_that_there_is_not_is_told_with_the_nearest(data: Path) -> None:
+    for more in ((), ("--dry-run",)):
+        done = called("redact", "--account", "acmee", *more, "--data", str(data))
+        assert (done.status, done.out) == (1, "")
+        assert "No event is of an account 'acmee': did you mean acme" in done.err
+
+
 def test_events_that_are_sent_again_stay_duplicates(data: Path, tmp_path: Path) -> None:
     assert called("redact", "--before", "2024-03-01", "--data", str(data)).status == 0
     left = [one["id"] for one in EVENTS if one["time"] >= "2024-03-01"]

@@ -80,11 +80,11 @@ def test_nothing_changed_is_said(demo_books: Path) -> None:
         (("--between", "2024-02-01T00:00:00Z", "2024-01-01T00:00:00Z"), "--between: 2024-01-01T00:00:00Z is not later"),
         (("--between", "0:2", "0:1"), "--between: 0:1 is not later than 0:2"),
         (("--between", "0:2", "0:99999999"), "--between: partition 0 has no block 99999999 yet"),
-        (("--between", "0:2", "tomorrow"), "--between: between 'tomorrow' is neither a time"),
+        (("--between", "0:2", "tomorrow"), "--between: 'tomorrow' is neither a time"),
         (("--between", "1990-01-01T00:00:00Z", "now"), "--between: 1990-01-01T00:00:00Z is before the ledger began"),
         (("--between", "0:1", "now", "--by", "segmnt"), "--by: nothing is labelled 'segmnt': did you mean segment"),
         (("--between", "0:1", "now", "--by", "seg'; DROP--"), "--by: nothing is labelled"),
-        (("--between", "0:1", "now", "--limit", "-1"), "--limit: limit '-1' is not a whole number"),
+        (("--between", "0:1", "now", "--limit", "-1"), "--limit: '-1' is not a whole number"),
         (("--between", "0:1", "now", "--until", "2023-01-01"), "--until: the window is empty"),
     ],
 )

@@ -12,8 +12,8 @@ from tests.services.running import asynchronous
 
 def test_a_missing_directory_is_told_and_not_made(tmp_path: Path) -> None:
     done = called("status", "--data", str(tmp_path / "none"))
-    assert (done.status, done.err) == (0, "")
-    assert "There is no ledger" in done.out
+    assert (done.status, done.out) == (1, "")
+    assert f"There is no ledger in {tmp_path / 'none'}: load events" in done.err
     assert called("status", "--data", str(tmp_path / "none"), "--format", "json").json == {
         "data": str(tmp_path / "none"),
         "exists": False,
@@ -22,7 +22,7 @@ def test_a_missing_directory_is_told_and_not_made(tmp_path: Path) -> None:
 
 
 def test_an_empty_directory_stays_empty(tmp_path: Path) -> None:
-    assert "There is no ledger" in called("status", "--data", str(tmp_path)).out
+    assert "There is no ledger" in called("status", "--data", str(tmp_path)).err
     assert [*tmp_path.iterdir()] == []
 
 
@@ -43,6 +43,7 @@ def test_a_filled_ledger_is_counted(tmp_path: Path) -> None:
     assert state["ledger"] == state["as_of"]["position"] == {"0": 1}
     assert state["lag_blocks"] == state["unmatched"] == 0
     assert state["accounts"] == {"KRW": 1, "USD": 1}
+    assert {"plan", "product", "owner"} <= {*state["labels"]}
     assert state["dead_letters"] == {"not_json": 1}
     assert state["files_bytes"]["ledger.db"] > 0
     assert state["policy"].startswith("default@1:")
