@@ -1,11 +1,11 @@
 """Happenings: what an entry of the ledger tells that somebody may want to hear of at once."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Final, Literal
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from events.block import Entry, RawBooking, cell_of_raw, raw_bookings_of
 from events.days import day_of_moment
@@ -74,16 +74,15 @@ class Happening(Struct, frozen=True, kw_only=True, gc=False):
         if name in ("plan", "contract"):
             values = self.plans if name == "plan" else self.contracts
             return values[0] if values else ""
-        return dict(self.labels).get(name, "")
+        return next((value for known, value in self.labels if known == name), "")
 
 
 class _Event(Struct):
-    """As much of an event as is looked at."""
+    """As much of an event as is looked at where only its booking tells."""
 
     id: str
     source: str
     type: str
-    data: Raw = Raw(b"{}")
 
 
 EXPIRED: Final = "expired"
@@ -91,6 +90,11 @@ EXPIRED: Final = "expired"
 NOT_NOTICED: Final = ("revledger.contract.signed.v1", "revledger.contract.renewed.v1")
 """What these agree to end later is a term, not a notice."""
 _EVENT: Final = msgspec.json.Decoder(_Event)
+_MAY_TELL: Final = (b"survey.answered", b"payment.failed", b"event.retracted")
+_TYPE: Final = b'"type":"revledger.'
+_BEGINNING: Final = 6
+_BEGINNINGS: Final = frozenset(one[:_BEGINNING] for one in _MAY_TELL)
+"""What their types begin with, after `_TYPE`."""
 _SCALES: Final = {"nps": 10, "csat": 5}
 
 
@@ -99,30 +103,39 @@ def happenings_of(entries: Iterable[Entry], recorded_at: int, zone: tzinfo | Non
 
     A loss whose day has come by the day of `recorded_at` is churn or contraction, one that lies ahead is notice.
     """
-    today = None
-    for entry in entries:
-        booking_bytes, event_bytes = entry.booking, entry.event
-        has_fall = b"churn" in booking_bytes or b"contraction" in booking_bytes
-        if not has_fall and not (
-            b"survey.answered" in event_bytes or b"payment.failed" in event_bytes or b"event.retracted" in event_bytes
-        ):
-            continue  # as most entries: nothing of them is decoded
-        today = day_of_moment(recorded_at, zone) if today is None else today
-        (booking,) = raw_bookings_of([entry])
-        event = _EVENT.decode(entry.event)
-        if event.type in OWN_TYPES:
-            continue  # the books were told anew, and nothing happened to the customer
-        source = Source(event.source, event.id, event.type, booking.moment)
-        if has_fall:
-            yield from _losses(booking, source, today)
-        teller = _TELLERS.get(event.type)
-        if teller is not None:
-            day = day_of_moment(booking.moment, zone)
-            yield teller(booking, source, day, event.data)
+    looked = [(entry, _may_tell(entry.event)) for entry in entries]
+    found = [(entry, tells) for entry, tells in looked if tells or _has_fall(entry.booking)]
+    if not found:
+        return  # as most blocks: nothing of them is decoded
+    today = day_of_moment(recorded_at, zone)
+    for (entry, tells), booking in zip(found, raw_bookings_of([entry for entry, _ in found]), strict=True):
+        if booking.postings and (falls := _falls(booking, today)):
+            event = _EVENT.decode(entry.event)
+            if event.type in OWN_TYPES:
+                continue  # the books were told anew, and nothing happened to the customer
+            yield from _losses(booking, Source(event.source, event.id, event.type, booking.moment), falls)
+        told = _told(booking, entry.event, zone) if tells else None
+        if told is not None:
+            yield told
 
 
-def _losses(booking: RawBooking, source: Source, today: int) -> Iterator[Happening]:
-    """The falls of a booking by kind and currency, what rises again taken off."""
+def _has_fall(booking: bytes) -> bool:
+    return b"churn" in booking or b"contraction" in booking
+
+
+def _may_tell(event: bytes) -> bool:
+    """Whether an event may be of a type that tells something by itself.
+
+    By the first type that stands in it, if that is written plainly: nothing in the data of such events has one.
+    """
+    place = event.find(_TYPE)
+    if place >= 0:
+        return event[place + len(_TYPE) : place + len(_TYPE) + _BEGINNING] in _BEGINNINGS
+    return any(one in event for one in _MAY_TELL)
+
+
+def _falls(booking: RawBooking, today: int) -> dict[tuple[Kind, str], list[Posting]]:
+    """The falls of a booking, by kind and currency."""
     found: dict[tuple[Kind, str], list[Posting]] = {}
     for one in booking.postings:
         if one.movement in ("churn", "contraction") and not (one.day > today and one.reason == EXPIRED):
@@ -130,7 +143,14 @@ def _losses(booking: RawBooking, source: Source, today: int) -> Iterator[Happeni
             kind: Kind = one.movement if one.day <= today else "notice"
             posting = Posting(one.day, one.movement, one.amount, cell, one.reason, one.initiative)
             found.setdefault((kind, cell.currency), []).append(posting)
-    for (kind, currency), postings in found.items():
+    return found
+
+
+def _losses(
+    booking: RawBooking, source: Source, falls: Mapping[tuple[Kind, str], Sequence[Posting]]
+) -> Iterator[Happening]:
+    """What falls come to by kind and currency, what rises again taken off."""
+    for (kind, currency), postings in falls.items():
         annual = -sum(one.amount for one in postings)
         if annual > 0 and not (kind == "notice" and source.type in NOT_NOTICED):
             yield _loss(booking, source, kind, currency, annual, [one for one in postings if one.amount < 0])
@@ -177,28 +197,59 @@ class _Retraction(Struct):
     id: str
 
 
-_ANSWER: Final = msgspec.json.Decoder(_Answer)
-_PAYMENT: Final = msgspec.json.Decoder(_Payment)
-_RETRACTION: Final = msgspec.json.Decoder(_Retraction)
+class _Answered(Struct, tag_field="type", tag="revledger.survey.answered.v1"):
+    id: str
+    source: str
+    data: _Answer
 
 
-def _answered(booking: RawBooking, source: Source, day: int, raw: Raw) -> Happening:
-    data = _ANSWER.decode(raw)
-    scale = data.scale_max or _SCALES.get(data.survey, 0)
-    score = None
+class _Failed(Struct, tag_field="type", tag="revledger.payment.failed.v1"):
+    id: str
+    source: str
+    data: _Payment
+
+
+class _Retracted(Struct, tag_field="type", tag="revledger.event.retracted.v1"):
+    id: str
+    source: str
+    data: _Retraction
+
+
+_TELLING: Final = msgspec.json.Decoder(_Answered | _Failed | _Retracted)
+_TELLING_TYPES: Final = frozenset(str(one.__struct_config__.tag) for one in (_Answered, _Failed, _Retracted))
+
+
+def _told(booking: RawBooking, raw: bytes, zone: tzinfo | None) -> Happening | None:
+    """What an event tells beside what its booking does, if it is of a type that does."""
+    try:
+        event = _TELLING.decode(raw)
+    except msgspec.ValidationError:
+        if _EVENT.decode(raw).type in _TELLING_TYPES:
+            raise
+        return None  # another one, with such words in a text
+    day = day_of_moment(booking.moment, zone)
+    if isinstance(event, _Answered):
+        return _answered(event, booking, day)
+    return _failed(event, booking, day) if isinstance(event, _Failed) else _retracted(event, booking, day)
+
+
+def _answered(event: _Answered, booking: RawBooking, day: int) -> Happening:
+    data, score = event.data, None
     if data.score is not None:
+        scale = data.scale_max or _SCALES.get(data.survey, 0)
         score = Score(data.survey, data.respondent or "", data.score, scale, booking.moment)
+    source = Source(event.source, event.id, "revledger.survey.answered.v1", booking.moment)
     return Happening(kind="score", account=booking.account, seq=booking.seq, day=day, event=source, score=score)
 
 
-def _failed(booking: RawBooking, source: Source, day: int, raw: Raw) -> Happening:
-    data = _PAYMENT.decode(raw)
+def _failed(event: _Failed, booking: RawBooking, day: int) -> Happening:
+    data = event.data
     return Happening(
         kind="payment_failed",
         account=booking.account,
         seq=booking.seq,
         day=day,
-        event=source,
+        event=Source(event.source, event.id, "revledger.payment.failed.v1", booking.moment),
         currency=data.currency or "",
         contracts=(data.contract_id,),
         reason=data.reason or "",
@@ -207,17 +258,7 @@ def _failed(booking: RawBooking, source: Source, day: int, raw: Raw) -> Happenin
     )
 
 
-def _retracted(booking: RawBooking, source: Source, day: int, raw: Raw) -> Happening:
-    data = _RETRACTION.decode(raw)
-    target = key_of(data.source, data.id)
+def _retracted(event: _Retracted, booking: RawBooking, day: int) -> Happening:
+    source = Source(event.source, event.id, "revledger.event.retracted.v1", booking.moment)
+    target = key_of(event.data.source, event.data.id)
     return Happening(kind="retraction", account=booking.account, seq=booking.seq, day=day, event=source, target=target)
-
-
-_TELLERS: Final = {
-    "revledger.survey.answered.v1": _answered,
-    "revledger.payment.failed.v1": _failed,
-    "revledger.event.retracted.v1": _retracted,
-}
-"""Type of an event -> the happening it tells, beside what its booking does."""
-
-

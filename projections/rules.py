@@ -173,6 +173,10 @@ def is_large(rule: Rule, stake: Stake) -> bool:
     return least is not None and stake.annual >= least
 
 
+NEVER: Final = 2**200
+"""More than there ever is."""
+
+
 class _Sized:
     """Rules by the amount they ask for; those that ask for a share, or for nothing, may fire on any amount."""
 
@@ -180,10 +184,22 @@ class _Sized:
         self._any: list[Rule] = []
         self._bounded: list[Rule] = []
         self._sorted: dict[str, tuple[list[int], list[Rule]]] = {}
+        self._least: dict[str, int] = {}
 
     def add(self, rule: Rule) -> None:
         is_bounded = rule.share_at_least is None and rule.mrr_at_least is not None
         (self._bounded if is_bounded else self._any).append(rule)
+
+    def may_fire(self, amounts: Mapping[str, int]) -> bool:
+        """Whether any of them may fire on amounts by currency, in annual_e4."""
+        return bool(self._any) or any(annual >= self._least_in(currency) for currency, annual in amounts.items())
+
+    def _least_in(self, currency: str) -> int:
+        """The least amount that any of them asks for."""
+        if currency not in self._least:
+            limits, _ = self._sorted.get(currency) or self._sort(currency)
+            self._least[currency] = limits[0] if limits else NEVER
+        return self._least[currency]
 
     def within(self, amounts: Mapping[str, int]) -> list[Rule]:
         """Those that may fire on amounts by currency, in annual_e4."""
@@ -205,16 +221,21 @@ class Candidates:
     """Rules that say something about such a thing; those for some labels alone are found by the first of them."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self._anywhere = _Sized()
+        self._all, self._anywhere = _Sized(), _Sized()
         self._by_label: dict[tuple[str, str], _Sized] = {}
         self._order: dict[str, int] = {}
         for rule in rules:
             self._order[rule.name] = len(self._order)
+            self._all.add(rule)
             (self._by_label.setdefault(rule.where[0], _Sized()) if rule.where else self._anywhere).add(rule)
         self._names = {name for name, _ in self._by_label}
 
     def __bool__(self) -> bool:
         return bool(self._order)
+
+    def may_fire(self, amounts: Mapping[str, int]) -> bool:
+        """Whether any of them may fire on such amounts, whomever they are about: a first look."""
+        return self._all.may_fire(amounts)
 
     def among(self, happening: Happening, amounts: Mapping[str, int]) -> list[Rule]:
         """Those that are about the account of a happening, and may fire on such amounts; each once, in their order."""
@@ -244,10 +265,10 @@ class RuleBox:
     def about(self, happening: Happening) -> Candidates:
         """The rules that are about such a thing."""
         score = happening.score
-        alike = (
-            *(happening.kind, happening.reason, happening.attempt),
-            *((score.survey, score.score) if score is not None else ()),
-        )
+        if score is not None:
+            alike: tuple[object, ...] = (score.survey, score.score)
+        else:
+            alike = (happening.kind, happening.reason, happening.attempt)
         found = self._said.get(alike)
         if found is None:
             if len(self._said) >= SAID_MAX:

@@ -54,7 +54,7 @@ class Found(Struct, frozen=True):
     late: int = 0
 
 
-class _Told(Struct, frozen=True):
+class _Told(Struct, frozen=True, gc=False):
     """A happening with its block, and the rules that are about such; `today` the day on which it was recorded."""
 
     block: Block
@@ -132,7 +132,11 @@ class Finder:
             amounts: Mapping[str, int] = {happening.currency: happening.annual}
         else:
             holding = known.holding(happening.account, today)
-            happening, amounts = _labelled(happening, holding), holding.levels
+            amounts = holding.levels
+        if not told.candidates.may_fire(amounts):
+            return [], False
+        if not happening.annual:
+            happening = _labelled(happening, holding)
         rules = told.candidates.among(happening, amounts)
         if not rules:
             return [], False
@@ -213,10 +217,12 @@ def _remember(scores: Scores, happening: Happening) -> None:
     now = happening.score
     if now is None:
         return
-    name = (now.survey, now.respondent)
-    known = scores.get(happening.account, [])
-    same = [one for one in known if (one.survey, one.respondent) == name]
-    if same and same[-1].moment > now.moment:
-        return
-    others = [one for one in known if (one.survey, one.respondent) != name]
-    scores[happening.account] = [*others, now][-SCORES_MAX:]
+    kept = list(scores.get(happening.account, ()))
+    for place, one in enumerate(kept):
+        if one.respondent == now.respondent and one.survey == now.survey:
+            if one.moment > now.moment:
+                return
+            del kept[place]
+            break
+    kept.append(now)
+    scores[happening.account] = kept[-SCORES_MAX:]

@@ -1,5 +1,6 @@
 """Happenings: what entries tell of losses, answers, payments and retractions, and of nothing else."""
 
+import json
 from typing import Any
 
 import msgspec
@@ -136,3 +137,21 @@ def test_answers_and_payments() -> None:
     assert (unpaid.kind, unpaid.attempt, unpaid.reason) == ("payment_failed", 3, "card_expired")
     assert unpaid.contracts == ("a1",)
     assert unpaid.day == day_of_text("2024-06-01")
+
+
+def test_the_type_of_an_event_is_what_counts_however_it_is_written() -> None:
+    answer = fact("answered", "a1", "2024-06-01") | {
+        "type": "revledger.survey.answered.v1",
+        "data": {"survey": "nps", "score": 2, "comment": '{"type":"revledger.contract.signed.v1"}'},
+    }
+    words = 'see "type":"revledger.payment.failed.v1" and event.retracted'
+    attributes = {"type": "revledger.survey.answered.v1", "note": words}
+    sale = fact("signed", "a1", "2024-01-01", lines=[line(900)], attributes=attributes)
+    for event, kinds in ((answer, ["score"]), (sale, [])):
+        for written in (event, dict(reversed(event.items()))):
+            whole = {"specversion": "1.0", **written}
+            for raw in (msgspec.json.encode(whole), json.dumps(whole, indent=1).encode()):
+                booking = book(Account("a"), event_of(raw), 0, DEFAULT_RULES)
+                assert isinstance(booking, Booking)
+                found = happenings_of([entry_of(raw, booking)], moment_of_text(TODAY))
+                assert [one.kind for one in found] == kinds

@@ -4,10 +4,13 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from projections.happenings import Happening, Score, Source
 from projections.holdings import Holding
-from projections.rules import Context, Rule, fires, stakes_of
+from projections.rules import OF_ENTRIES, Context, Rule, RuleBox, fires, stake_in, stakes_of
 
 MRR = 12 * 10_000 * 100
 """One dollar a month in annual_e4."""
@@ -90,3 +93,56 @@ def test_a_loss_is_a_share_of_what_there_was_before_it_and_a_notice_of_what_ther
     assert [one.share for one in stakes_of(LOSS, BOOK)] == [Fraction(1, 10)]
     notice = Happening(kind="notice", account="a", seq=1, day=1, event=EVENT, currency="USD", annual=90 * MRR)
     assert [one.share for one in stakes_of(notice, BOOK)] == [Fraction(1, 10)]
+
+
+AMOUNTS = st.integers(1, 4).map(Fraction)
+WHERE = st.sampled_from([(), (("segment", "smb"),), (("plan", "pro"), ("segment", "big")), (("account", "a"),)])
+RULES: st.SearchStrategy[list[dict[str, Any]]] = st.lists(
+    st.builds(
+        dict,
+        on=st.sampled_from(OF_ENTRIES),
+        where=WHERE,
+        currency=st.sampled_from([None, None, "USD", "JPY"]),
+        mrr_at_least=st.none() | AMOUNTS | st.dictionaries(st.sampled_from(["USD", "JPY"]), AMOUNTS, min_size=1),
+        share_at_least=st.sampled_from([None, None, Fraction(1, 2)]),
+        reasons=st.sampled_from([(), ("price",)]),
+        survey=st.sampled_from(["nps", "csat"]),
+        score_at_most=st.sampled_from([None, 4, 6]),
+        fall_at_least=st.sampled_from([None, None, 2]),
+        attempt_at_least=st.integers(1, 3),
+    ),
+    max_size=6,
+)
+LEVELS = st.dictionaries(st.sampled_from(["USD", "JPY"]), st.integers(1, 5), max_size=2)
+LABELS = st.sampled_from([(), (("segment", "smb"),), (("region", "eu"), ("segment", "big"))])
+HAPPENINGS = st.tuples(st.sampled_from(OF_ENTRIES), LABELS, LEVELS, st.integers(0, 7), st.integers(0, 3))
+
+
+def happened(kind: Any, labels: Any, levels: dict[str, int], number: int, attempt: int) -> tuple[Happening, Context]:
+    """A happening with what is known beside it; amounts are in whole units."""
+    units = {"USD": MRR, "JPY": MRR // 100}
+    context = Context(
+        Holding({name: level * units[name] for name, level in levels.items()}, labels=labels),
+        {name: 6 * unit for name, unit in units.items()},
+        before=Score("nps", "", 6, 10, 0),
+    )
+    happening = Happening(kind=kind, account="a", seq=1, day=1, event=EVENT, labels=labels, plans=("pro",))
+    if kind == "score":
+        return replace(happening, score=Score("nps" if attempt else "csat", "", number, 10, 0)), context
+    if kind == "payment_failed":
+        return replace(happening, attempt=attempt, reason="price" if number else ""), context
+    currency = next(iter(levels), "USD")
+    loss = replace(happening, currency=currency, annual=(number + 1) * units[currency] // 2)
+    return replace(loss, reason="price" if attempt else ""), context
+
+
+@given(RULES, st.lists(HAPPENINGS, min_size=1, max_size=8))
+def test_rules_looked_up_are_the_rules_that_fire(said: list[dict[str, Any]], happenings: list[Any]) -> None:
+    rules = [Rule(name=f"r{number}", **one) for number, one in enumerate(said)]
+    box = RuleBox(rules)
+    for happening, context in (happened(*one) for one in happenings):
+        amounts = {happening.currency: happening.annual} if happening.annual else context.holding.levels
+        candidates = box.about(happening)
+        found = candidates.among(happening, amounts) if candidates and candidates.may_fire(amounts) else []
+        told = [rule for rule in found if stake_in(rule, happening, context) is not None]
+        assert told == [rule for rule in rules if fires(rule, happening, context) is not None]
