@@ -193,7 +193,8 @@ def as_of_lines(answer: "Answer", width: int) -> list[str]:
         parts.append(f"recorded {shown.age(as_of['age_seconds'])} ago")
     if "known_at" in as_of:
         parts.append(f"as known at {as_of['known_at']}")
-    recorded = f" instead of {answer['recorded_policy']}" if "recorded_policy" in answer else ""
+    own = answer.get("recorded_policy", answer["policy"])
+    recorded = f" instead of {own}" if own != answer["policy"] else ""
     lines = shown.wrapped([*parts, f"policy {answer['policy']}{recorded}"], width)
     return [*lines, *shown.wrapped(_rates_told(answer.get("rates", [])), width)]
 
