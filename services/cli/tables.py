@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 WIDTH: Final = 100
 """Characters a line may have where no terminal says otherwise."""
 GROUP_WIDTH_MAX: Final = 24
+WORDS: Final = frozenset(("text", "day", "list"))
+"""Units of columns that are no numbers."""
 RATES_TOLD_MAX: Final = 6
 HEADERS: Final = {
     "reactivation": "react.",
@@ -37,18 +39,20 @@ HEADERS: Final = {
     "gross_mrr_churn_rate": "gross churn",
     "net_mrr_churn_rate": "net churn",
     "quick_ratio": "quick",
+    "churned_minor": "churned MRR",
 }
-"""Columns whose own name is too long for a table."""
+"""Columns whose own name is too long for a table, or that of another one beside it."""
 _UPPER: Final = frozenset(
     ("mrr", "arr", "arpa", "asp", "nrr", "grr", "ltv", "cac", "crc", "nps", "csat", "fcr", "acv", "tcv"),
 )
 
 
 class Column(Struct, frozen=True):
-    """A column of numbers: its header and its cells, one a row."""
+    """A column: its header and its cells, one a row; numbers are to the right, words to the left."""
 
     header: str
     cells: list[str]
+    is_words: bool = False
 
 
 def print_answer(answer: "Answer", by: str | None) -> None:
@@ -105,8 +109,9 @@ def _listed(console: Console, answer: "Answer", groups: list[str]) -> Iterator[T
     ]
     columns = [
         Column(
-            "before" if one.name.startswith(BEFORE) else _name(one.name),
+            "before" if one.name.startswith(BEFORE) else HEADERS.get(one.name, _name(one.name)),
             [_cell(row[one.name], one.unit, currency) for row in answer["rows"]],
+            one.unit in WORDS,
         )
         for one in table.columns
         if one not in labels
@@ -124,7 +129,7 @@ def _triangles(console: Console, answer: "Answer", groups: list[str]) -> Iterato
                 table.add_row(*[Text(shown.clipped(cell, GROUP_WIDTH_MAX)) for cell in line])
             if _width(console, table) <= console.width:
                 break
-        yield Text(f"\n{one.title}, as the period so many months later ends", style="bold")
+        yield Text(f"\n{one.title}, by months since, as each ends", style="bold")
         yield table
     if ages != all_ages:
         yield Text("not all months fit: --every quarter, or all of them with --format csv", style="dim")
@@ -284,7 +289,8 @@ def fitting(
         table = _table(headers, labels, columns_of(answer, cut_digits, lean=lean))
         if _width(console, table) <= console.width:
             return [table], _scaled(answer["currency"], cut_digits)
-    return list(_stacked(console, headers, labels, columns_of(answer, 0, lean=True))), ""
+    sides = 2 if any("before" in row for row in answer["rows"]) else 1
+    return list(_stacked(console, headers, labels, columns_of(answer, 0, lean=True), sides)), ""
 
 
 def _forms(answer: "Answer") -> Iterator[tuple[int, bool]]:
@@ -312,6 +318,9 @@ def _scaled(currency: str, cut_digits: int) -> str:
 
 def _table(headers: list[str], labels: list[list[str]], columns: Sequence[Column]) -> Table:
     table = new_table(headers, [column.header for column in columns])
+    for place, column in enumerate(columns, len(headers)):
+        if column.is_words:
+            table.columns[place].justify = "left"
     for index, label in enumerate(labels):
         table.add_row(*map(Text, label), *(Text(column.cells[index]) for column in columns))
     return table

@@ -62,7 +62,7 @@ def test_cohorts_are_two_triangles_on_a_terminal(demo_books: Path) -> None:
     rows = called(*asked, "--format", "json").json["rows"]
     lines = called(*asked).out.splitlines()
     first, second = (
-        lines.index(f"{title}, as the period so many months later ends")
+        lines.index(f"{title}, by months since, as each ends")
         for title in ("accounts kept, % of those that began", "MRR kept, % of that as the first period ends")
     )
     assert lines[first + 1].split()[:2] == ["cohort", "began"]
@@ -77,3 +77,19 @@ def test_cohorts_are_two_triangles_on_a_terminal(demo_books: Path) -> None:
             assert len(cells) == len(due)
             shown = [float(cell.replace(",", "")) for cell in cells]
             assert all(abs(100 * float(ratio) - cell) <= 0.5001 for ratio, cell in zip(due, shown, strict=True))
+
+
+def test_words_are_to_the_left_and_what_belongs_together_stays_so(demo_books: Path) -> None:
+    """A number and that of before are never in two tables one below the other."""
+    data = ("--currency", "USD", "--data", str(demo_books))
+    lines = called("report", "renewals", "--on", "2024-12-31", *data).out.splitlines()
+    header = next(line for line in lines if "last movement" in line)
+    place = header.index("last movement")
+    assert all(line[place] != " " for line in lines[lines.index(header) + 1 :] if line.startswith("202"))
+    assert "churned  churned MRR" in called("report", "bands", *data).out
+    window = ("--from", "2024-10-01", "--until", "2025-01-01")
+    for asked in (("sellers",), ("figures", "--by", "segment", "--compare", "year")):
+        told = called("report", *asked, *window, *data).out.splitlines()
+        headers = [line.split() for line in told if line.startswith(("owner ", "segment "))]
+        assert len(headers) > 1
+        assert all(one[1] != "before" and one[-1] == "before" for one in headers)
