@@ -16,19 +16,19 @@ from services.alerts.told import PREFIXES
 TOGETHER_MAX: Final = 1_000
 """The most alerts that one message tells of."""
 _MANY: Final = {
-    "churn": "accounts have left",
-    "contraction": "accounts pay less",
-    "notice": "notices have been given",
-    "score": "scores are low",
-    "payment_failed": "payments failed",
-    "renewal": "terms end",
-    "unusual": "days are unusual",
-    "figure": "figures are beyond their lines",
-    "input_stalled": "inputs have stalled",
-    "lag": "partitions' alerts are behind",
-    "projection_behind": "partitions' projections are behind",
+    "churn": ("accounts", "have left"),
+    "contraction": ("accounts", "pay less"),
+    "notice": ("accounts", "have given notice"),
+    "score": ("scores", "are low"),
+    "payment_failed": ("payments", "failed"),
+    "renewal": ("terms", "end"),
+    "unusual": ("days", "are unusual"),
+    "figure": ("figures", "are beyond their lines"),
+    "input_stalled": ("inputs", "have stalled"),
+    "lag": ("partitions' alerts", "are behind"),
+    "projection_behind": ("partitions' projections", "are behind"),
 }
-"""Kind of alerts -> what so many of them say."""
+"""Kind of alerts -> of what there are so many, and what they do."""
 
 
 def batches_of(due: Sequence[Outgoing]) -> list[list[Outgoing]]:
@@ -57,4 +57,5 @@ def summary_of_bundle(bundle: Bundle) -> str:
     group = "".join(f" of {name} {value or 'none'}" for name, value in bundle.group.items())
     amounts = [f"{shown.money(abs(minor), currency)} {currency}" for currency, minor in bundle.mrr_minor.items()]
     money = f": {' and '.join(amounts)} of MRR" if amounts else ""
-    return f"{prefix}{bundle.count:,} {_MANY[bundle.kind]}{group}{money}"
+    what, does = _MANY[bundle.kind]
+    return f"{prefix}{bundle.count:,} {what}{group} {does}{money}"

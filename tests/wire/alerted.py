@@ -100,7 +100,7 @@ UNUSUAL: Final = Alert(
 OTHER: Final = replace(CHURN, id="alr_qmhjsilm2cthozn3qur5evclm3", account="globex", subject="globex", share="0.01")
 BUNDLE: Final = replace(
     bundle_of([msgspec.json.decode(message_of(one).body) for one in (CHURN, OTHER)], (("segment", "smb"),)),
-    summary="2 accounts have left of segment smb: 1,176.00 USD of MRR",
+    summary="2 accounts of segment smb have left: 1,176.00 USD of MRR",
 )
 ALERTS: Final = {
     "churn-grouped": message_of_bundle(BUNDLE, "2025-09-01T00:00:00.5Z"),

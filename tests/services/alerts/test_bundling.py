@@ -40,7 +40,7 @@ def test_one_is_sent_as_it_is() -> None:
 def test_a_bundle_says_how_many_and_how_much() -> None:
     assert summary(some(3)) == "3 accounts have left: 1,764.00 USD of MRR"
     of_smb = [replace(one, batch=Batch("churn|fired", (("segment", "smb"),), 7)) for one in some(2)]
-    assert summary(of_smb) == "2 accounts have left of segment smb: 1,176.00 USD of MRR"
+    assert summary(of_smb) == "2 accounts of segment smb have left: 1,176.00 USD of MRR"
     assert summary(some(2, type_=ESCALATED)) == "nobody has acknowledged: 2 accounts have left: 1,176.00 USD of MRR"
     assert summary(some(2, FIGURE, RESOLVED)) == "over: 2 figures are beyond their lines"
 

@@ -24,7 +24,7 @@ def test_a_letter_of_many_says_the_largest_and_the_ids_of_all() -> None:
     going = [replace(one, batch=batch) for each in alerts for one in outgoing(message_of(each), ["m"], 0)]
     letter = letter_of(bundled(going))
     lines = letter.text.splitlines()
-    assert letter.title == lines[0] == "25 accounts have left of segment smb: 14,700.00 USD of MRR"
+    assert letter.title == lines[0] == "25 accounts of segment smb have left: 14,700.00 USD of MRR"
     assert lines[2:4] == ["a024 has left", f"  alr_024  {CHURN.explain}"]
     assert "and 15 more" in lines
     assert "segment: smb" in lines
