@@ -17,6 +17,7 @@ from services import adopting
 from services.adopting import AdoptionRefused, PolicyInForce, adopt
 from services.adoptions import policies_of
 from services.audit.replaying import replayed
+from services.audit.verifying_findings import Finding
 from services.cli.failures import NOT_DONE, ending_of
 from services.compose import DataInUse, genesis_of, holding, owned_books
 from services.ledgers.sqlite import sqlite_ledger
@@ -28,7 +29,7 @@ from services.writer import Submitted
 from tests.effort import examples
 from tests.events.test_switches import CHOICES, policy_of
 from tests.model.days import Event
-from tests.model.notation import fact, line
+from tests.model.notation import fact, line, retracted
 from tests.services.audit.chains import verified_of
 from tests.services.books import parameters, raw_of, text
 from tests.services.eras import Eras
@@ -150,6 +151,14 @@ async def filled(place: Settings, events: Sequence[Event] = TOLD) -> None:
     async with owned_books(place) as books:
         outcomes = await books.writer.write([Submitted(raw_of(event)) for event in events])
         assert {one.status for one in outcomes} <= {"accepted"}
+
+
+async def findings_in(place: Settings) -> list[Finding]:
+    """What is found wrong with the ledger of a data directory."""
+    ledger = await sqlite_ledger(place.data / "ledger.db")
+    chain = [one async for one in ledger.read(0)]
+    await ledger.close()
+    return (await verified_of(chain)).findings
 
 
 async def march(place: Settings, **more: str) -> tuple[str, int, int]:
@@ -285,3 +294,6 @@ async def test_whoever_is_killed_leaves_the_old_policy_in_force_or_the_new_one(
         with pytest.raises(PolicyInForce):
             await adopt(place, NOTICE)
     assert await march(place) == (NOTICE.stamp, -1500, 500)
+    await filled(place, [retracted(TOLD[4], "2024-03-10")])
+    assert await march(place) == (NOTICE.stamp, -1000, 1000), "by accounts that know what the new policy makes of facts"
+    assert await findings_in(place) == []
