@@ -30,6 +30,8 @@ LABELS: Final = "`revledger status` lists them"
 """What tells the names that there are labels under."""
 HINT_CHARACTERS: Final = 60
 """Up to how long a list of valid names is told whole."""
+NEAR: Final = 0.5
+"""How much two names have to have in common to be near, of 1."""
 SUCH_AS: Final = 3
 """How many of a longer one are told."""
 RANKED_MAX: Final = 4_000
@@ -134,9 +136,14 @@ def nearest(name: str, valid: Iterable[str], lists: str = "") -> str:
 
 
 def _close(name: str, valid: Sequence[str]) -> list[str]:
-    """The two nearest names, if they are near; letters alike, large or small."""
-    folded = {one.casefold(): one for one in _ranked(name, valid)}
-    return [folded[one] for one in difflib.get_close_matches(name.casefold(), folded, n=2, cutoff=0.5)]
+    """The two nearest names, if any are near, large letters or small; of equally near ones those that begin alike."""
+    matcher = difflib.SequenceMatcher(b=name.casefold())
+    found: list[tuple[float, int, str]] = []
+    for place, one in enumerate(_ranked(name, valid)):
+        matcher.set_seq1(one.casefold())
+        if min(matcher.real_quick_ratio(), matcher.quick_ratio()) >= NEAR and matcher.ratio() >= NEAR:
+            found.append((-matcher.ratio(), place, one))
+    return [one for _, _, one in sorted(found)[:2]]
 
 
 def _ranked(name: str, valid: Sequence[str]) -> list[str]:

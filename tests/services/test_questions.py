@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from events.money import MINOR_DIGITS
 from services.questions import (
     PARAMETERS,
     Moment,
     Question,
     QuestionError,
     bounds_for,
+    nearest,
     question_of,
     window_of,
 )
@@ -117,3 +119,14 @@ def test_any_text_is_a_question_or_an_error_of_ours(asked: dict[str, list[str]])
     except QuestionError as error:
         named.append(error.parameter)
     assert set(named) <= set(PARAMETERS)
+
+
+def test_the_nearest_names_are_told() -> None:
+    """Those that begin alike first; all where they are few, else some and what lists them."""
+    accounts = [f"acct-{number:06}" for number in range(10_000)]
+    assert nearest("acct-00042", accounts) == ": did you mean acct-000420 or acct-000421?"
+    assert nearest("SMB", ["enterprise", "smb"]) == ": did you mean smb?"
+    assert nearest("x", ["monthly", "yearly"]) == ": choose one of monthly, yearly"
+    told = f": choose one of {len(MINOR_DIGITS)}, such as AED, AFN, QAR; ISO 4217 lists them"
+    assert nearest("qq", MINOR_DIGITS, "ISO 4217 lists them") == told
+    assert nearest("x", []) == ""
