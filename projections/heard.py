@@ -11,13 +11,15 @@ from events.days import FIRST_DAY
 from projections.arrays import Columns
 from projections.columns import TAGS_DAYS
 from projections.groups import Choice
-from projections.numbering import Amounts, Codes, Flags, Places, begins, firsts_of
+from projections.numbering import Amounts, Codes, Flags, Kinds, Places, begins, firsts_of
 from projections.satisfaction import Satisfaction
 from projections.sides import UNSAID
 from projections.sorting import Groups
 
 _DAY_BITS: Final = 23
 """Room for every day that there is."""
+_KINDS: Final = 9
+"""Kinds of answers: unrated, rated, content; by whether they do not say what was resolved, say no, or say yes."""
 _LOW_BITS: Final = 31
 """Sums of so many bits of as many amounts as there may be do not outgrow 64 bits, nor those of what is above."""
 
@@ -25,11 +27,12 @@ _LOW_BITS: Final = 31
 def satisfaction(columns: Columns, choice: Choice, start: int, until: int) -> dict[str, Satisfaction]:
     """As `satisfaction_of`, of the accounts held."""
     answers = columns.answers
-    asked = (answers.days >= start) & (answers.days < until) & columns.holds[answers.accounts]
+    asked = (answers.days >= start) & (answers.days < until)
+    if not columns.holds.all():
+        asked &= columns.holds[answers.accounts]
     if not asked.any():
         return {}
-    voices = _voices(columns, choice, asked)
-    return _Counted(columns, voices, asked).sums()
+    return _Counted(columns, _voices(columns, choice, asked), asked).sums()
 
 
 class Weights(Struct, frozen=True):
@@ -61,6 +64,15 @@ def _weights(columns: Columns) -> Weights:
     return Weights(answers[there].astype(np.int32), cells[there].astype(np.int32), levels[there])
 
 
+def _weights_in(columns: Columns, currency: str) -> Weights:
+    """Those of one currency: the rest need not be looked at."""
+    whole, fitting = columns.known.once("weights", lambda: _weights(columns)), columns.fitting(Choice(currency))
+    if fitting is None:
+        return whole
+    rows = np.flatnonzero(fitting[whole.cells])
+    return Weights(whole.answers[rows], whole.cells[rows], whole.levels[rows])
+
+
 class _Voices(Struct, frozen=True):
     """Answers in groups that they count in, the pair of group and account, and what the account is worth there.
 
@@ -76,9 +88,10 @@ class _Voices(Struct, frozen=True):
 
 def _voices(columns: Columns, choice: Choice, asked: Flags) -> _Voices:
     """The answers asked for; those of accounts without revenue count where what says nothing does."""
-    weights, groups = columns.known.once("weights", lambda: _weights(columns)), columns.groups(choice.by)
-    fits, fitting = asked[weights.answers], columns.fitting(choice)
-    if fitting is not None:
+    currency, groups = choice.currency, columns.groups(choice.by)
+    weights = columns.known.once(f"weights {currency}", lambda: _weights_in(columns, currency))
+    fits = asked[weights.answers]
+    if choice.where and (fitting := columns.fitting(choice)) is not None:
         fits &= fitting[weights.cells]
     rows = np.flatnonzero(fits)
     found = _added(weights.answers[rows], groups.pairs[weights.cells[rows]], weights.levels[rows])
@@ -139,80 +152,95 @@ def _added(answers: Places, pairs: Places, levels: Amounts) -> tuple[Places, Pla
     )
 
 
+class _Given(Struct, frozen=True):
+    """What every answer tells, worked out once.
+
+    `kinds` number what it tells besides recommendations, see `_KINDS`; `bands` are those of `band_of`; `recommending`
+    are the answers with a score that say whether to recommend, and `people` who gave those.
+    """
+
+    kinds: Kinds
+    bands: Kinds
+    recommending: Places
+    people: Places
+
+
+def _given(columns: Columns) -> _Given:
+    given, survey = columns.answers, columns.vocabulary.survey
+    is_scored = given.scores != UNSAID
+    is_rated = is_scored & (given.surveys == survey.known("csat"))
+    is_content = is_rated & (5 * given.scores >= 4 * given.scales)
+    kinds = is_rated.astype(np.int8) + is_content + 3 * (given.resolved + np.int8(1))
+    rows = np.flatnonzero(is_scored & (given.surveys == survey.known("nps")))
+    firsts = firsts_of(np.bincount(given.accounts, minlength=len(columns.names)))
+    people = firsts[given.accounts[rows]] + given.people[rows]
+    return _Given(kinds.astype(np.int8), bands_of(columns).astype(np.int8), rows, people)
+
+
 class _Counted:
     """Counts and sums of answers by the place of their group."""
 
     def __init__(self, columns: Columns, voices: _Voices, asked: Flags) -> None:
-        self._columns = columns
-        self._answers = columns.answers
+        self._given = columns.known.once("given", lambda: _given(columns))
         self._voices = voices
         self._asked = asked
         self._groups = voices.of_pairs[voices.pairs]
+        self._size = len(voices.values)
 
     def sums(self) -> dict[str, Satisfaction]:
         """What was answered in each group, where anything was."""
-        swings, of_bands = self._recommending()
-        given, rows = self._answers, self._voices.answers
-        is_rated = ((given.surveys == self._survey("csat")) & (given.scores != UNSAID))[rows]
-        is_content = 5 * given.scores.astype(np.int64)[rows] >= 4 * given.scales.astype(np.int64)[rows]
-        counts = [
-            *of_bands,
-            self._count(is_rated & is_content),
-            self._count(is_rated),
-            self._count(given.resolved[rows] == 1),
-            self._count(given.resolved[rows] != UNSAID),
-        ]
-        promoters, passives, detractors, *others = (one.tolist() for one in counts)
+        kinds = self._counts(np.arange(len(self._groups)), self._given.kinds, _KINDS).reshape(self._size, 3, 3)
+        is_last = self._last_of_each()[self._voices.answers]
+        rows = np.flatnonzero(is_last)
+        bands = self._counts(rows, self._given.bands + np.int8(1), 3)
+        swings = self._swings(rows)
         return {
             self._voices.values[place]: Satisfaction(
-                *(promoters[place], passives[place], detractors[place]),
+                *bands[place, ::-1].tolist(),
                 *swings.get(place, (Fraction(0), Fraction(0))),
-                *(one[place] for one in others),
+                *(int(kinds[place, :, 2].sum()), int(kinds[place, :, 1:].sum())),
+                *(int(kinds[place, 2].sum()), int(kinds[place, 1:].sum())),
             )
-            for place in np.flatnonzero(self._count(np.ones(len(rows), dtype=np.bool_))).tolist()
+            for place in np.flatnonzero(kinds.any(axis=(1, 2))).tolist()
         }
 
-    def _survey(self, name: str) -> int:
-        return self._columns.vocabulary.survey.known(name)
+    def _counts(self, rows: Places, codes: Kinds, size: int) -> Places:
+        """How many of some answers there are in each group by a code of theirs."""
+        keys = self._groups[rows] * size + codes[self._voices.answers[rows]]
+        return np.bincount(keys, minlength=self._size * size).reshape(self._size, size)
 
-    def _count(self, which: Flags) -> Places:
-        """How many answers there are in each group."""
-        return np.bincount(self._groups[which], minlength=len(self._voices.values))
-
-    def _recommending(self) -> tuple[dict[int, tuple[Fraction, Fraction]], list[Places]]:
-        """By group how much revenue recommends less what warns, and all of it; and promoters, passives, detractors."""
-        bands = bands_of(self._columns)[self._voices.answers]
-        is_last = self._last_of_each()[self._voices.answers]
-        counts = [self._count(is_last & (bands == band)) for band in (1, 0, -1)]
-        rows = np.flatnonzero(is_last)
-        people = np.bincount(self._voices.pairs[rows], minlength=len(self._voices.of_pairs))[self._voices.pairs[rows]]
-        numbers, shared = np.unique(people, return_inverse=True)
+    def _swings(self, rows: Places) -> dict[int, tuple[Fraction, Fraction]]:
+        """By group how much revenue recommends less what warns, and all of it, from the last answers of people."""
+        pairs = self._voices.pairs
+        counts = np.bincount(pairs[rows], minlength=len(self._voices.of_pairs))
+        rows = rows[self._voices.levels[rows] > 0]
+        people = counts[pairs[rows]]
+        numbers = np.flatnonzero(np.bincount(people))
         size = len(numbers)
-        places, levels = self._groups[rows] * size + shared, self._voices.levels[rows]
-        of_levels, of_swings = (
-            exact_sums(places, one, len(self._voices.values) * size) for one in (levels, levels * bands[rows])
-        )
-        swings = {
-            place: (
-                sum((Fraction(of_swings[place * size + at], number) for at, number in told), Fraction(0)),
-                sum((Fraction(of_levels[place * size + at], number) for at, number in told), Fraction(0)),
-            )
-            for told in [list(enumerate(numbers.tolist()))]
+        places = self._groups[rows] * size + np.searchsorted(numbers, people)
+        levels, bands = self._voices.levels[rows], self._given.bands[self._voices.answers[rows]]
+        swings, weights = (exact_sums(places, one, self._size * size) for one in (levels * bands, levels))
+        shares = [Fraction(1, number) for number in numbers.tolist()]
+        return {
+            place: (_shared(swings[place * size :], shares), _shared(weights[place * size :], shares))
             for place in np.unique(self._groups[rows]).tolist()
         }
-        return swings, counts
 
     def _last_of_each(self) -> Flags:
         """Which answers are the last recommendations of those who gave them."""
-        given = self._answers
-        rows = np.flatnonzero(self._asked & (given.surveys == self._survey("nps")) & (given.scores != UNSAID))
-        counts = np.bincount(given.accounts, minlength=len(self._columns.names))
-        people = firsts_of(counts)[given.accounts[rows]] + given.people[rows]
-        last = np.zeros(len(given.accounts), dtype=np.intp)
+        given = self._given
+        some = np.flatnonzero(self._asked[given.recommending])
+        rows, people = given.recommending[some], given.people[some]
+        last = np.zeros(len(self._asked), dtype=np.intp)
         last[people] = rows  # of several rows of one the last one stays
-        is_last = np.zeros(len(given.accounts), dtype=np.bool_)
+        is_last = np.zeros(len(self._asked), dtype=np.bool_)
         is_last[last[people]] = True
         return is_last
+
+
+def _shared(sums: Sequence[int], shares: Sequence[Fraction]) -> Fraction:
+    """Sums, each times its share, added up."""
+    return sum((one * share for one, share in zip(sums, shares, strict=False)), Fraction(0))
 
 
 def bands_of(columns: Columns) -> Codes:
