@@ -20,7 +20,7 @@ from bench.commands import load, rss_mib, scratch
 from bench.results import record
 from events.days import day_of_text, text_of_day
 from projections.figures import FIGURES
-from projections.tables import TABLES
+from projections.tables import LISTS
 from services.compose import owner_of
 
 RUNS: Final = 3
@@ -141,17 +141,25 @@ def figures_asked(chance: random.Random) -> Iterator[tuple[str, str]]:
     """Every figure with its questions, by any name and filter."""
     for number in range(QUESTIONS):
         name = FIGURES[number % len(FIGURES)].name
-        by, where = chance.choice(NAMES), chance.choice(FILTERS)
-        asked = {"figures": name, **({"by": by} if by else {}), **({"where": where} if where else {})}
-        yield name, f"{of_window(chance)}&{urlencode(asked)}"
+        yield name, f"{of_window(chance)}&{urlencode({'figures': name, **of_groups(chance, NAMES)})}"
 
 
 def tables_asked(chance: random.Random) -> Iterator[tuple[str, str]]:
-    """Every table with its questions."""
+    """Every list of accounts or contracts with its questions, of a day or a window, by any name and filter."""
     for number in range(QUESTIONS // 4):
-        name = [*TABLES][number % len(TABLES)]
-        at = text_of_day(chance.randrange(FIRST_DAY + 90, LAST_DAY))
-        yield name, urlencode({"at": at, "currency": chance.choice(CURRENCIES), "limit": ROWS})
+        name = [*LISTS][number % len(LISTS)]
+        at = urlencode({
+            "at": text_of_day(chance.randrange(FIRST_DAY + 90, LAST_DAY)),
+            "currency": chance.choice(CURRENCIES),
+        })
+        span = of_window(chance) if LISTS[name].is_window else at
+        yield name, f"{span}&{urlencode({'limit': ROWS, **of_groups(chance, NAMES)})}"
+
+
+def of_groups(chance: random.Random, names: Sequence[str | None]) -> dict[str, str]:
+    """Perhaps a name to group by, and perhaps a filter."""
+    by, where = chance.choice(names), chance.choice(FILTERS)
+    return {**({"by": by} if by else {}), **({"where": where} if where else {})}
 
 
 def asked_ms(url: str) -> float:

@@ -46,7 +46,7 @@ def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary, notes: Not
         cells[order],
         kinds[order],
         np.array(amounts, dtype=np.int64)[order],
-        np.array([vocabulary.cause.number(cause) for cause in causes], dtype=np.int32)[order],
+        np.array(vocabulary.cause.numbers(causes), dtype=np.int32)[order],
         told[kinds == _AHEAD],
         said,
         counts,
@@ -69,14 +69,19 @@ def told_in_columns(notes: Notes) -> dict[str, list[AnyNote]]:
 def _said(held: Sequence[Record], vocabulary: Vocabulary) -> tuple[list[Codes], list[dict[str, int]]]:
     """What the cells of records say, by number, and which contract each is of; and the contracts of each, by number."""
     of_each = [[raw_cell_of(cell) for cell in one.cells] for one in held]
-    contracts = [{name: place for place, name in enumerate({one.contract: None for one in own})} for own in of_each]
+    contracts: list[dict[str, int]] = [{} for _ in of_each]
+    deals = [
+        numbers.setdefault(one.contract, len(numbers))
+        for own, numbers in zip(of_each, contracts, strict=True)
+        for one in own
+    ]
     raw = [one for own in of_each for one in own]
     said = (
-        [vocabulary.currency.number(one.currency) for one in raw],
-        [vocabulary.plan.number(one.plan) for one in raw],
-        [vocabulary.product.number(one.product) for one in raw],
-        [vocabulary.labels.number(bytes(one.labels)) for one in raw],
-        [numbers[one.contract] for own, numbers in zip(of_each, contracts, strict=True) for one in own],
+        vocabulary.currency.numbers([one.currency for one in raw]),
+        vocabulary.plan.numbers([one.plan for one in raw]),
+        vocabulary.product.numbers([one.product for one in raw]),
+        vocabulary.labels.numbers([bytes(one.labels) for one in raw]),
+        deals,
     )
     return [np.array(codes, dtype=np.int32) for codes in said], contracts
 

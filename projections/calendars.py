@@ -64,7 +64,8 @@ def month_parts_between(starts: Days, days: Days) -> Days:
 def _later(months: Days, within: Days, more: Days) -> Days:
     """Days so many months later, or the last ones of their months, given their months and how far they are in these."""
     later: Days = first_days_of_months(months + more)
-    return np.minimum(later + within, first_days_of_months(months + more + 1) - 1, out=later)
+    np.minimum(later + within, first_days_of_months(months + more + 1) - 1, out=later)
+    return later
 
 
 def _whole(months: Days, within: Days, last: Days, within_last: Days) -> Days:

@@ -21,6 +21,8 @@ from projections.terms import OPEN_MONTHS, Values
 LOW_BITS: Final = 20
 _LOW: Final = (1 << LOW_BITS) - 1
 _ROOM: Final = 1 << 62
+WHOLE_MONTHS: Final = 64
+"""Terms of fewer whole months, as nearly all are, need not be looked for."""
 OF_CELLS: Final = ("account", "contract", "currency", "plan", "product")
 """Names under which every cell has a value of its own, whatever its contract is labelled with."""
 
@@ -173,8 +175,11 @@ def _terms(columns: Columns, contracts: Places, labelled: Places, firsts: Codes,
     codes, values = columns.known.sorter.values("term_months")
     has_end = np.array([bool(value) for value in values], dtype=np.bool_)[codes[labelled]] & (before[contracts] > 0)
     last = (firsts_of(counts) + before - 1)[contracts[has_end]]
-    starts, ends = _rolled(firsts.astype(np.int64), np.full(len(contracts), OPEN_MONTHS, dtype=np.int64), days - 1)
+    starts, ends = np.ones((2, len(contracts)), dtype=np.int64)
     renews = np.ones(len(contracts), dtype=np.bool_)
+    begun = firsts[~has_end].astype(np.int64)
+    years = np.full(len(begun), OPEN_MONTHS, dtype=np.int64)
+    starts[~has_end], ends[~has_end] = _rolled(begun, years, days[~has_end] - 1)
     renews[has_end] = agreed.renews[last] == 1
     own = [one[last].astype(np.int64) for one in (agreed.starts, agreed.ends)]
     starts[has_end], ends[has_end] = _running(own[0], own[1], renews[has_end], days[has_end] - 1)
@@ -222,18 +227,18 @@ class Worth(Struct, frozen=True):
 
 def worth_of(columns: Columns, deals: Deals, currency: str) -> Worth:
     """What the cells of contracts are worth over their terms; raises TooLarge."""
-    rows = columns.known.once(f"sums {currency}", lambda: _sums_in(columns, currency))
-    places = np.full(len(columns.accounts), -1, dtype=np.intp)
-    places[deals.cells] = np.arange(len(deals.cells), dtype=np.intp)
-    of_sums = places[columns.cells[rows]]
-    is_asked = of_sums >= 0
-    rows, of_sums = rows[is_asked], of_sums[is_asked]
-    owners, days, parts = deals.owners[of_sums], columns.days[rows].astype(np.int64), deals.terms.parts
+    sums = columns.known.once(f"sums {currency}", lambda: _sums_in(columns, currency))
+    places = np.full(len(columns.accounts), -1, dtype=np.int32)
+    places[deals.cells] = np.arange(len(deals.cells), dtype=np.int32)
+    of_sums = places[sums.cells]
+    rows = np.flatnonzero(of_sums >= 0)
+    at = of_sums[rows].astype(np.intp)
+    owners, days, parts = deals.owners[at], sums.days[rows].astype(np.int64), deals.terms.parts
     starts, ends = deals.terms.starts[owners], deals.terms.ends[owners]
     factors = np.where(days < ends, parts[owners], 0)
     late = np.flatnonzero((days > starts) & (days < ends))
     factors[late] -= month_parts_between(starts[late], days[late])
-    return worth_by(of_sums, columns.amounts[rows], factors, len(deals.cells), columns.total)
+    return worth_by(at, sums.amounts[rows], factors, len(deals.cells), columns.total)
 
 
 def worth_by(places: Places, amounts: Amounts, factors: Days, size: int, total: int) -> Worth:
@@ -248,12 +253,19 @@ def worth_by(places: Places, amounts: Amounts, factors: Days, size: int, total: 
     return Worth((amounts >> LOW_BITS) * factors, (amounts & _LOW) * factors).added(places, size)
 
 
-def _sums_in(columns: Columns, currency: str) -> Codes:
-    """The sums in a currency that do not lie ahead."""
+class _Sums(Struct, frozen=True):
+    """Sums in one currency, without those that lie ahead."""
+
+    cells: Codes
+    days: Codes
+    amounts: Amounts
+
+
+def _sums_in(columns: Columns, currency: str) -> _Sums:
     end = len(columns.days) - len(columns.ahead)
     fitting = columns.fitting(Choice(currency))
     rows = np.arange(end) if fitting is None else np.flatnonzero(fitting[columns.cells[:end]])
-    return rows.astype(np.int32)
+    return _Sums(columns.cells[rows].astype(np.int32), columns.days[rows], columns.amounts[rows])
 
 
 def values(columns: Columns, choice: Choice, day: int) -> dict[str, Values]:
@@ -286,23 +298,36 @@ def _values(columns: Columns, deals: Deals, worth: Worth, choice: Choice, chosen
         fits &= codes[at[name in OF_CELLS]] == known.index(value)
     rows = np.flatnonzero(fits)
     codes, groups = sorter.values_or_none(choice.by)
-    keys = owners[rows] * len(groups) + codes[at[choice.by in OF_CELLS][rows]]
-    keys, places = np.unique(keys, return_inverse=True)
-    sums = Worth(worth.high[rows], worth.low[rows]).added(places, len(keys))
+    of_deals, sums = owners[rows], Worth(worth.high[rows], worth.low[rows])
+    if choice.by in OF_CELLS:
+        keys, places = np.unique(of_deals * len(groups) + codes[deals.cells[rows]], return_inverse=True)
+        of_deals, of_groups = np.divmod(keys, len(groups))
+        sums = sums.added(places, len(keys))
+    else:
+        sums = sums.added(of_deals, len(deals.contracts))
+        of_deals, of_groups = np.arange(len(deals.contracts)), codes[deals.labelled]
     there = np.flatnonzero((sums.high > 0) | ((sums.high == 0) & (sums.low > 0)))
-    of_deals, of_groups = np.divmod(keys[there], len(groups))
-    parts, of_parts = np.unique(deals.terms.parts[of_deals], return_inverse=True)
-    size = len(parts)
-    whole = Worth(sums.high[there], sums.low[there]).added(of_groups * size + of_parts, len(groups) * size).whole()
-    counts = np.bincount(of_groups, minlength=len(groups)).tolist()
+    kinds, lengths = _lengths(deals.terms.parts[of_deals[there]])
+    places, size = of_groups[there] * len(lengths) + kinds, len(groups) * len(lengths)
+    whole = Worth(sums.high[there], sums.low[there]).added(places, size).whole()
+    counts = np.bincount(of_groups[there], minlength=len(groups)).tolist()
     return {
-        groups[place]: Values(count, *_total_and_yearly(whole[place * size : (place + 1) * size], parts.tolist()))
+        groups[place]: Values(count, *_total_and_yearly(whole[place * len(lengths) :], lengths))
         for place, count in enumerate(counts)
         if count
     }
 
 
+def _lengths(parts: Days) -> tuple[Places, list[int]]:
+    """Lengths of terms by number, of which there are few, and all of them."""
+    months, rest = np.divmod(parts, MONTH_PARTS)
+    others = np.flatnonzero((rest != 0) | (months >= WHOLE_MONTHS))
+    known, places = np.unique(parts[others], return_inverse=True)
+    months[others] = WHOLE_MONTHS + places
+    return months, [*range(0, WHOLE_MONTHS * MONTH_PARTS, MONTH_PARTS), *known.tolist()]
+
+
 def _total_and_yearly(sums: Sequence[int], parts: Sequence[int]) -> tuple[Fraction, Fraction]:
     """What contracts are worth over their terms, and a year, from the sums of those with terms of the same length."""
-    yearly = (Fraction(12 * one, MRR_DIVISOR * length) for one, length in zip(sums, parts, strict=True) if one)
-    return Fraction(sum(sums), MRR_DIVISOR * MONTH_PARTS), sum(yearly, Fraction(0))
+    yearly = (Fraction(12 * one, MRR_DIVISOR * length) for one, length in zip(sums, parts, strict=False) if one)
+    return Fraction(sum(sums[: len(parts)]), MRR_DIVISOR * MONTH_PARTS), sum(yearly, Fraction(0))

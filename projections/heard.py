@@ -11,7 +11,7 @@ from events.days import FIRST_DAY
 from projections.arrays import Columns
 from projections.columns import TAGS_DAYS
 from projections.groups import Choice
-from projections.numbering import Amounts, Codes, Flags, Kinds, Places, begins, firsts_of
+from projections.numbering import Amounts, Codes, Flags, Kinds, Places, begins, firsts_of, runs
 from projections.satisfaction import Satisfaction
 from projections.sides import UNSAID
 from projections.sorting import Groups
@@ -38,8 +38,8 @@ def satisfaction(columns: Columns, choice: Choice, start: int, until: int) -> di
 class Weights(Struct, frozen=True):
     """What cells are worth as the days of answers end, where that is not nothing; in order of answers."""
 
-    answers: Places
-    cells: Places
+    answers: Codes
+    cells: Codes
     levels: Amounts
 
 
@@ -54,23 +54,23 @@ def levels_on(columns: Columns, cells: Places, days: Codes | Places) -> Amounts:
     return levels[np.searchsorted(keys, firsts + (days - FIRST_DAY))] - levels[np.searchsorted(keys, firsts)]
 
 
-def _weights(columns: Columns) -> Weights:
+def _weights(columns: Columns) -> dict[str, Weights]:
+    """By currency: whoever asks asks for one, and need not look at the rest."""
     accounts = columns.answers.accounts
     counts = columns.cells_of_accounts()[accounts]
     answers = np.repeat(np.arange(len(accounts), dtype=np.intp), counts)
     cells = np.arange(len(answers)) + np.repeat(columns.first_cells[accounts] - firsts_of(counts), counts)
     levels = levels_on(columns, cells, columns.answers.days[answers] + np.int32(1))
-    there = np.flatnonzero(levels)
-    return Weights(answers[there].astype(np.int32), cells[there].astype(np.int32), levels[there])
+    codes, values = columns.currencies[cells], columns.vocabulary.currency.values
+    found: dict[str, Weights] = {}
+    for code in np.unique(codes).tolist():
+        rows = np.flatnonzero((codes == code) & (levels != 0))
+        found[values[code]] = Weights(answers[rows].astype(np.int32), cells[rows].astype(np.int32), levels[rows])
+    return found
 
 
-def _weights_in(columns: Columns, currency: str) -> Weights:
-    """Those of one currency: the rest need not be looked at."""
-    whole, fitting = columns.known.once("weights", lambda: _weights(columns)), columns.fitting(Choice(currency))
-    if fitting is None:
-        return whole
-    rows = np.flatnonzero(fitting[whole.cells])
-    return Weights(whole.answers[rows], whole.cells[rows], whole.levels[rows])
+_NOTHING: Final = np.zeros(0, dtype=np.int32)
+_NO_WEIGHTS: Final = Weights(_NOTHING, _NOTHING, np.zeros(0, dtype=np.int64))
 
 
 class _Voices(Struct, frozen=True):
@@ -79,8 +79,8 @@ class _Voices(Struct, frozen=True):
     `of_pairs` are the places of the groups that pairs are in, `values` those of groups.
     """
 
-    answers: Places
-    pairs: Places
+    answers: Codes | Places
+    pairs: Codes | Places
     levels: Amounts
     of_pairs: Places
     values: Sequence[str]
@@ -88,26 +88,39 @@ class _Voices(Struct, frozen=True):
 
 def _voices(columns: Columns, choice: Choice, asked: Flags) -> _Voices:
     """The answers asked for; those of accounts without revenue count where what says nothing does."""
-    currency, groups = choice.currency, columns.groups(choice.by)
-    weights = columns.known.once(f"weights {currency}", lambda: _weights_in(columns, currency))
-    fits = asked[weights.answers]
-    if choice.where and (fitting := columns.fitting(choice)) is not None:
-        fits &= fitting[weights.cells]
-    rows = np.flatnonzero(fits)
-    found = _added(weights.answers[rows], groups.pairs[weights.cells[rows]], weights.levels[rows])
-    answers, pairs, levels = (one[found[2] > 0] for one in found)
+    weights = columns.known.once("weights", lambda: _weights(columns)).get(choice.currency, _NO_WEIGHTS)
+    silent = asked if _silence_fits(choice) else None
+    if silent is not None and "account" in choice.where:
+        silent = asked & (columns.answers.accounts == columns.places.get(choice.where["account"], -1))
+    if choice.by is None:
+        return _voices_of_whole(columns, choice, weights, asked, silent)
+    groups = columns.groups(choice.by)
+    fits, fitting = asked[weights.answers], columns.fitting(choice) if choice.where else None
+    rows = np.flatnonzero(fits if fitting is None else fits & fitting[weights.cells])
+    answers, pairs, levels = _added(weights.answers[rows], groups.pairs[weights.cells[rows]], weights.levels[rows])
     values, of_pairs = list(groups.values), groups.places
-    if _silence_fits(choice):
-        is_silent = asked.copy()
+    if silent is not None:
+        is_silent = silent.copy()
         is_silent[answers] = False
-        if "account" in choice.where:
-            is_silent &= columns.answers.accounts == columns.places.get(choice.where["account"], -1)
-        silent = np.flatnonzero(is_silent)
+        rows = np.flatnonzero(is_silent)
         value = choice.currency if choice.by == "currency" else ""
-        own, values, of_pairs = _pairs_of_silence(columns, groups, value, columns.answers.accounts[silent])
-        answers, pairs = np.concatenate([answers, silent]), np.concatenate([pairs, own])
-        levels = np.concatenate([levels, np.zeros(len(silent), dtype=np.int64)])
+        own, values, of_pairs = _pairs_of_silence(columns, groups, value, columns.answers.accounts[rows])
+        answers, pairs = np.concatenate([answers, rows]), np.concatenate([pairs, own])
+        levels = np.concatenate([levels, np.zeros(len(rows), dtype=np.int64)])
     return _Voices(answers, pairs, levels, of_pairs, values)
+
+
+def _voices_of_whole(
+    columns: Columns, choice: Choice, weights: Weights, asked: Flags, silent: Flags | None
+) -> _Voices:
+    """The same where nothing is grouped: an account is a pair of its own."""
+    fitting = columns.fitting(choice) if choice.where else None
+    levels = np.zeros(len(asked), dtype=np.int64)
+    np.add.at(levels, weights.answers, weights.levels if fitting is None else weights.levels * fitting[weights.cells])
+    np.maximum(levels, 0, out=levels)
+    answers = np.flatnonzero(asked & (levels > 0) if silent is None else (asked & (levels > 0)) | silent)
+    pairs = columns.answers.accounts[answers].astype(np.intp)
+    return _Voices(answers, pairs, levels[answers], np.zeros(len(columns.names), dtype=np.intp), [""])
 
 
 def _silence_fits(choice: Choice) -> bool:
@@ -131,25 +144,18 @@ def _pairs_of_silence(
     return pairs[accounts], values, np.concatenate([of_pairs, place])
 
 
-def _added(answers: Places, pairs: Places, levels: Amounts) -> tuple[Places, Places, Amounts]:
-    """Levels added up by answer and pair, given in order of answers."""
-    if not len(answers):
-        return answers.astype(np.intp), pairs, levels
+def _added(answers: Codes, pairs: Places, levels: Amounts) -> tuple[Codes, Places, Amounts]:
+    """Levels added up by answer and pair, given in order of answers; those above zero."""
     starts = np.flatnonzero(begins(answers))
-    first, last = (extreme.reduceat(pairs, starts) for extreme in (np.minimum, np.maximum))
-    alike = np.flatnonzero(first == last)
-    sums = np.add.reduceat(levels, starts)[alike]
-    is_mixed = np.repeat(first != last, np.diff(starts, append=len(answers)))
-    rows = np.flatnonzero(is_mixed)
-    rows = rows[np.lexsort((pairs[rows], answers[rows]))]
-    parts = np.flatnonzero(begins(answers[rows]) | begins(pairs[rows]))
-    mixed = np.add.reduceat(levels[rows], parts) if len(rows) else levels[rows]
-    rows = rows[parts] if len(rows) else rows
-    return (
-        np.concatenate([answers[starts[alike]], answers[rows]]).astype(np.intp),
-        np.concatenate([first[alike], pairs[rows]]),
-        np.concatenate([sums, mixed]),
-    )
+    lengths = np.diff(starts, append=len(answers))
+    single, several = starts[lengths == 1], np.flatnonzero(np.repeat(lengths > 1, lengths))
+    order, firsts = runs((pairs[several], answers[several]))
+    rows = np.concatenate([single, several[order[firsts]]])
+    more = levels[several[order]]
+    sums = np.concatenate([levels[single], np.add.reduceat(more, firsts) if len(firsts) else more])
+    there = np.flatnonzero(sums > 0)
+    rows = rows[there]
+    return answers[rows], pairs[rows], sums[there]
 
 
 class _Given(Struct, frozen=True):
@@ -196,17 +202,21 @@ class _Counted:
         swings = self._swings(rows)
         return {
             self._voices.values[place]: Satisfaction(
-                *bands[place, ::-1].tolist(),
+                *(int(bands[place, 2]), int(bands[place, 1]), int(bands[place, 0])),
                 *swings.get(place, (Fraction(0), Fraction(0))),
-                *(int(kinds[place, :, 2].sum()), int(kinds[place, :, 1:].sum())),
-                *(int(kinds[place, 2].sum()), int(kinds[place, 1:].sum())),
+                content=int(kinds[place, :, 2].sum()),
+                rated=int(kinds[place, :, 1:].sum()),
+                resolved=int(kinds[place, 2].sum()),
+                contacts=int(kinds[place, 1:].sum()),
             )
             for place in np.flatnonzero(kinds.any(axis=(1, 2))).tolist()
         }
 
     def _counts(self, rows: Places, codes: Kinds, size: int) -> Places:
         """How many of some answers there are in each group by a code of theirs."""
-        keys = self._groups[rows] * size + codes[self._voices.answers[rows]]
+        keys = codes[self._voices.answers[rows]].astype(np.intp)
+        if self._size > 1:
+            keys += self._groups[rows] * size
         return np.bincount(keys, minlength=self._size * size).reshape(self._size, size)
 
     def _swings(self, rows: Places) -> dict[int, tuple[Fraction, Fraction]]:

@@ -32,6 +32,12 @@ class Numbered(Generic[T]):
             self.values.append(value)
         return found
 
+    def numbers(self, values: Sequence[T]) -> list[int]:
+        """The numbers of values, of many at once."""
+        for value in dict.fromkeys(values):
+            self.number(value)
+        return [*map(self._numbers.__getitem__, values)]
+
     def known(self, value: T) -> int:
         """The same of a value that may have none: -1."""
         return self._numbers.get(value, -1)

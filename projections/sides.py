@@ -8,7 +8,7 @@ import numpy as np
 from msgspec import Struct
 
 from events.notes import Agreed, Answer, AnyNote
-from projections.numbering import Codes, Flags, Kinds, Numbered, Vocabulary
+from projections.numbering import Codes, Flags, Kinds, Vocabulary
 
 UNSAID: Final = -1
 """Stands for a score, or whether something was resolved, that an answer does not tell."""
@@ -39,7 +39,7 @@ class Answers(Rows, frozen=True):
     """Answers to surveys, those of an account in the order they were given.
 
     `surveys` and `tags` are numbers; `scores` and `resolved` may be `UNSAID`; `people` numbers whoever recommends an
-    account or not, from 0 on in each account, and each who gave no name anew.
+    account or not, below the number of its answers; each who gave no name is somebody else.
     """
 
     days: Codes
@@ -53,16 +53,19 @@ class Answers(Rows, frozen=True):
 
 def answers_of(notes: Iterable[Sequence[AnyNote]], vocabulary: Vocabulary) -> Answers:
     """The answers among the notes of each account."""
-    given = [sorted([note for note in some if type(note) is Answer], key=_MOMENT) for some in notes]
+    given = [[note for note in some if type(note) is Answer] for some in notes]
+    for some in given:
+        if len(some) > 1:
+            some.sort(key=_MOMENT)
     flat = [answer for some in given for answer in some]
     told = (
         [answer.day for answer in flat],
-        [vocabulary.survey.number(answer.survey) for answer in flat],
+        vocabulary.survey.numbers([answer.survey for answer in flat]),
         [UNSAID if answer.score is None else answer.score for answer in flat],
         [answer.scale for answer in flat],
         [UNSAID if answer.resolved is None else int(answer.resolved) for answer in flat],
         [person for some in given for person in _people(some)],
-        [vocabulary.tags.number(answer.tags) for answer in flat],
+        vocabulary.tags.numbers([answer.tags for answer in flat]),
     )
     places = np.repeat(np.arange(len(given), dtype=np.int32), [len(some) for some in given])
     kinds = (np.int32, np.int8, np.int32, np.int32, np.int8, np.int32, np.int32)
@@ -70,11 +73,9 @@ def answers_of(notes: Iterable[Sequence[AnyNote]], vocabulary: Vocabulary) -> An
 
 
 def _people(answers: Sequence[Answer]) -> list[int]:
-    """Of each answer who gave it, by number."""
-    if len(answers) == 1:
-        return [0]
-    names = Numbered[str | int]()
-    return [names.number(answer.respondent or place) for place, answer in enumerate(answers)]
+    """Of each answer who gave it: the place of the first answer of whoever it was."""
+    first: dict[str | int, int] = {}
+    return [first.setdefault(answer.respondent or place, place) for place, answer in enumerate(answers)]
 
 
 class Terms(Rows, frozen=True):

@@ -27,6 +27,10 @@ RANKED: Final = frozenset(LISTS)
 """The tables whose first rows can be had from accounts in memory."""
 NOTED: Final[frozenset[Source]] = frozenset(("answers", "costs", "contracts", "begun"))
 """The sources that are in the notes of accounts."""
+IN_COLUMNS: Final[frozenset[Source]] = frozenset(("answers", "contracts", "begun"))
+"""Those of them that accounts in memory have in columns."""
+TABLES_NOTED: Final = frozenset(("bands", "renewals", "risk", "tags", "upsell"))
+"""The tables that take notes."""
 UNCONVERTED: Final[frozenset[Source]] = NOTED | {"discounts"}
 """The sources that are told in one currency alone."""
 

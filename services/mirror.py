@@ -65,9 +65,12 @@ class Mirrored(Struct, frozen=True):
         """As `buckets_for`."""
         return counted(self.layers, Choice(currency, question.by, dict(question.where)), bounds)
 
-    def table(self, name: str, question: Question, currency: str, bounds: tuple[int, int]) -> Answer:
-        """As `listed`, of the tables whose first rows can be told."""
-        return first_listed(name, self.layers, question, currency, bounds)
+    def table(self, name: str, question: Question, currency: str, bounds: tuple[int, int]) -> Answer | None:
+        """As `listed`, of the tables whose first rows can be told; None for amounts that are too large for that."""
+        try:
+            return first_listed(name, self.layers, question, currency, bounds)
+        except TooLarge:
+            return None
 
 
 class Mirror:
@@ -78,12 +81,13 @@ class Mirror:
     ) -> None:
         self._parts = [_Part(ledger, views, partition, rules) for partition in partitions]
 
-    async def read(self, keys: Sequence[str], *, discounts: bool = False) -> Mirrored | None:
+    async def read(self, keys: Sequence[str], *, notes: bool = False, discounts: bool = False) -> Mirrored | None:
         """Some keys and the accounts of all partitions; None if they have to be looked at in the views.
 
-        With `discounts`, also what those take off. Raises ViewsUnavailable.
+        With `notes`, also what was answered and which terms were agreed, with `discounts` what those take off: either
+        is read once somebody asks for it. Raises ViewsUnavailable.
         """
-        found = await asyncio.gather(*(part.read(keys, discounts=discounts) for part in self._parts))
+        found = await asyncio.gather(*(part.read(keys, notes=notes, discounts=discounts) for part in self._parts))
         seen = [one for one in found if one is not None]
         if len(seen) < len(found):
             return None
@@ -137,13 +141,17 @@ class _Part:
         self._layers: Layers | None = None
         self._costs: Costs = {}
         self._off: _Off | None = None
+        self._is_noted = False
         self._vocabulary = Vocabulary()
         self._is_too_large = False
         self._turn = asyncio.Lock()
 
-    async def read(self, keys: Sequence[str], *, discounts: bool) -> _Seen | None:
+    async def read(self, keys: Sequence[str], *, notes: bool, discounts: bool) -> _Seen | None:
         """Some keys and the accounts, at one position; None if it cannot be told which accounts changed."""
         async with self._turn:
+            if notes and not self._is_noted:
+                self._is_noted = True
+                self._forget()
             for _ in range(TRIES):
                 if self._is_too_large:
                     return None
@@ -170,7 +178,8 @@ class _Part:
         """All accounts, read at once."""
         position, (accounts, notes) = await self._views.snapshot(self.partition, [ACCOUNTS, NOTES])
         self._vocabulary = Vocabulary()
-        layers, costs = await asyncio.to_thread(_layers_of, accounts, notes, self._vocabulary)
+        of_all = (accounts, notes, self._vocabulary)
+        layers, costs = await asyncio.to_thread(_layers_of, *of_all, is_noted=self._is_noted)
         self._position, self._layers, self._costs = position or START, layers, costs
         return layers
 
@@ -214,7 +223,8 @@ class _Part:
     ) -> _Seen:
         """The accounts with what was read of some."""
         notes = {name: [] if data is None else notes_in_force(data) for name, data in read[NOTES].items()}
-        changed = await asyncio.to_thread(_changed, layers, read[ACCOUNTS], notes, self._vocabulary)
+        told_of = notes if self._is_noted else {}
+        changed = await asyncio.to_thread(_changed, layers, read[ACCOUNTS], told_of, self._vocabulary)
         off = Layers()
         if self._off is not None:
             of_each = (self._off.layers, read[STATED], self._rules, self._vocabulary)
@@ -244,9 +254,9 @@ class _Part:
 
 
 def _layers_of(
-    accounts: Mapping[bytes, bytes], raw: Mapping[bytes, bytes], vocabulary: Vocabulary
+    accounts: Mapping[bytes, bytes], raw: Mapping[bytes, bytes], vocabulary: Vocabulary, *, is_noted: bool
 ) -> tuple[Layers, Costs]:
-    """All accounts of a partition, some at a time, and their costs; raises TooLarge."""
+    """All accounts of a partition, some at a time, with their notes or without; and their costs. Raises TooLarge."""
     left = iter({**dict.fromkeys(raw, _NOTHING), **accounts}.items())
     columns: list[Columns] = []
     costs: Costs = {}
@@ -254,7 +264,7 @@ def _layers_of(
         notes = {account.decode(): notes_in_force(raw[account]) for account in some if account in raw}
         costs = {**costs, **_costs_of(notes)}
         records = {account.decode(): record_of_bytes(data) for account, data in some.items()}
-        sides = told_in_columns(notes)
+        sides = told_in_columns(notes) if is_noted else {}
         if held := told(records, sides):
             columns.append(columns_of(held, vocabulary, sides))
     return Layers((joined(columns),)) if columns else Layers(), costs

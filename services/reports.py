@@ -2,22 +2,20 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import tzinfo
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from events.days import day_of_moment
-from projections.basis import Figure, Source, details_of
+from projections.basis import Figure
 from projections.conversion import Converter
 from projections.figures import CATALOGUE, FIGURES
 from projections.groups import CELL_NAMES
 from projections.pages import ACCOUNTS, BOOK, NOTES, STATED
 from projections.periods import PeriodError
-from projections.records import TooLarge
 from projections.tables import SALES
 from projections.tally import EVERY
 from services import clock
@@ -34,22 +32,16 @@ from services.converting import (
     rates_required,
     told_of,
 )
-from services.details import (
-    NOTED,
-    UNCONVERTED,
-    details_mirrored,
-    details_noted,
-    is_ranked,
-    months_of,
-)
+from services.details import TABLES_NOTED, UNCONVERTED, is_ranked, months_of
 from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, is_kept, keys_for, parts_for
+from services.figured import AskedFigures, sources_of
 from services.ledgers.port import Chains, name_of
 from services.listing import bounds_of_table, listed, question_of_labels
 from services.moments import Known, known_at
 from services.policies import rules_of
 from services.projector import Projector
 from services.questions import LABELS, Moment, Question, QuestionError, bounds_for, nearest, window_of
-from services.rows import Answer, rows_of_bridge, rows_of_figures
+from services.rows import Answer, rows_of_bridge
 from services.selling import sold, sources_told
 from services.values import require_values, says_nothing
 from services.views.memory import memory_views
@@ -124,10 +116,11 @@ class Reports:
         if question.convert is not None:
             return await self._converted("figures", question, views, known, _currencies(book), bounds)
         spans = [bounds] if before is None else [bounds, before]
-        asked = _AskedFigures(question, currency, chosen, self._policies)
+        asked = AskedFigures(question, currency, chosen, self._policies)
         mirrored = None
         if known is None and asked.looks_at_accounts and not asked.is_by_answerer:
-            mirrored = await self._mirrored(asked.keys(spans), discounts="discounts" in asked.sources)
+            discounts = "discounts" in asked.sources
+            mirrored = await self._mirrored(asked.keys(spans), notes=asked.has_notes, discounts=discounts)
         found = None if mirrored is None else await asyncio.to_thread(asked.rows_mirrored, mirrored, spans)
         if mirrored is not None and found is not None:
             as_of, sides = mirrored.evidence.as_of, found
@@ -137,11 +130,16 @@ class Reports:
         rows = sides[0] if before is None else rows_compared((bounds, sides[0]), (before, sides[1]), chosen)
         return self._answer("figures", currency, as_of, known, rows)
 
-    async def _mirrored(self, keys: Sequence[str] = (), *, discounts: bool = False) -> "Mirrored | None":
+    async def _mirrored(
+        self, keys: Sequence[str] = (), *, notes: bool = False, discounts: bool = False
+    ) -> "Mirrored | None":
         """Some keys and the accounts in memory at their position; None where there are none under its policy."""
-        if self._mirror is None or (found := await self._mirror.read(keys, discounts=discounts)) is None:
+        if self._mirror is None:
             return None
-        return found if self._policies.projected(found.evidence.as_of.heights) == self.rules.policy else None
+        found = await self._mirror.read(keys, notes=notes, discounts=discounts)
+        if found is None or self._policies.projected(found.evidence.as_of.heights) != self.rules.policy:
+            return None
+        return found
 
     async def table(self, name: str, question: Question) -> Answer:
         """A table of the catalogue: as a day begins, by default after that of the newest event, or of a window.
@@ -154,10 +152,13 @@ class Reports:
         _check_names(labels, book if known is None else await self.book())
         currency = currency_or_refusal(question, _currencies(book), converts=False)
         bounds = bounds_of_table(name, question, newest_day(book.as_of, self._zone))
-        mirrored = await self._mirrored() if known is None and is_ranked(name, question) else None
+        mirrored = None
+        if known is None and is_ranked(name, question):
+            mirrored = await self._mirrored(notes=name in TABLES_NOTED)
         if mirrored is not None:
-            found = await asyncio.to_thread(mirrored.table, name, question, currency, bounds)
-            return {**self._answer(name, currency, mirrored.evidence.as_of, None, []), **found}
+            first = await asyncio.to_thread(mirrored.table, name, question, currency, bounds)
+            if first is not None:
+                return {**self._answer(name, currency, mirrored.evidence.as_of, None, []), **first}
         if name in SALES:
             evidence = await evidence_of(views, self._partitions, [ACCOUNTS, NOTES, STATED])
             rules = rules_of(self._policies.projected(evidence.as_of.heights))
@@ -308,77 +309,6 @@ def chosen_figures(question: Question) -> list[Figure]:
 
 def _bridge_rows(evidence: Evidence, question: Question, currency: str, bounds: list[int]) -> list[Answer]:
     return rows_of_bridge(buckets_for(evidence, question, currency, bounds), question, bounds)
-
-
-def sources_of(chosen: Iterable[Figure]) -> set[Source]:
-    """What figures need besides sums."""
-    return {source for figure in chosen for source in figure.reads}
-
-
-class _AskedFigures(Struct, frozen=True):
-    """Figures in one currency, and what they are read from."""
-
-    question: Question
-    currency: str
-    chosen: Sequence[Figure]
-    policies: Policies
-
-    @property
-    def sources(self) -> set[Source]:
-        """What they need besides sums."""
-        return sources_of(self.chosen)
-
-    @property
-    def looks_at_accounts(self) -> bool:
-        """Whether accounts have to be looked at besides kept sums."""
-        return bool(self.sources or not is_kept(self.question))
-
-    @property
-    def is_by_answerer(self) -> bool:
-        """Whether answers are told account by account: those without revenue too, so they are looked at one by one."""
-        return "answers" in self.sources and self.question.by == "account"
-
-    def keys(self, spans: Sequence[Sequence[int]]) -> list[str]:
-        """The keys of the views with the kept sums that days or windows take."""
-        return self._keys(spans, accounts=False, notes=False) if is_kept(self.question) else []
-
-    def all_keys(self, spans: Sequence[Sequence[int]]) -> list[str]:
-        """The same with those of accounts and notes where they are needed."""
-        accounts, notes = not self.sources <= {"discounts"}, not self.sources.isdisjoint(NOTED)
-        return self._keys(spans, accounts=accounts, notes=notes) + [STATED] * ("discounts" in self.sources)
-
-    def _keys(self, spans: Sequence[Sequence[int]], *, accounts: bool, notes: bool) -> list[str]:
-        found = (keys_for(self.question, self.currency, span, accounts=accounts, notes=notes) for span in spans)
-        return [*{key: None for keys in found for key in keys}]
-
-    def rows_mirrored(self, mirrored: "Mirrored", spans: Sequence[Sequence[int]]) -> list[list[Answer]] | None:
-        """As `rows`, from the accounts in memory; None for amounts that are too large for that."""
-        try:
-            return self.rows(mirrored.evidence, mirrored, spans)
-        except TooLarge:
-            return None
-
-    def rows(
-        self, evidence: Evidence, mirrored: "Mirrored | None", spans: Sequence[Sequence[int]]
-    ) -> list[list[Answer]]:
-        """The figures of each day or window, from the accounts in memory if there are any."""
-        return [self._rows(evidence, mirrored, bounds) for bounds in spans]
-
-    def _rows(self, evidence: Evidence, mirrored: "Mirrored | None", bounds: Sequence[int]) -> list[Answer]:
-        question, currency = self.question, self.currency
-        rules = rules_of(self.policies.projected(evidence.as_of.heights))
-        asked = (question, currency, bounds, self.sources)
-        if mirrored is None:
-            ends = (bounds[0], bounds[-1])
-            found = details_of(evidence.records, currency, ends, groups_asked(question), self.sources)
-            details = details_noted(found, evidence, *asked, rules)
-        else:
-            details = details_mirrored(mirrored, *asked, rules.policy.margin)
-        if mirrored is None or is_kept(question):
-            sums = buckets_for(evidence, question, currency, bounds)
-        else:
-            sums = mirrored.sums(question, currency, bounds)
-        return rows_of_figures(sums, details, question, bounds, self.chosen)
 
 
 def _converted_rows(

@@ -51,6 +51,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "projections/feedback.py": "tests/projections/test_figures.py",
     "services/audit/noting.py": "tests/services/audit/test_comparing.py",
     "services/details.py": "tests/services/test_reports.py",
+    "services/figured.py": "tests/services/test_mirror.py",
     "projections/basis.py": "tests/projections/test_figures.py",
     "services/alerts/checking.py": "tests/services/alerts/test_rulebook.py",
     "services/alerts/reading.py": "tests/services/alerts/test_rulebook.py",
