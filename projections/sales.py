@@ -1,6 +1,6 @@
 """Sales: what was sold by seller, campaign, channel or season, what became of it, and the same a year before."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
@@ -62,17 +62,20 @@ class Sales(Struct, frozen=True):
         return () if self.by is None else (self.by,)
 
 
+FactsOf = Callable[[str], Sequence[Fact]]
+"""Account -> its facts, their lines worth what discounts take off; asked for accounts that signed something alone."""
+
+
 class Sources(Struct, frozen=True):
     """What sales are worked out from: the accounts something was posted to, and the notes of all, costs among them.
 
-    `off`: account -> facts whose lines are worth what discounts take off; `deducted`: the same of those discounts
-    alone that the level is counted without.
+    `off`: of all discounts; `deducted`: of those that the level is counted without, None where that is all of them.
     """
 
     told: Iterable[Told]
     noted: Iterable[tuple[str, Sequence[AnyNote]]] = ()
-    off: Mapping[str, Sequence[Fact]] = {}
-    deducted: Mapping[str, Sequence[Fact]] = {}
+    off: FactsOf = lambda _: ()
+    deducted: FactsOf | None = None
 
 
 class AskedSales(Struct, frozen=True):
@@ -221,8 +224,6 @@ class _Account(NamedTuple):
     notes: Sequence[AnyNote]
     moves: list[tuple[int, Movement, int, str]]
     won: list[tuple[int, list[Item]]]
-    off: Sequence[Fact]
-    deducted: Sequence[Fact]
 
 
 class _Windows:
@@ -232,7 +233,8 @@ class _Windows:
         self._by = table.by
         self._currency = asked.currency
         self._groups_of = _groups_of(table.by, asked)
-        self._accounts = [self._account(told, sources) for told in sources.told]
+        self._off_of, self._deducted_of = sources.off, sources.deducted
+        self._accounts = [self._account(told) for told in sources.told]
         names = {*asked.where, *([asked.by] if asked.by else []), *table.names}
         self._noted = [*sources.noted] if names <= COST_NAMES else []
         self._sold: dict[tuple[int, int], dict[_Place, Sold]] = {}
@@ -250,7 +252,7 @@ class _Windows:
             self._sold[start, until] = {_place_of_text(text): sold for text, sold in found.items()}
         return self._sold[start, until]
 
-    def _account(self, told: Told, sources: Sources) -> _Account:
+    def _account(self, told: Told) -> _Account:
         name, items, notes = told
         moves: list[tuple[int, Movement, int, str]] = []
         won: list[tuple[int, list[Item]]] = []
@@ -264,17 +266,21 @@ class _Windows:
                 for (day, movement, cell, _), amount in posted
                 for _, place in self._groups_of(name, cell)
             ]
-        return _Account(name, notes, moves, won, sources.off.get(name, ()), sources.deducted.get(name, ()))
+        return _Account(name, notes, moves, won)
 
     def _count_signed(self, found: dict[str, Sold], account: _Account, first: int, posted: list[Item]) -> None:
         """What a contract is worth with the labels of its first day, and what discounts take off that."""
         for held in held_on(account.name, posted, account.notes, self._currency, first + 1):
-            off, deducted = (self._off(facts, held) for facts in (account.off, account.deducted))
-            for place, value in values_of_contract(held, self._groups_of).items():
+            values = values_of_contract(held, self._groups_of)
+            off = deducted = self._off(self._off_of(account.name), held) if values else {}
+            if self._deducted_of is not None and off:
+                deducted = self._off(self._deducted_of(account.name), held)
+            a_year = Fraction(12 * MONTH_PARTS, held.term.parts) if values else Fraction(0)
+            for place, value in values.items():
                 sold = found.setdefault(place, Sold())
                 sold.contracts += 1
                 sold.value += value
-                sold.yearly += value * Fraction(12 * MONTH_PARTS, held.term.parts)
+                sold.yearly += value * a_year
                 sold.off += off.get(place, 0)
                 sold.deducted += deducted.get(place, 0)
 

@@ -1,6 +1,6 @@
 """Evidence: the sums and records an answer is computed from, read from the views at one ledger position."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -108,15 +108,21 @@ class Evidence(Struct, frozen=True):
                 told = [] if notes is None else notes_in_force(notes)
                 yield account.decode(), told, NOTHING if record is None else record_of_bytes(record)
 
-    def stated(self, rules: Rules, counted: Counted = "net") -> Iterator[tuple[str, list[Fact]]]:
-        """The accounts that ever had a discount, with their facts; the lines of these are worth what it takes off.
-
-        What all discounts take off, or those that are `counted`.
-        """
+    def stated(self, rules: Rules) -> Iterator[tuple[str, list[Fact]]]:
+        """The accounts that ever had a discount, with their facts; the lines of these are worth what it takes off."""
         for fields in self.hashes[STATED]:
             for account, data in fields.items():
-                if facts := facts_in_force(data, rules, counted):
+                if facts := facts_in_force(data, rules):
                     yield account.decode(), facts
+
+    def stated_of(self, rules: Rules, counted: Counted = "net") -> Callable[[str], Sequence[Fact]]:
+        """The facts of each account, read as they are asked for; what all discounts take off, or those `counted`."""
+
+        def facts_of(account: str) -> Sequence[Fact]:
+            found = (fields.get(account.encode()) for fields in self.hashes[STATED])
+            return [fact for data in found if data is not None for fact in facts_in_force(data, rules, counted)]
+
+        return facts_of
 
     def counts(self) -> dict[str, int]:
         """What is counted over the whole book, and `names|currency|name` for every name in use."""

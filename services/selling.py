@@ -29,8 +29,9 @@ def sources_told(evidence: Evidence, rules: Rules) -> Sources:
         noted.append((account, notes))
         if record.count:
             told.append((account, [*record.items()], notes))
-    off, counted = dict(evidence.stated(rules)), rules.policy.discounts
-    return Sources(told, noted, off, off if counted == "net" else dict(evidence.stated(rules, counted)))
+    counted = rules.policy.discounts
+    deducted = None if counted == "net" else evidence.stated_of(rules, counted)
+    return Sources(told, noted, evidence.stated_of(rules), deducted)
 
 
 def sold(table: Sales, sources: Sources, question: Question, currency: str, bounds: Sequence[int]) -> Answer:

@@ -216,8 +216,10 @@ async def _sources(asked: Asked, told: Iterable[TableTold], notes: Mapping[str, 
     """What tables of sales are worked out from."""
     policy = asked.genesis.policy
     off = await stated_of(asked.tables, policy)
-    deducted = off if policy.discounts == "net" else await stated_of(asked.tables, policy, policy.discounts)
-    return Sources(told, notes.items(), off, deducted)
+    if policy.discounts == "net":
+        return Sources(told, notes.items(), lambda account: off.get(account, ()))
+    deducted = await stated_of(asked.tables, policy, policy.discounts)
+    return Sources(told, notes.items(), lambda account: off.get(account, ()), lambda account: deducted.get(account, ()))
 
 
 async def _check_names(asked: Asked, question: Question, settings: Settings | None) -> None:

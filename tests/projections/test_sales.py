@@ -70,7 +70,7 @@ def sold(
     ]
     off = {account: facts for account, data in said.items() if (facts := facts_in_force(data, DEFAULT_RULES))}
     start, until = map(day_of, window)
-    sources = Sources(told, by_account.items(), off, off)
+    sources = Sources(told, by_account.items(), lambda account: off.get(account, ()))
     return sales_rows(SALES[name], sources, AskedSales("USD", start, until, **asked))
 
 
