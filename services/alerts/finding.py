@@ -21,7 +21,7 @@ from services.alerts.rulebook import Rulebook
 from services.alerts.wording import summary_of
 from services.evidence import buckets_for, evidence_of, keys_for
 from services.questions import Question
-from services.views.port import Views
+from services.views.port import START, Views, ViewsUnavailable
 
 SCORES_MAX: Final = 20
 """How many answers are remembered of an account: the last of each respondent to each survey."""
@@ -102,8 +102,8 @@ class Finder:
         concerned = {one.happening.account for one in told if one.candidates} if not is_silent else set()
         answering = {one.happening.account for one in told if one.happening.score}
         scores: Scores = {**await self._scores_of(answering | concerned)}
-        known = _Known(self._views, self._partitions)
-        await known.read(concerned, self._partition)
+        known = _Known(self._views, self._partitions, self._partition, blocks[-1].header.height)
+        await known.read(concerned)
         alerts: list[Alert] = []
         late = 0
         for one in told:
@@ -160,21 +160,32 @@ class Finder:
 
 
 class _Known:
-    """What the projections know, read once for all that blocks ask of them."""
+    """What the projections know, read once for all that blocks ask of them; never less than at a height.
 
-    def __init__(self, views: Views, partitions: Sequence[int]) -> None:
+    Views that have just been emptied know of no revenue: an alert by them would be a wrong one, or missing.
+    """
+
+    def __init__(self, views: Views, partitions: Sequence[int], partition: int, height: int) -> None:
         self._views = views
         self._partitions = partitions
+        self._partition = partition
+        self._height = height
         self._records: dict[str, bytes] = {}
         self._holdings: dict[tuple[str, int], Holding] = {}
         self._levels: dict[tuple[str, int], int] = {}
 
-    async def read(self, accounts: Collection[str], partition: int) -> None:
-        """Reads the records of some accounts."""
+    async def read(self, accounts: Collection[str]) -> None:
+        """Reads the records of some accounts; raises ViewsUnavailable, also where the views have gone back."""
         names = list(accounts)
         if names:
-            values = await self._views.read_fields(partition, ACCOUNTS, names)
-            self._records = {a: v for a, v in zip(names, values, strict=True) if v is not None}
+            position, _, values = await self._views.snapshot_with(self._partition, [], {ACCOUNTS: names})
+            self._require((position or START).next_height - 1)
+            self._records = {a: v for a, v in zip(names, values[ACCOUNTS], strict=True) if v is not None}
+
+    def _require(self, height: int) -> None:
+        if height < self._height:
+            problem = f"The projections of partition {self._partition} have lost what they knew, and read it again."
+            raise ViewsUnavailable(problem, "Wait until they have.")
 
     def holding(self, account: str, day: int) -> Holding:
         """What an account holds on a day."""
@@ -191,6 +202,7 @@ class _Known:
             question, bounds = Question(currency=currency), [day + 1]
             keys = keys_for(question, currency, bounds, accounts=False)
             evidence = await evidence_of(self._views, self._partitions, keys)
+            self._require(evidence.as_of.heights[str(self._partition)])
             buckets = buckets_for(evidence, question, currency, bounds).get("")
             self._levels[currency, day] = 0 if buckets is None else level_of(buckets.before)
         return self._levels[currency, day]

@@ -71,6 +71,8 @@ class Reviewer:
         today = day_of_moment(now, self._zone)
         rules = self._rules.state.rulebook.rules
         found = await self._look.finds(self._reports, rules, today, now)
+        if not await self._watch.is_level():
+            return  # the views lost something meanwhile: what was found may be of nothing
         if self._look.name not in self._alerter.reviewed:
             await self._alerter.note(found.beyond, self._look.name)
         elif self._look.name == DATES:

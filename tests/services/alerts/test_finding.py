@@ -1,7 +1,10 @@
 """Finding: whole alerts, from events to the words somebody reads."""
 
+import pytest
+
 from events.block import block_of
 from events.policy import Policy
+from services.views.port import ViewsUnavailable
 from tests.model.notation import fact, line
 from tests.services.alerts.desk import ONLY, desk_of, rule, stopped_clock, survey, two_accounts, unpaid
 from tests.services.books import POLICY
@@ -121,3 +124,21 @@ async def test_going_over_to_another_policy_is_nothing_that_happened_to_a_custom
         await desk.alerter.catch_up()
         assert desk.alerter.position.next_height == block.header.height + 1
         assert desk.told() == notice
+
+
+@asynchronous
+async def test_by_views_that_were_just_emptied_nothing_is_told_until_they_know_again() -> None:
+    """Who pays nothing, in a book of nothing, is told wrongly or not at all."""
+    with stopped_clock() as clock:
+        rules = ALL + rule("share", "churn", share_at_least='"5%"')
+        desk = await desk_of(clock, rules, *two_accounts())
+        events = [survey("a", "2024-06-01", 3), fact("cancelled", "b1", "2024-06-01")]
+        await desk.books.book(events, at=clock.now())
+        await desk.books.views.clear(0)
+        with pytest.raises(ViewsUnavailable, match="have lost what they knew"):
+            await desk.alerter.catch_up()
+        assert desk.told() == []
+        await desk.books.projector.look()
+        await desk.books.projector.catch_up()
+        await desk.alerter.catch_up()
+        assert [one for one, _ in desk.told()] == ["gone", "low", "share"]
