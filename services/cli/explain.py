@@ -158,7 +158,7 @@ def _told(row: dict[str, Any], currency: str, width: int) -> Iterator[str]:
         yield ""
         many = len(part["accounts"]) + part.get("more", {}).get("accounts", 0)
         of = f" of {many:,} account{'' if many == 1 else 's'}" if "count" not in part else ""
-        yield f"{shown.clipped(part['meaning'], width - 40)}: {_number(part, currency)}{of}"
+        yield from textwrap.wrap(f"{part['meaning']}: {_number(part, currency)}{of}", width, subsequent_indent="  ")
         for account in part["accounts"]:
             yield from _account_told(account, currency, width)
         if "more" in part:
@@ -167,11 +167,14 @@ def _told(row: dict[str, Any], currency: str, width: int) -> Iterator[str]:
 
 def _account_told(account: dict[str, Any], currency: str, width: int) -> Iterator[str]:
     name = shown.clipped(account["account"], ACCOUNT_WIDTH)
-    path = ""
+    line = f"  {name:{ACCOUNT_WIDTH}}{_number(account, currency):>{MONEY_WIDTH}}"
     if "opening" in account:
         opening, closing = (shown.money(account[end]["mrr_minor"], currency) for end in ("opening", "closing"))
-        path = f"  MRR {opening} at the start, {closing} at the end"
-    yield f"  {name:{ACCOUNT_WIDTH}}{_number(account, currency):>{MONEY_WIDTH}}{path}"
+        path = f"MRR {opening} at the start, {closing} at the end"
+        fits = len(line) + 2 + len(path) <= width
+        yield from [f"{line}  {path}"] if fits else [line, f"    {path}"]
+    else:
+        yield line
     postings = account["postings"]
     for index, one in enumerate(postings):
         money = shown.change(one["mrr_minor"], currency)
