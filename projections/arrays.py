@@ -172,6 +172,11 @@ class Columns(Struct, frozen=True):
         rises[self.cells[rows]] = self.days[rows]  # of several days the earliest one stays, as it comes last
         return rises
 
+    def has(self, name: str, value: str) -> bool:
+        """Whether any cell of the accounts held has a value."""
+        codes, values = self.known.sorter.values(name)
+        return value in values and bool((self.holds[self.accounts] & (codes == values.index(value))).any())
+
     def fitting(self, choice: Choice) -> Flags | None:
         """The cells a question is about; None: all of them."""
         return self.known.sorter.fitting(choice)

@@ -57,6 +57,10 @@ class Mirrored(Struct, frozen=True):
     costs: Sequence[tuple[str, Sequence[Cost]]]
     off: Layers
 
+    def has(self, name: str, value: str) -> bool:
+        """Whether anything that was posted has a value; causes and costs are not looked at."""
+        return any(one.has(name, value) for one in self.layers.columns)
+
     def has_room(self, question: Question, currency: str, bounds: Sequence[int]) -> bool:
         """Whether there are few enough groups and periods for an answer."""
         return has_room(self.layers, Choice(currency, question.by, dict(question.where)), bounds)

@@ -208,9 +208,11 @@ class Reports:
 
     async def require_values(self, question: Question) -> None:
         """Raises QuestionError for a value to filter by that nothing was booked with, unless nothing was at all."""
-        currencies = _currencies(await self.book())
+        mirrored = None if self._mirror is None else await self._mirror.read([])
+        where = [pair for pair in question.where if mirrored is None or not mirrored.has(*pair)]
+        currencies = _currencies(await self.book()) if where else []
         if currencies:
-            await require_values(self._views, self._partitions, question.where, currencies)
+            await require_values(self._views, self._partitions, where, currencies)
 
     async def book(self) -> Evidence:
         """What is counted over the whole book, now."""

@@ -20,7 +20,7 @@ from services.details import RANKED
 from services.ledgers.port import LedgerUnavailable
 from services.mirror import Mirror, Mirrored
 from services.projector import Projector
-from services.questions import question_of
+from services.questions import QuestionError, question_of
 from services.reports import Answer, Reports
 from services.writer import Submitted, Writer
 from tests.model.days import Event
@@ -240,6 +240,23 @@ async def test_discounts_are_kept_beside_the_accounts() -> None:
     assert values == [0, 139, 192, 123]
     await found.begin_anew(blocks=2)
     await found.check(**asked)
+
+
+@asynchronous
+async def test_a_filter_that_finds_nothing_is_known_from_the_accounts_in_memory() -> None:
+    """Those of a value that nothing has are looked at once more, to be sure."""
+    found = await watched(SIGNED)
+    asked = {"at": "2023-01-10", "currency": "USD", "figures": "accounts"}
+    for value, loads in (("account=a", 1), ("plan=plan", 1), ("contract=b1", 1), ("account=x", 2)):
+        question = question_of(parameters({**asked, "where": value}))
+        answer = await found.reports.figures(question)
+        assert answer["rows"][0]["figures"] == {"accounts": 0}
+        if loads == 1:
+            assert await found.reports.checked(answer, question) == answer
+        else:
+            with pytest.raises(QuestionError, match="nothing was ever booked with account 'x'"):
+                await found.reports.checked(answer, question)
+        assert found.views.loads == loads
 
 
 @asynchronous
