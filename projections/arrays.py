@@ -187,7 +187,7 @@ class Columns(Struct, frozen=True):
 
     def contract_of_cells(self) -> Places:
         """The contract that each cell is of."""
-        return self.known.sorter.contract_of_cells
+        return self.known.sorter.contract_of_cells()
 
     def contracts_of_accounts(self) -> Places:
         """How many contracts each account has."""

@@ -8,7 +8,7 @@ import numpy as np
 from events.block import raw_cell_of
 from events.notes import Agreed, Answer, AnyNote
 from projections.arrays import MOVEMENTS, NEVER, TOTAL_MAX, Columns, Known
-from projections.numbering import Amounts, Codes, Kinds, Places, Vocabulary, firsts_of
+from projections.numbering import Amounts, Codes, Kinds, Places, Texts, Vocabulary, firsts_of
 from projections.records import Record, TooLarge, sums_of
 from projections.sides import Answers, Terms, answers_of, terms_of
 from projections.sorting import Sorter
@@ -166,8 +166,8 @@ def _columns(
     accounts = np.repeat(np.arange(len(names), dtype=np.int32), counts)
     places = {name: place for place, name in enumerate(names)}
     holds = np.ones(len(names), dtype=np.bool_)
-    first_contracts = firsts_of(contract_counts)
-    sorter = Sorter(vocabulary, names, accounts, said[:4], contracts, first_contracts[accounts] + said[4])
+    first_contracts, contracts = firsts_of(contract_counts), Texts(contracts)
+    sorter = Sorter(vocabulary, names, accounts, said, contracts, first_contracts)
     currencies, plans, products, labels, deals = said
     return Columns(
         vocabulary,

@@ -74,12 +74,12 @@ class Split(Struct, frozen=True):
     `places` are those of values; `pairs` split parts up by labels, and `labelled` has a cell of each pair.
     """
 
-    of_cells: Places
-    contracts: Places
-    places: Places
+    of_cells: Codes
+    contracts: Codes
+    places: Codes
     values: Sequence[str]
-    pairs: Places
-    labelled: Places
+    pairs: Codes
+    labelled: Codes
 
 
 def split(columns: Columns, by: str | None) -> Split:
@@ -92,7 +92,9 @@ def _split(columns: Columns, by: str | None) -> Split:
     places, values = columns.known.sorter.values_or_none(by)
     of_cells, firsts = _paired(contracts, places)
     pairs, labelled = _paired(of_cells, columns.labels)
-    return Split(of_cells, contracts[firsts], places[firsts].astype(np.intp), values, pairs, labelled)
+    own, groups = contracts[firsts].astype(np.int32), places[firsts]
+    small = [one.astype(np.int32) for one in (of_cells, pairs, labelled)]
+    return Split(small[0], own, groups, values, small[1], small[2])
 
 
 def _paired(ones: Places, others: Codes) -> tuple[Places, Places]:
@@ -129,16 +131,17 @@ def _deals(columns: Columns, parts: Split, fitting: Flags | None, levels: Amount
     standing = np.flatnonzero((of_pairs > 0) & columns.holds[columns.accounts[parts.labelled]])
     chosen = parts.of_cells[parts.labelled[standing]]
     starts = np.flatnonzero(begins(chosen))
-    labelled = _most(columns, parts.labelled[standing], of_pairs[standing], starts)
+    labelled = _most(columns, parts.labelled[standing].astype(np.intp), of_pairs[standing], starts)
     sums = np.add.reduceat(of_pairs[standing], starts) if len(starts) else of_pairs[standing]
     chosen = chosen[starts]
     firsts = _firsts(columns, parts, fitting)[chosen]
-    terms = _terms(columns, parts.contracts[chosen], labelled, firsts, days[chosen])
+    contracts = parts.contracts[chosen].astype(np.intp)
+    terms = _terms(columns, contracts, labelled, firsts, days[chosen])
     owners = np.full(len(parts.contracts), -1, dtype=np.intp)
     owners[chosen] = np.arange(len(chosen), dtype=np.intp)
     of_cells = owners[parts.of_cells]
     cells = np.flatnonzero(of_cells >= 0 if fitting is None else (of_cells >= 0) & fitting)
-    return Deals(parts.contracts[chosen], parts.places[chosen], labelled, sums, terms, cells, of_cells[cells])
+    return Deals(contracts, parts.places[chosen].astype(np.intp), labelled, sums, terms, cells, of_cells[cells])
 
 
 def _most(columns: Columns, cells: Places, levels: Amounts, starts: Places) -> Places:

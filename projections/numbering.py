@@ -1,7 +1,7 @@
 """Numbering: small whole numbers that stand for values in columns, and the kinds of columns there are."""
 
-from collections.abc import Sequence
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Generic, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,28 @@ class Vocabulary:
         self.cause: Final = Numbered[Cause | None]()
         self.survey: Final = Numbered[str]()
         self.tags: Final = Numbered[tuple[str, ...]]()
+
+
+class Texts(Sequence[str]):
+    """Texts one behind the other, which take a quarter of the memory that as many objects do."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        every = [*texts]
+        self._whole: Final = "".join(every)
+        self._ends: Final = np.cumsum([len(text) for text in every], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        place = range(len(self))[place]
+        return self._whole[self._ends[place - 1] if place else 0 : self._ends[place]]
 
 
 def firsts_of(counts: Places) -> Places:

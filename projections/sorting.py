@@ -39,14 +39,14 @@ class Sorter:
         accounts: Codes,
         said: Sequence[Codes],
         contracts: Sequence[str],
-        contract_of_cells: Places,
+        first_contracts: Places,
     ) -> None:
-        currencies, plans, products, self._labels = said
+        currencies, plans, products, self._labels, self._deals = said
         self._vocabulary: Final = vocabulary
         self._names: Final = names
         self._accounts: Final = accounts
         self._contracts: Final = contracts
-        self.contract_of_cells: Final = contract_of_cells
+        self._first_contracts: Final = first_contracts
         self._values: dict[str, tuple[Codes, Sequence[str]]] = {
             "account": (accounts, names),
             "currency": (currencies, vocabulary.currency.values),
@@ -100,11 +100,15 @@ class Sorter:
         firsts = np.flatnonzero(begins(codes))
         return Groups(pairs, accounts[firsts_of_pairs], firsts, [values[code] for code in codes[firsts].tolist()])
 
+    def contract_of_cells(self) -> Places:
+        """The contract that each cell is of."""
+        return self._first_contracts[self._accounts] + self._deals
+
     def _of_contracts(self) -> tuple[Codes, Sequence[str]]:
         """Contracts of different accounts may have the same name."""
         numbered = Numbered[str]()
         codes = np.array([numbered.number(name) for name in self._contracts], dtype=np.int32)
-        return codes[self.contract_of_cells], numbered.values
+        return codes[self.contract_of_cells()], numbered.values
 
     def _of_labels(self, name: str) -> tuple[Codes, Sequence[str]]:
         labels, places = np.unique(self._labels, return_inverse=True)
