@@ -66,8 +66,8 @@ async def _values_in(views: Views, partitions: Sequence[int], name: str, currenc
 
 
 def _of_each_account(evidence: Evidence, name: str) -> Iterator[str]:
-    for account, notes, record in evidence.everyone():
-        if name == "account" and notes and account != BOOK_SUBJECT:
+    for account, _, record in evidence.everyone():
+        if name == "account" and account != BOOK_SUBJECT:  # also where all that was said of it was taken back
             yield account
         for (_, _, cell, cause), _ in record.items():  # noqa: PERF102 - of a record, which is no dict
             yield cause[CAUSE_NAMES.index(name)] if cause and name in CAUSE_NAMES else value_of(name, account, cell)

@@ -42,10 +42,10 @@ async def _booked(tables: Tables, name: str) -> set[str]:
 
 
 async def _noted(asked: Asked, name: str) -> set[str]:
-    """The values under a name that costs have; the accounts of which anything is noted."""
+    """The values under a name that costs have; the accounts of which anything was ever noted."""
     if name not in (*SPOKEN_FOR, "account"):
         return set()
     notes = await notes_of(asked.tables, asked.zone)
     if name == "account":
-        return {account for account, some in notes.items() if some} - {BOOK_SUBJECT}
+        return notes.keys() - {BOOK_SUBJECT}
     return {*costs_with(name, notes.items())}
