@@ -1,6 +1,7 @@
 """Numbering: small whole numbers that stand for values in columns, and the kinds of columns there are."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Final, Generic, TypeVar, overload
 
 import numpy as np
@@ -66,6 +67,10 @@ class Texts(Sequence[str]):
 
     def __len__(self) -> int:
         return len(self._ends)
+
+    def __iter__(self) -> Iterator[str]:
+        for first, end in pairwise([0, *self._ends.tolist()]):
+            yield self._whole[first:end]
 
     @overload
     def __getitem__(self, place: int) -> str: ...

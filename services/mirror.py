@@ -6,7 +6,7 @@ hold at the position the answer names.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Final
 
@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from events import block as blocks
 from events.block import BlockDamaged
-from events.notes import Cost, notes_in_force
+from events.notes import AnyNote, Cost, notes_in_force
 from events.policy import DEFAULT_RULES, Rules
 from events.stated import facts_in_force
 from projections.arrays import TOTAL_MAX, Columns
@@ -239,7 +239,7 @@ class _Part:
     def _costs_after(self, notes: Notes) -> Costs:
         """The costs, with the notes that some accounts have now."""
         others = {account: costs for account, costs in self._costs.items() if account not in notes}
-        return {**others, **_costs_of(notes)}
+        return {**others, **_costs_of(notes.items())}
 
     async def _news(self, since: Position, entries_max: int) -> _News | None:
         """Whom the blocks after a position are about; None if those are too many, or do not follow it."""
@@ -265,10 +265,11 @@ def _layers_of(
     columns: list[Columns] = []
     costs: Costs = {}
     while some := dict(islice(left, PORTION)):
-        notes = {account.decode(): notes_in_force(raw[account]) for account in some if account in raw}
-        costs = {**costs, **_costs_of(notes)}
+        noted = ((account.decode(), notes_in_force(raw[account])) for account in some if account in raw)
+        notes = dict(noted) if is_noted else {}
+        costs = {**costs, **_costs_of(notes.items() if is_noted else noted)}
         records = {account.decode(): record_of_bytes(data) for account, data in some.items()}
-        sides = told_in_columns(notes) if is_noted else {}
+        sides = told_in_columns(notes)
         if held := told(records, sides):
             columns.append(columns_of(held, vocabulary, sides))
     return Layers((joined(columns),)) if columns else Layers(), costs
@@ -293,9 +294,9 @@ def _changed_off(
     return layers.changed({account: reductions_of(own) for account, own in facts.items()}, vocabulary)
 
 
-def _costs_of(notes: Notes) -> Costs:
+def _costs_of(notes: Iterable[tuple[str, Sequence[AnyNote]]]) -> Costs:
     """The costs among notes."""
-    noted = ((account, [one for one in some if type(one) is Cost]) for account, some in notes.items())
+    noted = ((account, [one for one in some if type(one) is Cost]) for account, some in notes)
     return {account: costs for account, costs in noted if costs}
 
 
