@@ -88,7 +88,7 @@ async def test_a_value_that_nothing_had_is_refused_with_the_nearest_there_are() 
         ("segment", "SMB", "did you mean smb?"),
         ("plan", "gold", "choose one of pro, team"),
         ("owner", "lee", "choose one of kim"),
-        ("account", "e", "choose one of a, b"),
+        ("account", "e", "choose one of a, b, d"),
         ("contract", "a2", "did you mean a1?"),
         ("currency", "UDS", "did you mean USD?"),
         ("campaign", "sprung", "did you mean spring?"),
@@ -101,9 +101,9 @@ async def test_a_value_that_nothing_had_is_refused_with_the_nearest_there_are() 
 
 @asynchronous
 async def test_a_value_that_something_once_had_gives_zeros() -> None:
-    """A is an enterprise by now, B is gone, and the campaign has cost something and won nobody."""
+    """A is an enterprise by now, B is gone, D was taken back, and the campaign has cost something and won nobody."""
     books = await books_of(HISTORY)
-    for where in ("plan=team", "segment=smb", "account=b", "campaign=spring"):
+    for where in ("plan=team", "segment=smb", "account=b", "account=d", "campaign=spring"):
         assert await refusals(books, where=[where]) == {None}
         assert await refusals(books, where=[where], known_at=["0:0"]) == {None}
     assert await refusals_replayed(books, "campaign=spring") == {None}
