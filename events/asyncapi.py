@@ -119,7 +119,10 @@ def _alert() -> dict[str, Any]:
     """What the topic of alerts holds."""
     names = ("id", "source", "subject", "time")
     types = [f"revledger.alert.{what}.v1" for what in ("fired", "resolved", "escalated", "grouped")]
-    told = dict.fromkeys(("id", "rule", "kind", "severity", "summary", "explain"), _TEXT)
+    told = ("id", "rule", "kind", "severity", "summary")
+    of_one = {"explain": {"type": "string", "description": "Where to look; of one alert."}}
+    of_many = {"count": {"type": "integer", "description": "How many there are; of a group."}}
+    data = {**dict.fromkeys(told, _TEXT), **of_one, **of_many}
     return {
         "title": "An alert, as a CloudEvent in structured mode",
         "contentType": STRUCTURED,
@@ -128,7 +131,7 @@ def _alert() -> dict[str, Any]:
             "properties": {
                 **dict.fromkeys(names, _TEXT),
                 "type": {"type": "string", "enum": types},
-                "data": {"type": "object", "properties": told, "required": ["id", "rule", "kind", "summary"]},
+                "data": {"type": "object", "properties": data, "required": [*told]},
             },
             "required": [*names, "type", "data"],
         },

@@ -9,6 +9,7 @@ from events.catalogue import schema_documents
 from events.envelope import binary_of_structured
 from events.vocabulary import EVENT_TYPES
 from projections.alerts import ESCALATED, FIRED, RESOLVED
+from projections.bundles import GROUPED
 from services.kafka.connection import Names
 from services.kafka.dead_letters import KafkaRefusal, _headers
 from services.ledgers.kafka_chain import HEADER
@@ -46,12 +47,15 @@ def test_topics_have_their_names() -> None:
 
 def test_alerts_hold_what_is_told_of_them() -> None:
     told = DOCUMENT["components"]["messages"]["alert"]["payload"]
+    data = told["properties"]["data"]
     for message in ALERTS.values():
         event = json.loads(message.body)
         assert set(told["required"]) <= event.keys()
         assert event["type"] in told["properties"]["type"]["enum"]
-        assert set(told["properties"]["data"]["properties"]) <= event["data"].keys()
-    assert {FIRED, RESOLVED, ESCALATED} == set(told["properties"]["type"]["enum"])
+        assert set(data["required"]) <= event["data"].keys()
+        of_what = "count" if event["type"] == GROUPED else "explain"
+        assert data["properties"].keys() & event["data"].keys() == {*data["required"], of_what}
+    assert {FIRED, RESOLVED, ESCALATED, GROUPED} == set(told["properties"]["type"]["enum"])
 
 
 def test_binary_headers_are_those_that_are_written() -> None:

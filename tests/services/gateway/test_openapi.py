@@ -91,6 +91,9 @@ def test_its_schemas_hold_for_answers(client: httpx.Client) -> None:
     event = signed(1)
     assert conforms("Accepted", client.post("/v1/events", json=event).json())
     assert conforms("Batch", client.post("/v1/events", json=[event, {}]).json())
+    gone = {"id": "lost", "type": "revledger.contract.cancelled.v1", "time": "2024-03-10T00:00:00Z"}
+    lost = signed(2) | gone | {"data": {"contract_id": "ctr-2", "reason": "price"}}
+    assert client.post("/v1/events", json=[signed(2), lost]).status_code == 200
     refused = client.post("/v1/events", content=b"{", headers={"content-type": STRUCTURED})
     assert conforms("Problem", refused.json())
     for schema, path in {
