@@ -4,11 +4,12 @@ import random
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from statistics import median, quantiles
-from threading import Event, Thread
+from threading import Event
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -19,6 +20,7 @@ from bench.bench_bridge import ACCOUNTS, CURRENCIES, serving, write_company
 from bench.commands import load, rss_mib, scratch
 from bench.results import record
 from events.days import day_of_text, text_of_day
+from events.vocabulary import BOOK_SUBJECT
 from projections.figures import FIGURES
 from projections.tables import LISTS
 from services.compose import owner_of
@@ -76,9 +78,10 @@ def measured(url: str, data: Path, accounts: Sequence[str], chance: random.Rando
 
 
 def accounts_of(path: Path) -> list[str]:
-    """The accounts of a file of events."""
+    """The accounts of a file of events, without the book itself, which signs nothing."""
     with path.open("rb") as file:
-        return [*{msgspec.json.decode(raw, type=About).subject: None for raw in file}]
+        subjects = dict.fromkeys(msgspec.json.decode(raw, type=About).subject for raw in file)
+    return [subject for subject in subjects if subject != BOOK_SUBJECT]
 
 
 class About(Struct):
@@ -100,13 +103,13 @@ def arriving(url: str, accounts: Sequence[str]) -> Iterator[None]:
             if is_over.wait(max(0, began + (number + 1) / RATE - time.perf_counter())):
                 return
 
-    sending = Thread(target=send)
-    sending.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        sending.join()
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(send)
+        try:
+            yield
+        finally:
+            is_over.set()
+        sending.result()  # whoever stopped sending measured something else
 
 
 def signed(account: str, contract: str) -> dict[str, Any]:

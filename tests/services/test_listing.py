@@ -1,6 +1,7 @@
 """Listing: tables live and replayed say the same, at any position, of any filter and group, and what the model says."""
 
 from collections.abc import Awaitable
+from string import ascii_lowercase
 from typing import Any
 
 from hypothesis import Phase, given, settings
@@ -18,7 +19,7 @@ from tests.model.notation import fact, line
 from tests.model.reports import Asked, Books, held
 from tests.model.tables import Left, Lost, bands, churn, cohorts, realised, risk, tags
 from tests.services.audit.test_replaying import booked_apart
-from tests.services.books import parameters, text
+from tests.services.books import books_of, parameters, text
 from tests.services.running import asynchronous
 from tests.services.test_reports import arrived
 
@@ -170,3 +171,16 @@ async def test_rows_beyond_the_limit_are_counted() -> None:
     assert answer["warning"] == "three accounts make more than half of the revenue"
     empty = await books.reports.table("renewals", question_of({"at": ["2020-01-01"]}))
     assert (empty["rows"], empty["more"]) == ([], 0)
+
+
+@asynchronous
+async def test_churn_is_told_apart_by_initiative() -> None:
+    """Published by Chargebee: 15 who left and 10 who were let go, at 10.00 each, are 150.00 and 100.00."""
+    whose = dict(zip(ascii_lowercase, ["voluntary"] * 15 + ["involuntary"] * 10, strict=False))
+    events = [fact("signed", account, "2023-12-01", lines=[line(1_000)]) for account in whose]
+    events += [fact("cancelled", account, "2024-01-10", initiative=one) for account, one in whose.items()]
+    books = await books_of(events)
+    asked = {"currency": "USD", "start": "2024-01-01", "until": "2024-02-01"}
+    answer = await books.reports.table("churn", question_of(parameters(asked)))
+    lost = {row["initiative"]: (row["accounts"], row["mrr_minor"]) for row in answer["rows"]}
+    assert lost == {"voluntary": (15, -15_000), "involuntary": (10, -10_000)}
