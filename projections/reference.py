@@ -87,8 +87,8 @@ denominator is zero is null. Figures of answers, costs and contracts are not con
 What the live projection keeps for them, measured with 4,000 accounts of the made-up company over 24 months: 380 bytes
 an account for its postings, 280 for its notes (55 an answer, a cost or a term), and 510 for the days of a month of one
 group and currency with their totals. A ledger with discounts keeps 190 bytes more of each event about a contract or
-about labels. Sums answer in milliseconds; retention, concentration, answers and contracts look at every account: 10 to
-60 microseconds each for a command that asks once, milliseconds for all of them in a service that keeps them in memory.
+about labels. Sums answer in milliseconds; retention, concentration, answers and contracts look at every account: a
+command that asks once reads them all, which takes seconds; a service keeps them in memory and takes a fraction of that.
 """
 
 
