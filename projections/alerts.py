@@ -135,8 +135,12 @@ _SUBJECT: Final = msgspec.json.Decoder(_Subject)
 
 def alert_id(ledger: str, rule: str, partition: int, at: int, subject: str) -> str:
     """The id of what a rule finds about a subject at a place of a ledger, by its name: an entry, a height or a day."""
-    digest = sha256("\n".join((ledger, rule, str(partition), str(at), subject)).encode()).digest()
-    return "alr_" + b32encode(digest).decode()[:ID_CHARACTERS].lower()
+    return id_of("alr_", ledger, rule, str(partition), str(at), subject)
+
+
+def id_of(prefix: str, *parts: str) -> str:
+    """An id that the same parts always have."""
+    return prefix + b32encode(sha256("\n".join(parts).encode()).digest()).decode()[:ID_CHARACTERS].lower()
 
 
 def message_of(alert: Alert, type_: str = FIRED) -> Message:

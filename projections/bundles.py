@@ -1,20 +1,18 @@
 """Bundles: alerts of one rule that are told as one, with what they come to and the largest of them."""
 
-from base64 import b32encode
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from hashlib import sha256
 from typing import Any, Final, get_args
 
 import msgspec
 from msgspec import Struct
 
 from events.facts import Pairs
-from projections.alerts import ID_CHARACTERS, SOURCE, Message
+from events.vocabulary import BOOK_SUBJECT
+from projections.alerts import SOURCE, Message, id_of
 from projections.rules import Severity
 
 GROUPED: Final = "revledger.alert.grouped.v1"
-SUBJECT: Final = "~book"
 LARGEST: Final = 10
 """How many alerts of a bundle are told in full."""
 _SEVERITIES: Final = get_args(Severity)
@@ -45,7 +43,7 @@ def bundle_of(events: Sequence[Mapping[str, Any]], group: Pairs = ()) -> Bundle:
     told = [event["data"] for event in events]
     severities = [_SEVERITIES.index(one["severity"]) for one in told]
     return Bundle(
-        id=_id(event["id"] for event in events),
+        id=id_of("grp_", *sorted(event["id"] for event in events)),
         rule=told[0]["rule"],
         kind=told[0]["kind"],
         what=events[0]["type"].split(".")[-2],
@@ -66,7 +64,7 @@ def message_of_bundle(bundle: Bundle, time: str) -> Message:
         "id": bundle.id,
         "source": SOURCE,
         "type": GROUPED,
-        "subject": SUBJECT,
+        "subject": BOOK_SUBJECT,
         "time": time,
         "datacontenttype": "application/json",
         "data": msgspec.to_builtins(bundle),
@@ -86,11 +84,6 @@ def _label(data: Mapping[str, Any], name: str) -> str:
     if name in ("plan", "contract"):
         return str(next(iter(data.get(f"{name}s") or ()), ""))
     return str(data.get(name) or "") if name in ("account", "currency", "owner") else ""
-
-
-def _id(ids: Iterable[str]) -> str:
-    digest = sha256("\n".join(sorted(ids)).encode()).digest()
-    return "grp_" + b32encode(digest).decode()[:ID_CHARACTERS].lower()
 
 
 def _sums(told: Iterable[Mapping[str, Any]]) -> dict[str, int]:

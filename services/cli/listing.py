@@ -1,7 +1,7 @@
 """The tables of `revledger report`: accounts and contracts as a day begins, one command each."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -68,10 +68,8 @@ def _command(name: str) -> Callable[..., None]:
         data: Data = None,
         form: Form = "table",
     ) -> None:
-        question = question_from(
-            at=at, on=on, currency=currency, by=by, where=where, known_at=known_at, limit=str(limit)
-        )
-        show_table(run(_answered(settings_of(data), name, question, policy)), form)
+        asked = {"at": at, "on": on, "currency": currency, "by": by, "where": where, "known_at": known_at}
+        _show(name, asked, limit, policy, data, form)
 
     table.__doc__ = f"{COMMANDS[name]}\n\n    Without --at or --on: as the day of the newest event ends.\n    "
     return table
@@ -103,10 +101,8 @@ def cohorts(
     form: Form = "table",
 ) -> None:
     """Cohorts as triangles; as CSV and JSON a row for each cohort and month."""
-    question = question_from(
-        at=at, on=on, every=every, currency=currency, by=by, where=where, known_at=known_at, limit=str(limit)
-    )
-    show_table(run(_answered(settings_of(data), "cohorts", question, policy)), form)
+    asked = {"at": at, "on": on, "currency": currency, "by": by, "where": where, "known_at": known_at}
+    _show("cohorts", {**asked, "every": every}, limit, policy, data, form)
 
 
 @report.command(
@@ -131,17 +127,8 @@ def churn(
     form: Form = "table",
 ) -> None:
     """What was lost, and why; --where takes reason and initiative too."""
-    question = question_from(
-        start=start,
-        until=until,
-        every=every,
-        currency=currency,
-        by=by,
-        where=where,
-        known_at=known_at,
-        limit=str(limit),
-    )
-    show_table(run(_answered(settings_of(data), "churn", question, policy)), form)
+    asked = {"start": start, "until": until, "currency": currency, "by": by, "where": where, "known_at": known_at}
+    _show("churn", {**asked, "every": every}, limit, policy, data, form)
 
 
 def _sales_command(name: str) -> Callable[..., None]:
@@ -158,8 +145,7 @@ def _sales_command(name: str) -> Callable[..., None]:
         form: Form = "table",
     ) -> None:
         asked = {"start": start, "until": until, "currency": currency, "by": by, "where": where, "known_at": known_at}
-        question = question_from(**asked, limit=str(limit))
-        show_table(run(_answered(settings_of(data), name, question, policy)), form)
+        _show(name, asked, limit, policy, data, form)
 
     table.__doc__ = f"{COMMANDS[name]}\n\n    Without --from and --until: the last twelve months.\n    "
     return table
@@ -193,8 +179,15 @@ def seasons(
 ) -> None:
     """Each period beside the same a year before, the latest first."""
     asked = {"start": start, "until": until, "currency": currency, "by": by, "where": where, "known_at": known_at}
-    question = question_from(**asked, every=every, limit=str(limit))
-    show_table(run(_answered(settings_of(data), "seasons", question, policy)), form)
+    _show("seasons", {**asked, "every": every}, limit, policy, data, form)
+
+
+def _show(
+    name: str, asked: dict[str, Any], limit: int, policy: "Path | None", data: str | None, form: str
+) -> None:
+    """Prints a table as it is asked for."""
+    question = question_from(**asked, limit=str(limit))
+    show_table(run(_answered(settings_of(data), name, question, policy)), form)
 
 
 async def _answered(settings: "Settings", name: str, question: "Question", policy: "Path | None") -> "Answer":

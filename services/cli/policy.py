@@ -79,7 +79,7 @@ def adopt(
         wanted = policy_of_file(file)
     except PolicyError as error:
         raise Failure(f"{file}: {error}", WRONG_USAGE) from error
-    effect = run(_adopted(settings, wanted, dry_run=dry_run))
+    effect = run(_adopted(settings, wanted, form, dry_run=dry_run))
     if effect is None:
         raise typer.Exit(DONE)
     if form == "table":
@@ -88,7 +88,7 @@ def adopt(
         _write(effect, form)
 
 
-async def _adopted(settings: "Settings", wanted: "Policy", *, dry_run: bool) -> "Effect | None":
+async def _adopted(settings: "Settings", wanted: "Policy", form: str, *, dry_run: bool) -> "Effect | None":
     from services.adopting import PolicyInForce, adopt
     from services.audit.opening import ledger_read
     from services.cli.progress import Bar
@@ -102,7 +102,8 @@ async def _adopted(settings: "Settings", wanted: "Policy", *, dry_run: bool) -> 
                 settings, wanted, dry_run=dry_run, told=lambda done: bar.at(done, f"{shown.count(done)} events")
             )
     except PolicyInForce as error:
-        print(f"{error} Nothing to do.")
+        # it is no answer, so whoever reads JSON or CSV gets none
+        print(f"{error} Nothing to do.", file=sys.stdout if form == "table" else sys.stderr)
         return None
 
 

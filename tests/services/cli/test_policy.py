@@ -58,6 +58,8 @@ def test_adopting_says_what_changes_and_every_answer_is_under_the_new_policy(boo
         assert churn_of(called(*command, *MARCH, "--known-at", "0:1", *data)) == (Policy().stamp, 0)
     again = called("policy", "adopt", notice, *data)
     assert (again.status, again.out) == (0, f"Policy {NOTICE.stamp} is in force since block 2. Nothing to do.\n")
+    as_json = called("policy", "adopt", notice, "--format", "json", *data)
+    assert (as_json.status, as_json.out, as_json.err) == (0, "", again.out)
     assert called("verify", *data).status == 0
     assert called("replay", "--check", *data).status == 0
 
