@@ -8,15 +8,15 @@ from typing import Final
 from pythonjsonlogger.json import JsonFormatter
 
 TEXT: Final = "%(asctime)s %(levelname)s %(message)s"
-QUIET: Final = ("uvicorn", "aiokafka", "kafka", "faust", "mode", "services")
+QUIET: Final = ("uvicorn", "aiokafka", "kafka", "faust", "mode", "services", "apprise")
 """Libraries whose beginnings and ends are told in our words; what goes wrong with them is logged.
 
 Faust names the loggers of its parts after the modules of ours that extend them, below `services`.
 """
 ORDINARY: Final = ("aiokafka.consumer.group_coordinator",)
 """Loggers that warn of what is ordinary: that the group rebalances, because a neighbour starts or stops."""
-NEVER_DEBUG: Final = ("aiokafka.conn", "aiokafka.producer.producer")
-"""Loggers that at debug write out requests and records whole: passwords of SASL, and customers' events."""
+NEVER_DEBUG: Final = ("aiokafka.conn", "aiokafka.producer.producer", "apprise")
+"""Loggers that at debug write out requests and records whole: passwords, secret URLs, and customers' events."""
 
 
 def log_to_stderr(level: str, form: str = "text") -> None:
@@ -24,11 +24,12 @@ def log_to_stderr(level: str, form: str = "text") -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if form == "json" else logging.Formatter(TEXT))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for names, least in ((QUIET, logging.WARNING), (ORDINARY, logging.ERROR)):
+    for names, least in ((NEVER_DEBUG, logging.NOTSET), (QUIET, logging.WARNING), (ORDINARY, logging.ERROR)):
         for name in names:
             logging.getLogger(name).setLevel(logging.NOTSET if level == "debug" else least)
-    for name in NEVER_DEBUG:
-        logging.getLogger(name).setLevel(logging.INFO if level == "debug" else logging.NOTSET)
+    if level == "debug":
+        for name in NEVER_DEBUG:
+            logging.getLogger(name).setLevel(logging.INFO)
 
 
 class JsonLines(JsonFormatter):

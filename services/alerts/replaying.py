@@ -158,13 +158,15 @@ class Replay:
                 yield Replayed(alert)
 
     def _stalled(self, now: int) -> list[Alert]:
-        """The alerts of an input from which nothing had come for too long by a moment."""
-        quiet = now - max(self._input_at, self._start)
+        """The alerts of an input from which nothing had come for too long by a moment; they tell when that began."""
+        if not self._input_at:
+            return []
         rules = [rule for rule in self._rulebook.rules if rule.on == "input_stalled"]
-        return [self._stall(rule) for rule in rules if quiet > rule.after_seconds * 1_000_000]
+        alerts = [self._stall(rule) for rule in rules]
+        return [one for one in alerts if self._start <= one.recorded_at < now]
 
     def _stall(self, rule: Rule) -> Alert:
-        since = max(self._input_at, self._start)
+        since = self._input_at
         height = max(self._heights.values()) - 1
         last = text_of_moment(since // 1_000_000 * 1_000_000)
         words = f"no event has come for {shown.age(rule.after_seconds)}; the last was recorded at {last}"

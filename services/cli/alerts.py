@@ -134,13 +134,26 @@ async def _replayed(
         tails = [await ledger.tail(partition) for partition in range(genesis.partitions)]
         total = sum(one.height + 1 for one in tails if one is not None)
         newest = max(one.recorded_at for one in tails if one is not None)
-        replay = Replay(ledger, genesis, rulebook, span.within(await _first(ledger, genesis.partitions), newest))
+        oldest = await _first(ledger, genesis.partitions)
+        since, until_moment = span.within(oldest, newest)
+        if until_moment <= oldest or since > newest:
+            _say_when_recorded(oldest, newest)
+        replay = Replay(ledger, genesis, rulebook, (since, until_moment))
         found: list[Replayed] = []
         with Bar("replaying", total) as bar:
             async for one in replay.run():
                 found.append(one)
                 bar.at(replay.blocks, f"{len(found):,} alerts")
         return sorted(found, key=lambda one: one.alert.recorded_at), replay.late
+
+
+def _say_when_recorded(oldest: int, newest: int) -> None:
+    """Why nothing can have fired: the days asked for are those of events, as after a load, and not of the ledger."""
+    from events.days import text_of_moment
+
+    first, last = (text_of_moment(one)[:10] for one in (oldest, newest))
+    when = f"from {first} until {last}" if first != last else f"on {first}"
+    print(f"Nothing was recorded then: the ledger was, {when}, and --from and --until go by that.", file=sys.stderr)
 
 
 async def _first(ledger: "Chains", partitions: int) -> int:
@@ -162,13 +175,17 @@ def _span(start: str | None, until: str | None) -> "Span":
 
 async def _labels(settings: "Settings") -> list[str] | None:
     """What accounts are labelled with, if books are there to be asked."""
-    from services.compose import LEDGER_FILE, reports_of
+    from services.compose import LEDGER_FILE, DataInUse, reports_of
 
     if settings.is_distributed or not (settings.data / LEDGER_FILE).is_file():
         return None
-    async with reports_of(settings) as reports:
-        fields = (field.split("|", 2) for field in (await reports.book()).counts() if field.startswith("names|"))
-        return sorted({name for _, _, name in fields if name}) or None
+    try:
+        async with reports_of(settings) as reports:
+            fields = (field.split("|", 2) for field in (await reports.book()).counts() if field.startswith("names|"))
+            return sorted({name for _, _, name in fields if name}) or None
+    except DataInUse:  # by a service that starts, and has no figures yet
+        print("The service is starting: labels are not compared with the books; check again.", file=sys.stderr)
+        return None
 
 
 def _show_problems(path: Path | None, problems: "Sequence[Problem]", form: str) -> None:

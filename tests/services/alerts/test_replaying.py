@@ -81,3 +81,15 @@ async def test_figures_are_looked_at_as_days_end_and_come_back() -> None:
             ("low", True, moment("2024-06-13T00:00:00Z")),
         ]
         assert found[0].alert.summary == "mrr_minor is 950.00 USD, below 1,000"
+
+
+@asynchronous
+async def test_what_stalled_before_or_was_never_heard_of_is_not_told_again() -> None:
+    """Before the first event nothing stalls, and a stall is told of once: when it begins to be one."""
+    with stopped_clock() as clock:
+        desk = await desk_with_history(clock)
+        rules = ONLY + rule("stalled", "input_stalled", after='"2d"')
+        for span in (("2024-05-01", "2024-05-20"), ("2024-06-20", "2024-06-30")):
+            assert await replayed(desk, rules, *span) == ([], 0)
+        found, _ = await replayed(desk, rules, "2024-06-10", "2024-06-30")
+        assert [one.alert.recorded_at for one in found] == [moment("2024-06-11T00:00:00Z")]

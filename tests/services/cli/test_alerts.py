@@ -1,13 +1,16 @@
 """`revledger alerts`: what is wrong in a file is told with its line, and an example is a file that is right."""
 
+import asyncio
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 
 from services.alerts.rulebook import EXAMPLE_RULES, RulebookError, rulebook_of_file, rulebook_of_toml
+from services.compose import LEDGER_FILE, holding
 from tests.services.alerts.desk import ONLY
-from tests.services.cli.calling import called
+from tests.services.cli.calling import Called, called
 
 
 def test_check_lists_what_is_in_force(tmp_path: Path) -> None:
@@ -59,6 +62,24 @@ def test_check_knows_the_labels_of_the_books(demo_books: Path, tmp_path: Path) -
     assert called("alerts", "check", str(file), "--data", str(tmp_path)).status == 0, "nobody knows there"
 
 
+def test_check_does_without_labels_while_the_service_starts(demo_books: Path, tmp_path: Path) -> None:
+    """It holds the books by then, and has no figures to ask yet."""
+    file, data = tmp_path / "rules.toml", tmp_path / "books"
+    file.write_text('[[rule]]\nname = "r"\non = "churn"\nmrr_at_least = 1\n')
+    data.mkdir()
+    shutil.copy(demo_books / LEDGER_FILE, data)
+
+    async def checked() -> Called:
+        async with holding(data, "http://127.0.0.1:1"):
+            return await asyncio.to_thread(called, "alerts", "check", str(file), "--data", str(data))
+
+    done = asyncio.run(checked())
+    assert (done.status, done.err) == (
+        0,
+        "The service is starting: labels are not compared with the books; check again.\n",
+    )
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     assert called("alerts", "check", str(tmp_path / "no.toml")).status == 2
 
@@ -69,6 +90,13 @@ def test_the_example_is_a_file_of_rules() -> None:
     chosen = text.replace("\n# [[rule]]", "\n[[rule]]").partition("# Where alerts go")[0]
     more = re.sub(r"^# (?=\w+ = )", "", chosen, flags=re.MULTILINE)
     assert rulebook_of_toml(more).rules == (*rulebook_of_toml("").rules, *rulebook_of_toml(ONLY + EXAMPLE_RULES).rules)
+
+
+def test_a_replay_of_days_without_a_record_says_so(demo_books: Path) -> None:
+    done = called("alerts", "replay", "--data", str(demo_books), "--from", "2001-01-01", "--until", "2001-02-01")
+    assert done.status == 0
+    assert done.err.startswith("Nothing was recorded then: the ledger was, ")
+    assert done.out == "0 alerts would have fired\n"
 
 
 def test_replay_tells_what_would_have_fired(demo_books: Path, tmp_path: Path) -> None:
