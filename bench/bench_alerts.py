@@ -19,8 +19,8 @@ from bench.commands import scratch
 from bench.connections import BATCH_TYPE, EVENT_TYPE, Connection
 from bench.results import record
 from services.alerts.alerter import Alerter
-from services.alerts.routing import State
-from services.alerts.rulebook import rulebook_of_toml
+from services.alerts.rules.routing import State
+from services.alerts.rules.rulebook import rulebook_of_toml
 from services.demo import demo_events
 from services.ledgers.port import Ledger
 from services.metrics import Metrics

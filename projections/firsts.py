@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from projections.columnar.expiring import renewals, upsell
+from projections.columnar.layers import Layers
+from projections.columnar.members import First
+from projections.columnar.ranking import accounts, concentration, risk
+from projections.columnar.tabulating import bands, churn, cohorts, tags
 from projections.columns import Asked
-from projections.expiring import renewals, upsell
 from projections.groups import Choice
-from projections.layers import Layers
-from projections.members import First
-from projections.ranking import accounts, concentration, risk
-from projections.tabulating import bands, churn, cohorts, tags
 
 FIRST: Final[Mapping[str, Callable[[Layers, Choice, Asked, int], dict[str, First]]]] = {
     "accounts": accounts,

@@ -17,16 +17,16 @@ from events.block import BlockDamaged
 from events.notes import AnyNote, Cost, notes_in_force
 from events.policy import DEFAULT_RULES, Rules
 from events.stated import facts_in_force
-from projections.arrays import TOTAL_MAX, Columns
-from projections.assembly import Notes, columns_of, joined, told_in_columns
 from projections.buckets import Buckets
-from projections.counting import counted, has_room
+from projections.columnar.arrays import TOTAL_MAX, Columns
+from projections.columnar.assembly import Notes, columns_of, joined, told_in_columns
+from projections.columnar.counting import counted, has_room
+from projections.columnar.layers import Layers, told
+from projections.columnar.numbering import Vocabulary
+from projections.columnar.reductions import reductions_of
 from projections.groups import Choice
-from projections.layers import Layers, told
-from projections.numbering import Vocabulary
 from projections.pages import ACCOUNTS, NOTES, STATED
 from projections.records import NOTHING, TooLarge, bytes_of_record, record_of_bytes
-from projections.reductions import reductions_of
 from services.evidence import Evidence, evidence_from
 from services.ledgers.port import Chains, LedgerError
 from services.questions import Question

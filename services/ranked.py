@@ -1,9 +1,9 @@
 """Ranked: tables whose first rows are told from the accounts in memory, in the JSON shape of the interfaces."""
 
+from projections.columnar.layers import Layers
 from projections.columns import Asked
 from projections.firsts import FIRST
 from projections.groups import Choice
-from projections.layers import Layers
 from projections.tables import LISTS
 from services.listing import groups_told, rows_told
 from services.questions import Question

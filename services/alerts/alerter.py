@@ -13,14 +13,14 @@ from events.facts import key_of
 from projections.alerts import Alert, Message, message_of
 from projections.happenings import Score
 from services import clock
-from services.alerts.cooling import Cooling
-from services.alerts.finding import Finder, Found, bytes_of_scores, scores_of_bytes
+from services.alerts.firing.cooling import Cooling
+from services.alerts.firing.finding import Finder, Found, bytes_of_scores, scores_of_bytes
 from services.alerts.memory import MEMORY_KEYS, OPEN, Memory
 from services.alerts.outbox import HELD, OUTBOX_KEYS, Outbox, Outgoing, alert_of, written
 from services.alerts.requests import Request
-from services.alerts.routing import State, escalation_id, on_the_way
-from services.alerts.silences import silent_until
-from services.alerts.windows import WINDOWS, Windows
+from services.alerts.rules.routing import State, escalation_id, on_the_way
+from services.alerts.rules.silences import silent_until
+from services.alerts.sending.windows import WINDOWS, Windows
 from services.following import Follower
 from services.ledgers.port import Ledger, StoredBlock, name_of
 from services.metrics import Metrics

@@ -8,14 +8,14 @@ from datetime import tzinfo
 from typing import Final
 
 from services.alerts.alerter import Alerter, Reached
-from services.alerts.delivering import MakeSender
+from services.alerts.firing.watching import Watch
 from services.alerts.requests import Requests
-from services.alerts.rulefile import RuleFile
-from services.alerts.senders import sender_of
-from services.alerts.sending import Sender
-from services.alerts.sinks import Sink
+from services.alerts.rules.rulefile import RuleFile
+from services.alerts.rules.sinks import Sink
+from services.alerts.sending.attempts import Sender
+from services.alerts.sending.delivering import MakeSender
+from services.alerts.sending.senders import sender_of
 from services.alerts.station import RETRY_SECONDS, Station
-from services.alerts.watching import Watch
 from services.compose import Books
 from services.ledgers.port import LedgerUnavailable
 from services.metrics import Metrics

@@ -14,12 +14,12 @@ from projections.happenings import Score, happenings_of
 from projections.rules import Rule
 from services import shown
 from services.adoptions import begun_under, policies_of
-from services.alerts.cooling import Cooling, Settling
-from services.alerts.finding import Finder
-from services.alerts.foreseeing import foreseen, is_dated, past_dates
-from services.alerts.reviewing import BOOK, by_state, reviewed
-from services.alerts.rulebook import Rulebook
-from services.alerts.unusual import Past, days_of
+from services.alerts.firing.cooling import Cooling, Settling
+from services.alerts.firing.finding import Finder
+from services.alerts.firing.foreseeing import foreseen, is_dated, past_dates
+from services.alerts.firing.reviewing import BOOK, by_state, reviewed
+from services.alerts.firing.unusual import Past, days_of
+from services.alerts.rules.rulebook import Rulebook
 from services.ledgers.port import Chains, StoredBlock, name_of
 from services.policies import zone_of
 from services.projector import Projector

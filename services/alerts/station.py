@@ -8,12 +8,12 @@ from datetime import tzinfo
 from typing import Final
 
 from services.alerts.alerter import Alerter
-from services.alerts.delivering import Line, MakeSender
+from services.alerts.firing.reviewer import LOOKS, Reviewer
+from services.alerts.firing.watching import Watch
 from services.alerts.requests import Requests
-from services.alerts.reviewer import LOOKS, Reviewer
-from services.alerts.rulefile import RuleFile
-from services.alerts.sinks import Sink
-from services.alerts.watching import Watch
+from services.alerts.rules.rulefile import RuleFile
+from services.alerts.rules.sinks import Sink
+from services.alerts.sending.delivering import Line, MakeSender
 from services.ledgers.port import LedgerUnavailable
 from services.metrics import Metrics
 from services.reports import Reports

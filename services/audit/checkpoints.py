@@ -12,7 +12,7 @@ from events import block as blocks
 from events.block import BlockDamaged
 from events.checkpoint import Checkpoint, Head, NotACheckpoint, Redactions, checkpoint_of_text, statement
 from services import clock
-from services.audit.verifying import rule_of
+from services.audit.verifying.ledger import rule_of
 from services.ledgers.port import Chains
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from events.checkpoint import Checkpoint, Head, text_of_checkpoint
 from events.proof import Proof, ProofRefused, Proven, proof_of, proof_of_text, proven
 from services.audit.checkpoints import CheckpointRefused, checked
 from services.audit.entries import Located
-from services.audit.verifying import rule_of
+from services.audit.verifying.ledger import rule_of
 from services.ledgers.port import Chains
 
 GZIP: Final = b"\x1f\x8b"

@@ -18,8 +18,8 @@ from events.redaction import Note, Redacted, note_bytes, redacted, redacted_entr
 from events.vocabulary import EVENT_TYPES, Event
 from services import clock
 from services.audit.opening import chains_read
-from services.audit.verifying import rule_of
-from services.audit.verifying_state import remove as remove_state
+from services.audit.verifying.ledger import rule_of
+from services.audit.verifying.state import remove as remove_state
 from services.compose import ACCOUNTS_FILE, LEDGER_FILE, holding
 from services.ledgers.port import Chains, StoredBlock
 from services.ledgers.redactable import RedactableFile, redactable_file

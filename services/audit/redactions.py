@@ -10,7 +10,7 @@ from events import block as blocks
 from events.block import BlockDamaged
 from events.checkpoint import Redactions
 from events.redaction import Note, NotesDamaged, Redacted, notes_of
-from services.audit.verifying_findings import Finding, Verified
+from services.audit.verifying.findings import Finding, Verified
 from services.ledgers.port import Chains, LedgerError
 from services.ledgers.redactable import notes_in
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from services.alerts.replaying import Replayed, Span
-    from services.alerts.rulebook import Problem, Rulebook
+    from services.alerts.rules.rulebook import Problem, Rulebook
     from services.ledgers.port import Chains
     from services.settings import Settings
 
@@ -51,8 +51,8 @@ def check(file: File = None, data: Data = None, form: StatusForm = "table") -> i
 
     Exit status 1 if anything is wrong.
     """
-    from services.alerts.rulebook import RulebookError, rulebook_of_file
-    from services.alerts.rulefile import path_of_rules
+    from services.alerts.rules.rulebook import RulebookError, rulebook_of_file
+    from services.alerts.rules.rulefile import path_of_rules
 
     settings = settings_of(data)
     path = file or path_of_rules(settings)
@@ -71,7 +71,7 @@ def check(file: File = None, data: Data = None, form: StatusForm = "table") -> i
 @alerts.command(epilog=examples("revledger alerts example > revledger-data/alerts.toml"))
 def example() -> None:
     """Print a file of rules to begin with: the ones that are on by default, others to choose from, and a webhook."""
-    from services.alerts.rulebook import DEFAULTS, EXAMPLE_RULES, EXAMPLE_SINK
+    from services.alerts.rules.rulebook import DEFAULTS, EXAMPLE_RULES, EXAMPLE_SINK
 
     more = "".join(f"# {line}".rstrip() + "\n" for line in EXAMPLE_RULES.splitlines())
     sys.stdout.write(f"{DEFAULTS}\n# Rules that are off as long as they stand behind a #.\n{more}{EXAMPLE_SINK}")
@@ -91,8 +91,8 @@ def replay(
     Of what was recorded from one day until another, by default all of it. Figures are looked at as each day ends.
     Where a history was loaded long after it happened, nearly all of it is history to the rules too; how much is said.
     """
-    from services.alerts.rulebook import rulebook_of_file
-    from services.alerts.rulefile import path_of_rules
+    from services.alerts.rules.rulebook import rulebook_of_file
+    from services.alerts.rules.rulefile import path_of_rules
     from services.cli.alerted import show_replayed
 
     settings = settings_of(data)
@@ -204,8 +204,8 @@ def _print_json(answer: dict[str, Any]) -> None:
 
 
 def _shown(rulebook: "Rulebook") -> dict[str, Any]:
-    from services.alerts.sinks import away
-    from services.alerts.telling import text_of_rule
+    from services.alerts.rules.sinks import away
+    from services.alerts.rules.telling import text_of_rule
 
     return {
         "rules": [

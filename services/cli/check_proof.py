@@ -109,7 +109,7 @@ def _document(found: "Proven", *, is_key_given: bool, is_head_given: bool) -> di
 
 
 def _postings(found: "Proven") -> list[str]:
-    from services.audit.verifying_books import posting_text
+    from services.audit.verifying.books import posting_text
 
     return [posting_text(one) for one in found.booking.postings]
 

@@ -76,7 +76,7 @@ async def _taken(settings: "Settings") -> "Checkpoint":
     from services.audit.checkpoints import taken
     from services.audit.opening import NoLedger, chains_read
     from services.audit.redactions import redactions_in
-    from services.audit.verifying import partitions_of
+    from services.audit.verifying.ledger import partitions_of
     from services.compose import LEDGER_FILE
 
     with waiting("reading the ledger"):

@@ -50,7 +50,7 @@ def ending_of(error: BaseException) -> Ending | None:
 
 
 def _asked_wrongly(error: BaseException) -> Ending | None:
-    from services.alerts.rulebook import RulebookError
+    from services.alerts.rules.rulebook import RulebookError
     from services.policies import PolicyError
     from services.questions import QuestionError
     from services.settings import SettingsError
@@ -94,8 +94,8 @@ def _services_error(error: BaseException) -> Ending | None:
     from services.audit.proofs import NotProvable
     from services.audit.rebooking import NotBookable
     from services.audit.restoring import NotEmpty
-    from services.audit.verifying_job import VerifyingAlready
-    from services.audit.verifying_processes import WorkerFailed
+    from services.audit.verifying.job import VerifyingAlready
+    from services.audit.verifying.processes import WorkerFailed
     from services.compose import DataInUse
     from services.deadletters import DeadLettersUnavailable, NoSuchDeadLetter
     from services.exports.files import IsThere

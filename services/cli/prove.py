@@ -77,7 +77,7 @@ async def _made(settings: "Settings", source: str, event_id: str, checkpoints: "
 
 async def _found(settings: "Settings", ledger: "Chains", source: str, event_id: str) -> "Located":
     from services.audit.entries import located
-    from services.audit.verifying import partitions_of
+    from services.audit.verifying.ledger import partitions_of
     from services.cli.progress import Bar
     from services.compose import ACCOUNTS_FILE
 

@@ -14,8 +14,8 @@ from services.cli.running import run, told
 
 if TYPE_CHECKING:
     from events.checkpoint import Checkpoint
-    from services.audit.verifying import Report
-    from services.audit.verifying_findings import Verified
+    from services.audit.verifying.findings import Verified
+    from services.audit.verifying.ledger import Report
     from services.settings import Settings
 
 EXAMPLES: Final = examples(
@@ -54,7 +54,7 @@ def verify(
     It works beside a running service, and a run that is interrupted can be resumed. With REVLEDGER_KAFKA set it reads
     the ledger on Kafka, several partitions at once.
     """
-    from services.audit.verifying import ForeignCheckpoint, NoSuchPartition, Wanted
+    from services.audit.verifying.ledger import ForeignCheckpoint, NoSuchPartition, Wanted
 
     if public_key is not None and checkpoint is None:
         raise Failure("--public-key is for a checkpoint: name it with --checkpoint.", WRONG_USAGE)
@@ -68,7 +68,7 @@ def verify(
     except ForeignCheckpoint as error:
         raise Failure(_filled(f"--checkpoint: {error}."), WRONG_USAGE) from error
     except BaseException as error:
-        from services.audit.verifying_state import is_kept
+        from services.audit.verifying.state import is_kept
         from services.cli.running import Terminated
 
         if isinstance(error, KeyboardInterrupt | Terminated) and is_kept(settings.data):
@@ -91,7 +91,7 @@ def _checkpoint(path: str, public_key: str | None) -> "Checkpoint":
 
 
 async def _verified(settings: "Settings", wanted: Any) -> "Report":
-    from services.audit.verifying import verified_ledger
+    from services.audit.verifying.ledger import verified_ledger
     from services.cli.progress import Bar
 
     entries: dict[int, int] = {}
@@ -107,7 +107,7 @@ async def _verified(settings: "Settings", wanted: Any) -> "Report":
 async def _total(settings: "Settings", partition: int | None) -> int | None:
     """How many entries there are; None where damage hides it."""
     from services.audit.opening import chains_read
-    from services.audit.verifying import partitions_of
+    from services.audit.verifying.ledger import partitions_of
     from services.ledgers.port import LedgerDamaged
 
     if not sys.stderr.isatty():
@@ -138,7 +138,7 @@ def _document(report: "Report") -> dict[str, Any]:
 
 
 def _partition(verified: "Verified") -> dict[str, Any]:
-    from services.audit.verifying_findings import moment_text
+    from services.audit.verifying.findings import moment_text
 
     return {
         "partition": verified.partition,
@@ -207,7 +207,7 @@ def _notes(report: "Report") -> list[str]:
 
 
 def _checkpoint_notes(checkpoint: "Checkpoint", *, is_sound: bool) -> list[str]:
-    from services.audit.verifying_findings import moment_text
+    from services.audit.verifying.findings import moment_text
 
     holds = "holds" if is_sound else "was compared"
     by = f"signed by the key {checkpoint.key.hex()}" if checkpoint.key else "not signed by anybody"

@@ -8,7 +8,7 @@ from aiokafka.errors import NoError, TopicAlreadyExistsError, for_code
 from events.envelope import STRUCTURED
 from events.partitions import partition_of
 from projections.alerts import Message
-from services.alerts.sending import SinkAway
+from services.alerts.sending.attempts import SinkAway
 from services.kafka.connection import Names
 from services.kafka.producing import Producer, Record
 from services.kafka.reaching import KafkaAway, kafka_admin

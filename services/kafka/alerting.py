@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from services.alerts.alerter import Alerter
+from services.alerts.firing.watching import Watch
 from services.alerts.requests import Requests
-from services.alerts.rulefile import RuleFile
-from services.alerts.senders import sender_of
-from services.alerts.sending import Sender
-from services.alerts.sinks import Sink
+from services.alerts.rules.rulefile import RuleFile
+from services.alerts.rules.sinks import Sink
+from services.alerts.sending.attempts import Sender
+from services.alerts.sending.senders import sender_of
 from services.alerts.station import Station
-from services.alerts.watching import Watch
 from services.distributed import Readers, alert_views_of, readers, request_views_of
 from services.kafka.alert_topic import ensure_alert_topic
 from services.kafka.lanes import Lane

@@ -18,7 +18,7 @@ from events.block import Genesis
 from events.policy import Policy
 from services import clock
 from services.alerts.replaying import Replay
-from services.alerts.rulebook import rulebook_of_toml
+from services.alerts.rules.rulebook import rulebook_of_toml
 from services.ledgers.sqlite import sqlite_ledger
 from services.views.valkey import running_socket
 from tests.crash.processes import killed

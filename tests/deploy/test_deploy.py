@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.alerts.rulebook import rulebook_of_toml
+from services.alerts.rules.rulebook import rulebook_of_toml
 from services.kafka.connection import Names
 from services.kafka.topics import OPERATIONS
 from services.metrics import Metrics

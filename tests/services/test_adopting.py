@@ -17,7 +17,7 @@ from services import adopting
 from services.adopting import AdoptionRefused, PolicyInForce, adopt
 from services.adoptions import policies_of
 from services.audit.replaying import replayed
-from services.audit.verifying_findings import Finding
+from services.audit.verifying.findings import Finding
 from services.cli.failures import NOT_DONE, ending_of
 from services.compose import DataInUse, genesis_of, holding, owned_books
 from services.ledgers.sqlite import sqlite_ledger

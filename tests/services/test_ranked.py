@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from events.account import Booking
 from events.notes import Answer, AnyNote
+from projections.columnar.layers import Layers
+from projections.columnar.numbering import Vocabulary
 from projections.firsts import FIRST
-from projections.layers import Layers
-from projections.numbering import Vocabulary
 from projections.records import NOTHING, Record
 from projections.tables import LISTS
 from services.details import RANKED
@@ -17,9 +17,9 @@ from services.questions import Question
 from services.ranked import first_listed
 from tests.model.histories import FIRST_DAY
 from tests.projections.booked import bookings, cell, posting, record, records_of
-from tests.projections.test_arrays import DAYS
-from tests.projections.test_deals import agreed
-from tests.projections.test_heard import NOTES, answers
+from tests.projections.columnar.test_arrays import DAYS
+from tests.projections.columnar.test_deals import agreed
+from tests.projections.columnar.test_heard import NOTES, answers
 
 LEVELS = st.sampled_from((12, 12, 60_000, 60_001, 119_999, 120_000, 180_000, 600_000, 10**9))
 AFTER = st.sampled_from((5, 100, 300, 500, 600))

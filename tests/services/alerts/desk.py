@@ -8,10 +8,10 @@ from unittest.mock import patch
 
 from services.alerts.alerter import Alerter
 from services.alerts.board import Board
+from services.alerts.firing.watching import Watch
 from services.alerts.requests import Requests
-from services.alerts.routing import State
-from services.alerts.rulebook import rulebook_of_toml
-from services.alerts.watching import Watch
+from services.alerts.rules.routing import State
+from services.alerts.rules.rulebook import rulebook_of_toml
 from services.metrics import Metrics
 from services.views.memory import memory_views
 from tests.model.days import Event, moment

@@ -8,10 +8,10 @@ import pytest
 
 from projections.alerts import RESOLVED, message_of
 from services.alerts.alerter import FIGURES
-from services.alerts.foreseeing import foreseen
+from services.alerts.firing.foreseeing import foreseen
+from services.alerts.firing.reviewing import reviewed
 from services.alerts.outbox import HELD
-from services.alerts.reviewing import reviewed
-from services.alerts.sending import LogSender
+from services.alerts.sending.attempts import LogSender
 from services.logs import JsonLines
 from services.views.memory import memory_views
 from services.views.port import Fenced, ViewsUnavailable

@@ -9,7 +9,7 @@ from events.policy import Policy
 from projections.alerts import Alert
 from projections.unusual import Day, unusual
 from services.alerts.replaying import Replay
-from services.alerts.rulebook import rulebook_of_toml
+from services.alerts.rules.rulebook import rulebook_of_toml
 from services.writer import Submitted
 from tests.model.days import day_of, moment
 from tests.services.alerts.desk import ONLY, rule

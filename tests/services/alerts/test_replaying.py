@@ -3,7 +3,7 @@
 from events.block import Genesis
 from events.policy import Policy
 from services.alerts.replaying import Replay, Replayed
-from services.alerts.rulebook import rulebook_of_toml
+from services.alerts.rules.rulebook import rulebook_of_toml
 from tests.model.days import Event, moment
 from tests.model.notation import fact, line
 from tests.services.alerts.desk import ONLY, Clock, Desk, rule, stopped_clock, survey, two_accounts

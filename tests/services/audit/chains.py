@@ -13,9 +13,9 @@ from events.block import Block, Entry
 from events.envelope import event_of
 from events.policy import DEFAULT_RULES, Policy
 from services.accounts import Accounts
-from services.audit.verifying_findings import Finding, Verified
-from services.audit.verifying_partition import Task, verified_partition
-from services.audit.verifying_state import State
+from services.audit.verifying.findings import Finding, Verified
+from services.audit.verifying.partition import Task, verified_partition
+from services.audit.verifying.state import State
 from services.ledgers.memory import memory_ledger
 from services.ledgers.port import StoredBlock
 from services.writer import Submitted, Writer, stored

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.alerts.rulebook import EXAMPLE_RULES, RulebookError, rulebook_of_file, rulebook_of_toml
+from services.alerts.rules.rulebook import EXAMPLE_RULES, RulebookError, rulebook_of_file, rulebook_of_toml
 from services.compose import LEDGER_FILE, holding
 from tests.services.alerts.desk import ONLY
 from tests.services.cli.calling import Called, called

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from services.audit.verifying import Report, Wanted, verified_ledger
+from services.audit.verifying.ledger import Report, Wanted, verified_ledger
 from services.settings import settings_from
 from tests.services.cli.calling import ROOT, called, ended, process, started
 
@@ -184,9 +184,9 @@ SLOWLY = """
 import asyncio, sys
 from pathlib import Path
 from services.audit.opening import chains_read
-from services.audit.verifying_job import Job, done
-from services.audit.verifying_partition import Task
-from services.audit.verifying import rule_of
+from services.audit.verifying.job import Job, done
+from services.audit.verifying.partition import Task
+from services.audit.verifying.ledger import rule_of
 from services.settings import settings_from
 
 async def main():

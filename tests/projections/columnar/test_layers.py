@@ -1,0 +1,49 @@
+"""Layers: accounts that change again and again, in any portions, count once, as they are now."""
+
+from itertools import pairwise
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from events.account import Booking
+from projections.columnar.layers import TIMES_LARGER, Layers
+from projections.columnar.numbering import Vocabulary
+from projections.concentration import shares_of
+from projections.groups import selected_groups
+from projections.retention import retention_of
+from tests.projections.booked import bookings, posting, record, records_of
+from tests.projections.columnar.test_arrays import CHOICES, DAYS
+
+
+@settings(max_examples=30, deadline=None)
+@given(bookings(), st.data())
+def test_layers_say_what_the_records_of_the_moment_say(made: list[Booking], data: st.DataObject) -> None:
+    """Bookings come in portions, out of order as they may; an account may also lose its record."""
+    vocabulary, layers = Vocabulary(), Layers()
+    place = 0
+    while place < len(made):
+        more = made[place : (place := place + data.draw(st.integers(1, 6)))]
+        records = records_of(made[:place])
+        layers = layers.changed({one.account: records.get(one.account) for one in more}, vocabulary)
+        assert layers.held == len(records)
+        choice = data.draw(CHOICES)
+        start, until = sorted((data.draw(DAYS), data.draw(DAYS)))
+        groups = selected_groups(choice.by, choice.where)
+        expected = retention_of(records.items(), choice.currency, start, until, groups)
+        assert layers.retention(choice, start, until) == expected
+        assert layers.shares(choice, until) == shares_of(records.items(), choice.currency, until, groups)
+
+
+def test_layers_stay_few() -> None:
+    """However often accounts change, one after the other."""
+    vocabulary, layers = Vocabulary(), Layers()
+    for change in range(400):
+        layers = layers.changed({str(change * 7 % 90): record(posting(1, "new", change + 1))}, vocabulary)
+        held = [one.held for one in layers.columns]
+        assert all(below >= TIMES_LARGER * above for below, above in pairwise(held))
+    assert layers.held == 90
+
+
+def test_no_accounts_say_nothing() -> None:
+    layers = Layers().changed({"a": None}, Vocabulary())
+    assert layers == Layers()
