@@ -35,7 +35,7 @@ NEAR: Final = 0.5
 SUCH_AS: Final = 3
 """How many of a longer one are told."""
 RANKED_MAX: Final = 4_000
-"""Among how many the nearest are looked for: it takes some 10 microseconds each."""
+"""Among how many the nearest are looked for: it takes 10 to 70 microseconds each."""
 
 
 class QuestionError(Exception):

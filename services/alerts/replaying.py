@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from events import block as blocks
 from events.block import Genesis
 from events.days import DAY_MICROSECONDS, day_of_moment, text_of_moment
+from events.vocabulary import BOOK_SUBJECT
 from projections.alerts import Alert, Position, alert_id
 from projections.happenings import Score, happenings_of
 from projections.rules import Rule
@@ -17,7 +18,7 @@ from services.adoptions import begun_under, policies_of
 from services.alerts.firing.cooling import Cooling, Settling
 from services.alerts.firing.finding import Finder
 from services.alerts.firing.foreseeing import foreseen, is_dated, past_dates
-from services.alerts.firing.reviewing import BOOK, by_state, reviewed
+from services.alerts.firing.reviewing import by_state, reviewed
 from services.alerts.firing.unusual import Past, days_of
 from services.alerts.rules.rulebook import Rulebook
 from services.ledgers.port import Chains, StoredBlock, name_of
@@ -171,11 +172,11 @@ class Replay:
         last = text_of_moment(since // 1_000_000 * 1_000_000)
         words = f"no event has come for {shown.age(rule.after_seconds)}; the last was recorded at {last}"
         return Alert(
-            id=alert_id(self._name, rule.name, 0, height, BOOK),
+            id=alert_id(self._name, rule.name, 0, height, BOOK_SUBJECT),
             rule=rule.name,
             kind=rule.on,
             severity=rule.severity,
-            subject=BOOK,
+            subject=BOOK_SUBJECT,
             summary=words,
             recorded_at=since + rule.after_seconds * 1_000_000,
             position=Position(0, height),

@@ -4,10 +4,11 @@ import random
 
 import msgspec
 
+from events.vocabulary import BOOK_SUBJECT
 from services.demo.chance import below, between
 from services.demo.company import PLANS, Market
 from services.demo.dates import DAY_MS, HOUR_MS, MINUTE_MS, Month, iso_day
-from services.demo.facts import BOOK, COST, RATE, Account, Fact, JsonObject
+from services.demo.facts import COST, RATE, Account, Fact, JsonObject
 
 # US dollars for one unit, in 1/10^8: where each currency starts, and where it is drawn back to.
 _RATES_E8: dict[str, int] = {"EUR": 108_000_000, "GBP": 124_000_000, "JPY": 720_000, "KRW": 76_000}
@@ -94,4 +95,4 @@ def _cost(kind: str, amount_minor: int, first: int, until: int, extra: JsonObjec
 def _booked(month: Month, noun: str, number: int, type_: str, time_ms: int, data: JsonObject) -> Fact:
     """A fact of the finance department."""
     event_id = f"finance-{noun}-{month.year}{month.number:02d}-{number:02d}"
-    return Fact("/demo/finance", event_id, type_, BOOK, time_ms, data)
+    return Fact("/demo/finance", event_id, type_, BOOK_SUBJECT, time_ms, data)

@@ -26,8 +26,6 @@ RETRACTED = "revledger.event.retracted.v1"
 
 _SOURCES: dict[str, str] = {CHANGED: "crm", ANSWERED: "surveys", COST: "finance", RATE: "finance"}
 
-BOOK = "~book"
-
 
 class Fact(msgspec.Struct, frozen=True):
     """One thing that happened; `late_ms` is how much later than usual its source is known to have told it."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from events.days import text_of_day
 from events.money import MINOR_DIGITS
+from events.vocabulary import BOOK_SUBJECT
 from projections.alerts import Alert, Crossing, Position, alert_id
 from projections.figures import CATALOGUE
 from projections.rules import Rule
@@ -16,9 +17,6 @@ from services.alerts.rules.telling import text_of_line
 from services.alerts.wording import summary_of
 from services.questions import QuestionError, question_of
 from services.reports import Reports
-
-BOOK: Final = "~book"
-"""The subject of an alert that is about no account."""
 
 
 class Reviewed(Struct, frozen=True):
@@ -142,7 +140,7 @@ def _alert(
         rule=rule.name,
         kind="figure",
         severity=rule.severity,
-        subject=BOOK,
+        subject=BOOK_SUBJECT,
         summary="",
         recorded_at=moment,
         position=Position(int(first), position[first]),

@@ -10,10 +10,10 @@ from events.block import Block, raw_bookings_of
 from events.days import day_of_text, text_of_day
 from events.facts import Pairs
 from events.money import mrr_minor
+from events.vocabulary import BOOK_SUBJECT
 from projections.alerts import Alert, Outlier, Position, alert_id, quoted, share_text
 from projections.rules import Rule, Stake, is_large
 from projections.unusual import LOOK_DAYS, Day, Unusual, unusual
-from services.alerts.firing.reviewing import BOOK
 from services.alerts.wording import summary_of
 from services.questions import QuestionError, question_of
 from services.reports import Reports
@@ -149,7 +149,7 @@ def _alert(
         rule=rule.name,
         kind="unusual",
         severity=rule.severity,
-        subject=BOOK,
+        subject=BOOK_SUBJECT,
         summary="",
         recorded_at=moment,
         position=Position(int(first), position[first]),

@@ -6,11 +6,11 @@ from typing import Final
 from msgspec import Struct
 
 from events.days import text_of_moment
+from events.vocabulary import BOOK_SUBJECT
 from projections.alerts import Alert, Position, alert_id
 from projections.rules import OF_OPERATION, Rule
 from services import clock, shown
 from services.alerts.alerter import Alerter
-from services.alerts.firing.reviewing import BOOK
 from services.alerts.rules.routing import State
 from services.ledgers.port import Ledger, name_of
 from services.views.port import START, Views
@@ -91,11 +91,11 @@ class Watch:
         """The alert of a rule; a ledger that has no block, and so no name, is told by when this process started."""
         ledger, height = await name_of(self._ledger), self._alerter.position.next_height - 1
         return Alert(
-            id=alert_id(ledger, rule.name, self._partition, height if ledger else self._started, BOOK),
+            id=alert_id(ledger, rule.name, self._partition, height if ledger else self._started, BOOK_SUBJECT),
             rule=rule.name,
             kind=rule.on,
             severity=rule.severity,
-            subject=BOOK,
+            subject=BOOK_SUBJECT,
             summary=behind.words,
             recorded_at=clock.now(),
             position=Position(self._partition, height),
