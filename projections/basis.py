@@ -12,12 +12,13 @@ from projections.concentration import NO_SHARES, Shares, shares_of
 from projections.costs import FREE, Costs
 from projections.discounts import UNDISCOUNTED, Discounts
 from projections.groups import GroupsOf
+from projections.lives import UNLIVED, Lives
 from projections.retention import NOBODY, Held, Retention, retention_of
 from projections.satisfaction import SILENCE, Satisfaction
 from projections.terms import NONE, Values
 
-Source = Literal["retention", "shares", "answers", "costs", "contracts", "begun", "discounts"]
-"""What sums over all accounts do not tell, and each account has to be looked at for."""
+Source = Literal["retention", "shares", "answers", "costs", "contracts", "begun", "discounts", "lives"]
+"""What the sums of a window do not tell: each account has to be looked at, for `lives` all months before."""
 
 
 class Basis(Struct, frozen=True):
@@ -44,6 +45,7 @@ class Basis(Struct, frozen=True):
     discounts: Discounts = UNDISCOUNTED
     months: Fraction = Fraction(0)
     margin: Fraction = Fraction(1)
+    lives: Lives = UNLIVED
 
     @property
     def level(self) -> Exact:
@@ -95,6 +97,7 @@ class Details(Struct, frozen=True):
     discounts: Mapping[str, Discounts] = {}
     months: Fraction = Fraction(0)
     margin: Fraction = Fraction(1)
+    lives: Mapping[str, Lives] = {}
 
     @property
     def groups(self) -> set[str]:
@@ -126,6 +129,7 @@ class Details(Struct, frozen=True):
             self.discounts.get(group, UNDISCOUNTED),
             self.months,
             self.margin,
+            self.lives.get(group, UNLIVED),
         )
 
 

@@ -3,21 +3,16 @@
 from fractions import Fraction
 from typing import Final
 
-from events.money import MRR_DIVISOR, mrr_minor, ratio_text, round_half_up
+from events.money import MRR_DIVISOR, Exact, mrr_minor, ratio_text, round_half_up
 from projections.basis import Basis, Figure, Value
 from projections.terms import Values
 
 
-def _cac(basis: Basis) -> Fraction | None:
-    """Minor units that a new account cost."""
+def _cac(basis: Basis, more: Exact = 0) -> Fraction | None:
+    """Minor units that a new account cost, or would have with `more`; None where no cost is known, which is no zero."""
     won = int(basis.within.get("n_new", 0))
-    return None if basis.costs is None or not won else Fraction(basis.costs.acquisition, won)
-
-
-def _cac_with_discounts(basis: Basis) -> Fraction | None:
-    """The same, had discounts been paid out instead of taken off."""
-    cac = _cac(basis)
-    return None if cac is None else cac + basis.discounts.spent * Fraction(1, int(basis.within["n_new"]))
+    spent = None if basis.costs is None else basis.costs.acquisition + more
+    return Fraction(spent, won) if spent and won else None
 
 
 def _earned(basis: Basis) -> Fraction | None:
@@ -29,6 +24,18 @@ def _ltv(basis: Basis) -> Fraction | None:
     """Minor units that an account earns before it is lost, at the rate of the window."""
     earned, kept = _earned(basis), basis.retention
     return None if earned is None or not kept.lost else earned * basis.months * Fraction(kept.accounts, kept.lost)
+
+
+def _life(basis: Basis) -> Fraction | None:
+    """Months that an account has revenue before it is lost."""
+    return Fraction(basis.lives.months, basis.lives.lost) if basis.lives.lost else None
+
+
+def _ltv_by_life(basis: Basis) -> Value:
+    life = _life(basis)
+    if life is None or not basis.accounts:
+        return None
+    return round_half_up(basis.level * life, MRR_DIVISOR * basis.accounts)
 
 
 def _acv(held: Values) -> Fraction | None:
@@ -51,9 +58,8 @@ def _ratio(amount: Fraction | None, of: Fraction | None) -> Value:
 
 
 def _crc(basis: Basis) -> Value:
-    if basis.costs is None or not basis.accounts:
-        return None
-    return round_half_up(basis.costs.retention, basis.accounts)
+    spent = 0 if basis.costs is None else basis.costs.retention
+    return round_half_up(spent, basis.accounts) if spent and basis.accounts else None
 
 
 ECONOMICS: Final = (
@@ -98,6 +104,26 @@ ECONOMICS: Final = (
         ("retention",),
     ),
     Figure(
+        "average_life_months",
+        "months",
+        "day",
+        "Average life of an account: the months that all had revenue so far, for each time that one was lost.",
+        "months with revenue of all accounts up to that day / accounts lost by then",
+        "",
+        lambda basis: _ratio(_life(basis), Fraction(1)),
+        ("lives",),
+    ),
+    Figure(
+        "ltv_by_life_minor",
+        "minor",
+        "day",
+        "Lifetime value by the average life: the revenue of an account until it is lost, as long as lives were so far.",
+        "ARPA * average life",
+        "",
+        _ltv_by_life,
+        ("lives",),
+    ),
+    Figure(
         "cac_minor",
         "minor",
         "window",
@@ -134,7 +160,7 @@ ECONOMICS: Final = (
         "Customer acquisition cost with discounts counted as cost: those of all accounts in the window.",
         "(acquisition cost of the window + discount investment) / new accounts",
         "",
-        lambda basis: _minor(_cac_with_discounts(basis)),
+        lambda basis: _minor(_cac(basis, basis.discounts.spent)),
         ("costs", "discounts"),
     ),
     Figure(

@@ -1,6 +1,6 @@
 """Details: what figures need besides sums, from looking at each account, live or replayed alike."""
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
@@ -14,10 +14,11 @@ from projections.basis import Details, Source
 from projections.costs import COST_NAMES, Costs, costs_of
 from projections.discounts import Discounts, discounts_of
 from projections.groups import Choice
+from projections.lives import Lives
 from projections.satisfaction import Satisfaction, Window, satisfaction_of
 from projections.tables import LISTS
 from projections.terms import Values, values_begun, values_of
-from services.evidence import SEPARATE_NAMES, Evidence, groups_asked
+from services.evidence import SEPARATE_NAMES, Evidence, groups_asked, is_kept, lives_for
 from services.questions import Question
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ IN_COLUMNS: Final[frozenset[Source]] = frozenset(("answers", "contracts", "begun
 """Those of them that accounts in memory have in columns."""
 TABLES_NOTED: Final = frozenset(("bands", "renewals", "risk", "tags", "upsell"))
 """The tables that take notes."""
+IN_SUMS: Final[frozenset[Source]] = frozenset(("lives",))
+"""The sources that the sums of all months tell, where they are kept for what a question groups by."""
 UNCONVERTED: Final[frozenset[Source]] = NOTED | {"discounts"}
 """The sources that are told in one currency alone."""
 
@@ -82,7 +85,16 @@ def details_mirrored(
         costs=costs_asked(mirrored.costs, question, currency, bounds) if "costs" in sources else {},
         months=months_of(bounds),
         margin=margin,
+        lives=_lives_mirrored(mirrored, question, currency, bounds) if "lives" in sources else {},
     )
+
+
+def _lives_mirrored(
+    mirrored: "Mirrored", question: Question, currency: str, bounds: Sequence[int]
+) -> Mapping[str, Lives]:
+    if is_kept(question):
+        return lives_for(mirrored.evidence, question, [currency], bounds)
+    return mirrored.lives(question, currency, bounds[-1])
 
 
 def discounts_asked(
@@ -120,5 +132,6 @@ def details_noted(
     discounts: dict[str, Discounts] = {}
     if "discounts" in sources:
         discounts = discounts_asked(evidence.stated(rules), question, currency, bounds)
+    lives = lives_for(evidence, question, [currency], bounds) if "lives" in sources else {}
     found = replace(details, answers=answers, costs=costs, contracts=contracts, begun=begun, discounts=discounts)
-    return replace(found, months=months_of(bounds), margin=rules.policy.margin)
+    return replace(found, months=months_of(bounds), margin=rules.policy.margin, lives=lives)

@@ -1,6 +1,6 @@
 """Evidence: the sums and records an answer is computed from, read from the views at one ledger position."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from events.policy import Counted, Rules
 from events.stated import facts_in_force
 from projections.buckets import Buckets, buckets_of
 from projections.groups import CONTRACT_NAMES, GroupsOf, selected_groups
+from projections.lives import UNLIVED, Lives, lives_of
 from projections.pages import (
     ACCOUNTS,
     BOOK,
@@ -188,6 +189,39 @@ def buckets_for(
         whole = _kept(evidence, currency, "", bounds)
         if whole:
             found[""] = whole[""].less(buckets for value, buckets in found.items() if value)
+    return found
+
+
+def lives_for(
+    evidence: Evidence, question: Question, currencies: Sequence[str], bounds: Sequence[int]
+) -> dict[str, Lives]:
+    """The lives of the accounts of a question up to the last bound, by group.
+
+    Of one currency; or of several together with `EVERY`, by which accounts with more than one are counted once.
+    """
+    if not is_kept(question):
+        groups = groups_asked(question)
+        tallies = [tally_of(account, record.items(), groups, {}) for account, record in evidence.records()]
+        some = [lives_of(bounds[-1], (), amounts_of_tallies(tallies, one), frozenset()) for one in currencies]
+        return _lives_together(some)
+    found = _lives_together([_lives(evidence, one, question.by or "", bounds) for one in currencies])
+    if _has_rest(question):
+        found[""] = _lives_together([_lives(evidence, one, "", bounds) for one in currencies]).get("", UNLIVED)
+        for value, lives in found.items():
+            found[""] = found[""].less(lives) if value else found[""]
+    return found
+
+
+def _lives(evidence: Evidence, currency: str, name: str, bounds: Sequence[int]) -> dict[str, Lives]:
+    split = frozenset(split_months([*bounds]))
+    return lives_of(bounds[-1], evidence.months(currency, name), evidence.days(currency, name, split), split)
+
+
+def _lives_together(parts: Iterable[Mapping[str, Lives]]) -> dict[str, Lives]:
+    found: dict[str, Lives] = {}
+    for part in parts:
+        for value, lives in part.items():
+            found[value] = found.get(value, UNLIVED).plus(lives)
     return found
 
 

@@ -9,7 +9,7 @@ from projections.basis import Figure, Source, details_of
 from projections.pages import STATED
 from projections.records import TooLarge
 from services.adoptions import Policies
-from services.details import IN_COLUMNS, NOTED, details_mirrored, details_noted
+from services.details import IN_COLUMNS, IN_SUMS, NOTED, details_mirrored, details_noted
 from services.evidence import Evidence, buckets_for, groups_asked, is_kept, keys_for
 from services.policies import rules_of
 from services.questions import Question
@@ -40,7 +40,7 @@ class AskedFigures(Struct, frozen=True):
     @property
     def looks_at_accounts(self) -> bool:
         """Whether accounts have to be looked at besides kept sums."""
-        return bool(self.sources or not is_kept(self.question))
+        return bool(self.sources - IN_SUMS or not is_kept(self.question))
 
     @property
     def is_by_answerer(self) -> bool:
@@ -58,7 +58,7 @@ class AskedFigures(Struct, frozen=True):
 
     def all_keys(self, spans: Sequence[Sequence[int]]) -> list[str]:
         """The same with those of accounts and notes where they are needed."""
-        accounts, notes = not self.sources <= {"discounts"}, not self.sources.isdisjoint(NOTED)
+        accounts, notes = not self.sources <= {"discounts", *IN_SUMS}, not self.sources.isdisjoint(NOTED)
         return self._keys(spans, accounts=accounts, notes=notes) + [STATED] * ("discounts" in self.sources)
 
     def _keys(self, spans: Sequence[Sequence[int]], *, accounts: bool, notes: bool) -> list[str]:

@@ -22,9 +22,11 @@ from projections.columnar.arrays import TOTAL_MAX, Columns
 from projections.columnar.assembly import Notes, columns_of, joined, told_in_columns
 from projections.columnar.counting import counted, has_room
 from projections.columnar.layers import Layers, told
+from projections.columnar.living import lives
 from projections.columnar.numbering import Vocabulary
 from projections.columnar.reductions import reductions_of
 from projections.groups import Choice
+from projections.lives import Lives
 from projections.pages import ACCOUNTS, NOTES, STATED
 from projections.records import NOTHING, TooLarge, bytes_of_record, record_of_bytes
 from services.evidence import Evidence, evidence_from
@@ -68,6 +70,10 @@ class Mirrored(Struct, frozen=True):
     def sums(self, question: Question, currency: str, bounds: Sequence[int]) -> dict[str, Buckets]:
         """As `buckets_for`."""
         return counted(self.layers, Choice(currency, question.by, dict(question.where)), bounds)
+
+    def lives(self, question: Question, currency: str, end: int) -> dict[str, Lives]:
+        """As `lives_for`."""
+        return lives(self.layers, Choice(currency, question.by, dict(question.where)), end)
 
     def table(self, name: str, question: Question, currency: str, bounds: tuple[int, int]) -> Answer | None:
         """As `listed`, of the tables whose first rows can be told; None for amounts that are too large for that."""

@@ -32,8 +32,18 @@ from services.converting import (
     rates_required,
     told_of,
 )
-from services.details import TABLES_NOTED, UNCONVERTED, is_ranked, months_of
-from services.evidence import AsOf, Evidence, buckets_for, evidence_of, groups_asked, is_kept, keys_for, parts_for
+from services.details import IN_SUMS, TABLES_NOTED, UNCONVERTED, is_ranked, months_of
+from services.evidence import (
+    AsOf,
+    Evidence,
+    buckets_for,
+    evidence_of,
+    groups_asked,
+    is_kept,
+    keys_for,
+    lives_for,
+    parts_for,
+)
 from services.figured import AskedFigures, sources_of
 from services.ledgers.port import Chains, name_of
 from services.listing import bounds_of_table, listed, question_of_labels
@@ -182,7 +192,7 @@ class Reports:
         """An answer in one currency from the sums in all of them and their rates, read at one position."""
         currency = currency_or_refusal(question, currencies)
         chosen = chosen_figures(question) if report == "figures" else []
-        keys = keys_converted(question, currency, currencies, bounds, accounts=bool(sources_of(chosen)))
+        keys = keys_converted(question, currency, currencies, bounds, accounts=bool(sources_of(chosen) - IN_SUMS))
         evidence = await evidence_of(views, self._partitions, keys)
         rates = rates_in(evidence, rate_keys(currency, currencies), self._zone)
         converter = Converter(rates, currency, question.convert or "closing", bounds)
@@ -326,7 +336,8 @@ def _converted_rows(
     if not chosen:
         return bridge_converted(parts, question, bounds, converter)
     sources = sources_of(chosen)
-    records = evidence.records() if sources else ()
+    records = evidence.records() if sources - IN_SUMS else ()
     details = details_converted(records, bounds, groups_asked(question), sources, converter)
-    details = replace(details, months=months_of(bounds), margin=margin)
+    lives = lives_for(evidence, question, [*currencies, EVERY], bounds) if "lives" in sources else {}
+    details = replace(details, months=months_of(bounds), margin=margin, lives=lives)
     return figures_converted(parts, details, question, bounds, chosen, converter)

@@ -24,6 +24,7 @@ from projections.concentration import Shares, shares_of_levels
 from projections.conversion import Converter, Holding
 from projections.discounts import Discounts
 from projections.groups import Group
+from projections.lives import Lives
 from projections.pages import Amount
 from projections.periods import PeriodError
 from projections.records import Key
@@ -38,11 +39,20 @@ from services.archive.tables import Told
 from services.audit.alternatives import asking_under
 from services.audit.asking import NAMES, Asked, asking, genesis_at, known_or_now
 from services.audit.noting import items_of, notes_of, stated_of
-from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql, rates_in
+from services.audit.selecting import (
+    LIVES,
+    RETENTION,
+    SHARES,
+    check_names,
+    chosen_sql,
+    currency_in,
+    day_sql,
+    rates_in,
+)
 from services.audit.valuing import check_values
 from services.comparing import bounds_before, rows_compared
 from services.converting import bridge_converted, details_converted, figures_converted, rates_required, told_of
-from services.details import NOTED, costs_asked, discounts_asked, months_of, window_of_answers
+from services.details import IN_SUMS, NOTED, costs_asked, discounts_asked, months_of, window_of_answers
 from services.evidence import AsOf, groups_asked, parts_of
 from services.ledgers.port import Chains
 from services.listing import bounds_of_table, listed, question_of_labels
@@ -58,7 +68,7 @@ POSTINGS: Final[tuple[Table, ...]] = ("postings",)
 """All that is read of a ledger to replay it, unless rates, notes or terms are needed."""
 _UNCOUNTED: Final = frozenset(("nrr", "grr", "gross_mrr_churn_rate", "net_mrr_churn_rate", "quick_ratio"))
 """Figures that no number of accounts goes into: to count a million of them takes longer than all the rest."""
-_OF_POSTINGS: Final[frozenset[Source]] = frozenset(("retention", "shares"))
+_OF_POSTINGS: Final[frozenset[Source]] = frozenset(("retention", "shares", "lives"))
 _AMOUNTS: Final = """
     SELECT {place} AS place, movement, {grp} AS grp, sum(amount) AS total FROM chosen WHERE {within} GROUP BY ALL
 """
@@ -82,20 +92,6 @@ _ACCOUNTS: Final = """
         )
         GROUP BY ALL
     )
-"""
-_RETENTION: Final = """
-    SELECT grp, sum(opening), sum(closing), sum(least(opening, closing)), count(*), count_if(closing <= 0)
-    FROM (
-        SELECT grp, account, sum(CASE WHEN day < {start} THEN amount ELSE 0 END) AS opening, sum(amount) AS closing
-        FROM chosen WHERE movement <> 'ahead' AND day < {end} GROUP BY ALL
-    )
-    WHERE opening > 0 GROUP BY grp
-"""
-_SHARES: Final = """
-    SELECT grp, list(level) FROM (
-        SELECT grp, account, sum(amount) AS level FROM chosen WHERE movement <> 'ahead' AND day < {end} GROUP BY ALL
-    )
-    WHERE level > 0 GROUP BY grp
 """
 _ANNUAL: Final = """
     SELECT {place} AS place, 'annual', {grp} AS grp, sum(amount) AS total
@@ -298,11 +294,12 @@ async def _figures(asked: Asked, settled: _Settled, chosen: Sequence[Figure]) ->
         counted = replace(settled, question=replace(question, accounts=False))
     found = await _buckets(asked, counted, "true")
     sources = sources_of(chosen)
+    lives = await _lives(asked, settled) if "lives" in sources else {}
     if converter is not None:
-        details = await _details_converted(asked, settled, sources, converter) if sources else Details()
-        details = replace(details, months=months_of(bounds), margin=asked.genesis.policy.margin)
+        details = await _details_converted(asked, settled, sources, converter) if sources - IN_SUMS else Details()
+        details = replace(details, months=months_of(bounds), margin=asked.genesis.policy.margin, lives=lives)
         return figures_converted(parts_of(found), details, question, bounds, chosen, converter)
-    details = await _details(asked, settled, sources)
+    details = replace(await _details(asked, settled, sources), lives=lives)
     return rows_of_figures(found, details, question, bounds, chosen)
 
 
@@ -310,10 +307,10 @@ async def _details(asked: Asked, settled: _Settled, sources: set[Source]) -> Det
     retention: dict[str, Retention] = {}
     shares: dict[str, Shares] = {}
     if "retention" in sources:
-        rows = await asked.tables.rows(settled.sql(_RETENTION))
+        rows = await asked.tables.rows(settled.sql(RETENTION))
         retention = {group: Retention(*map(int, sums)) for group, *sums in rows}
     if "shares" in sources:
-        rows = await asked.tables.rows(settled.sql(_SHARES))
+        rows = await asked.tables.rows(settled.sql(SHARES))
         shares = {group: shares_of_levels(map(int, levels)) for group, levels in rows}
     question, currency, bounds = settled.question, settled.currency, settled.bounds
     notes = {} if sources.isdisjoint(NOTED) else await notes_of(asked.tables, asked.zone)
@@ -338,6 +335,11 @@ async def _details(asked: Asked, settled: _Settled, sources: set[Source]) -> Det
         discounts = discounts_asked(facts.items(), question, currency, bounds)
     found = (retention, shares, answers, costs, contracts, begun, discounts)
     return Details(*found, months_of(bounds), asked.genesis.policy.margin)
+
+
+async def _lives(asked: Asked, settled: _Settled) -> dict[str, Lives]:
+    rows = await asked.tables.rows(settled.sql(LIVES))
+    return {value.removeprefix(f"{EVERY}|"): Lives(int(months), int(lost)) for value, months, lost in rows}
 
 
 async def _details_converted(

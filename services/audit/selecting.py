@@ -1,4 +1,4 @@
-"""Selecting in SQL: the postings that fit a question, under the value they are grouped by, and what rates are told."""
+"""Selecting in SQL: the postings that fit a question, what accounts come to by group, and what rates are told."""
 
 from collections.abc import Mapping
 from datetime import tzinfo
@@ -16,6 +16,34 @@ _CARRIED: Final = "SELECT 1 FROM postings WHERE map_contains(attributes, ?) LIMI
 _ABOUT_RATES: Final = ("revledger.rate.published.v1", "revledger.event.retracted.v1")
 _OF_THE_BOOK: Final = "SELECT seq, event FROM entries WHERE account = ? AND type IN (?, ?)"
 _COLUMNS: Final = frozenset(CELL_NAMES) - {"term_months"}
+RETENTION: Final = """
+    SELECT grp, sum(opening), sum(closing), sum(least(opening, closing)), count(*), count_if(closing <= 0)
+    FROM (
+        SELECT grp, account, sum(CASE WHEN day < {start} THEN amount ELSE 0 END) AS opening, sum(amount) AS closing
+        FROM chosen WHERE movement <> 'ahead' AND day < {end} GROUP BY ALL
+    )
+    WHERE opening > 0 GROUP BY grp
+"""
+SHARES: Final = """
+    SELECT grp, list(level) FROM (
+        SELECT grp, account, sum(amount) AS level FROM chosen WHERE movement <> 'ahead' AND day < {end} GROUP BY ALL
+    )
+    WHERE level > 0 GROUP BY grp
+"""
+# A month counts where an account has revenue as it ends: what begins on a day is there for as many as follow.
+LIVES: Final = """
+    SELECT {whole},
+        sum((date_diff('month', day, {end} - 1) + 1) * (CAST(level > 0 AS INT) - CAST(level - change > 0 AS INT))),
+        count(*) FILTER (gone <> 0)
+    FROM (
+        SELECT *, sum(change) OVER (PARTITION BY grp, account ORDER BY day) AS level
+        FROM (
+            SELECT grp, account, day, sum(amount) AS change, sum(amount) FILTER (movement = 'churn') AS gone
+            FROM chosen WHERE movement <> 'ahead' AND day < {end} GROUP BY ALL
+        )
+    )
+    GROUP BY grp
+"""
 
 
 def chosen_sql(question: Question, currency: str | None) -> str:

@@ -123,6 +123,7 @@ class Books:
         ahead = self.moved(asked, until, 10**9)
         agreed = [(name, cell, amount) for (name, cell), amount in committed_cells(self.events, until).items()]
         committed = _summed(agreed, asked)
+        before = self.moved(asked, -(10**9), until)
         long = (one for one in agreed if int(dict(one[1].dims).get("term_months", "0")) >= 12)
         annual = _summed(long, asked)
         answers = {} if start is None else asides.told(self.events, asked, start, until)
@@ -137,6 +138,7 @@ class Books:
             found[group] = _at(closing.get(group, {}), committed.get(group, {}), ahead.get(group, []))
             found[group]["discounts_minor"] = mrr_minor(off.get(group, 0))
             found[group] |= concentrated(closing.get(group, {}))
+            found[group] |= lived(closing.get(group, {}), before.get(group, []), until)
             found[group] |= valued(contracts.get(group, []))
             found[group]["committed_arr_minor"] = arr_minor(sum(annual.get(group, {}).values()))
             if start is not None:
@@ -212,14 +214,34 @@ def economics(
     lost = len(opening.keys() - closing.keys())
     arpa = Fraction(sum(closing.values()), 120_000 * len(closing)) if closing else None
     ltv = None if arpa is None or not lost else arpa / (Fraction(lost, len(opening)) / months)
-    cac = None if spent is None or not won else Fraction(spent["acquisition"], won)
-    crc = None if spent is None or not closing else half_up(Fraction(spent["retention"], len(closing)))
+    cac = Fraction(spent["acquisition"], won) if spent and spent["acquisition"] and won else None
+    kept = spent["retention"] if spent and closing else 0
+    crc = half_up(Fraction(kept, len(closing))) if kept else None
     return {
         "ltv_minor": None if ltv is None else half_up(ltv),
         "cac_minor": None if cac is None else half_up(cac),
         "ltv_to_cac": None if ltv is None or not cac else fraction_text(ltv / cac),
         "cac_payback_months": None if cac is None or arpa is None else fraction_text(cac / arpa),
         "crc_minor": crc,
+    }
+
+
+def lived(closing: dict[str, int], before: list[Movement], until: int) -> dict[str, Value]:
+    """How long accounts have revenue: every month that one has some as it ends, over every time that one is lost."""
+    ends = {until, *(end for _, end in periods(min((one.day for one in before), default=until - 1), until, "month"))}
+    months = 0
+    for end in ends:
+        levels: dict[str, int] = {}
+        for one in before:
+            if one.day < end:
+                levels[one.account] = levels.get(one.account, 0) + one.amount_e4
+        months += sum(level > 0 for level in levels.values())
+    lost = account_days([one for one in before if one.movement == "churn"])
+    life = Fraction(months, lost) if lost else None
+    arpa = Fraction(sum(closing.values()), 120_000 * len(closing)) if closing else None
+    return {
+        "average_life_months": None if life is None else fraction_text(life),
+        "ltv_by_life_minor": None if life is None or arpa is None else half_up(arpa * life),
     }
 
 
@@ -233,7 +255,8 @@ def valued(contracts: list[tuple[Fraction, Fraction]]) -> dict[str, Value]:
 def invested_in(invested: Fraction, moved: list[Movement], spent: dict[str, int] | None) -> dict[str, Value]:
     """What discounts cost in a window, alone and with what winning an account cost."""
     won = account_days([one for one in moved if one.movement == "new"])
-    cac = None if spent is None or not won else (spent["acquisition"] + invested) / won
+    cost = spent["acquisition"] + invested if spent else 0
+    cac = Fraction(cost, won) if cost and won else None
     return {
         "discount_investment_minor": half_up(invested),
         "cac_with_discounts_minor": None if cac is None else half_up(cac),

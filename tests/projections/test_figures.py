@@ -4,11 +4,14 @@ import re
 from fractions import Fraction
 
 import pytest
+from msgspec.structs import replace
 
 from projections.concentration import shares_of_levels
-from projections.costs import Costs
-from projections.discounts import Discounts
+from projections.costs import FREE, Costs
+from projections.discounts import UNDISCOUNTED, Discounts
 from projections.figures import CATALOGUE, FIGURES, Basis, Value
+from projections.lives import Lives
+from projections.reference import NULLS
 from projections.retention import Retention
 from projections.satisfaction import Satisfaction
 from projections.terms import Values
@@ -40,6 +43,7 @@ WORKED = Basis(
     discounts=Discounts(60 * E4, Fraction(241, 2)),
     months=Fraction(2),
     margin=Fraction(4, 5),
+    lives=Lives(40, 3),
     shares=shares_of_levels((500 * E4, 200 * E4, 100 * E4, 100 * E4)),
 )
 VALUES: dict[str, Value] = {
@@ -66,6 +70,8 @@ VALUES: dict[str, Value] = {
     "acv_to_cac": "3.00100000",
     "acv_signed_minor": 901,
     "ltv_minor": 549,
+    "average_life_months": "13.33333333",
+    "ltv_by_life_minor": 1714,
     "cac_minor": 250,
     "discounts_minor": 60,
     "discount_investment_minor": 121,
@@ -80,11 +86,31 @@ VALUES: dict[str, Value] = {
 }
 
 
+COSTLY = {
+    "cac_minor": None,
+    "cac_with_discounts_minor": 30,
+    "ltv_to_cac": None,
+    "acv_to_cac": None,
+    "cac_payback_months": None,
+    "crc_minor": None,
+}
+"""The figures that costs go into, where none is recorded."""
+
+
 @pytest.mark.parametrize("name", list(CATALOGUE))
 def test_worked_examples(name: str) -> None:
     """By hand; without anything to divide by there is no answer, and sums of nothing are zero."""
     assert CATALOGUE[name].value(WORKED) == VALUES[name]
-    assert CATALOGUE[name].value(EMPTY) in ((None,) if "/" in CATALOGUE[name].formula.replace("ARR / 12", "") else (0,))
+    assert CATALOGUE[name].value(EMPTY) == (None if name in NULLS else 0)
+
+
+def test_costs_that_nobody_recorded_are_no_zero() -> None:
+    """Nor is what is divided by them, or takes them; discounts alone make a cost with discounts."""
+    assert {name: CATALOGUE[name].value(replace(WORKED, costs=FREE)) for name in COSTLY} == COSTLY
+    nothing = dict.fromkeys(COSTLY)
+    assert {name: CATALOGUE[name].value(replace(WORKED, costs=None)) for name in COSTLY} == nothing
+    undiscounted = replace(WORKED, costs=FREE, discounts=UNDISCOUNTED)
+    assert {name: CATALOGUE[name].value(undiscounted) for name in COSTLY} == nothing
 
 
 def test_every_figure_is_described_once() -> None:

@@ -1,7 +1,7 @@
 """The reference: no figure and no table is missing from it, and none that there is not is in it."""
 
 from projections.figures import CATALOGUE, FIGURES
-from projections.reference import EXAMPLES, markdown
+from projections.reference import EXAMPLES, NULLS, markdown
 from projections.tables import TABLES
 
 
@@ -17,6 +17,7 @@ def test_all_figures_and_tables_are_told_with_all_there_is_to_tell() -> None:
         assert figure.definition in part
         assert f"- Formula: {figure.formula}" in part
         assert all(line in part for line in ("- Example: ", "- Source: ", "- Groups: ", f"- Of a {figure.needs}"))
+        assert (f"- Null where {NULLS[figure.name]}" if figure.name in NULLS else "- Never null") in part
     for table in TABLES.values():
         assert f"## `{table.name}`\n\n{table.definition}" in text
     assert text.count("\n## ") == len(FIGURES) + len(TABLES)
