@@ -153,7 +153,8 @@ def notes_told(notes: Iterable[tuple[str, bytes]]) -> dict[str, list[AnyNote]]:
     return {account: notes_in_force(noted_after(None, some)) for account, some in apart.items()}
 
 
-def _key(source: str, event_id: str) -> bytes:
+def note_key(source: str, event_id: str) -> bytes:
+    """The digest of an event's key, by which its note is found again."""
     return sha256(key_of(source, event_id).encode()).digest()[:KEY_BYTES]
 
 
@@ -164,7 +165,7 @@ def _day(moment: int, zone: tzinfo | None) -> int:
 def _answer(said: _Answered, zone: tzinfo | None) -> Answer:
     data, moment = said.data, moment_of(said.time)
     return Answer(
-        _key(said.source, said.id),
+        note_key(said.source, said.id),
         _day(moment, zone),
         moment,
         data.survey,
@@ -179,7 +180,7 @@ def _answer(said: _Answered, zone: tzinfo | None) -> Answer:
 def _cost(said: _Spent, zone: tzinfo | None) -> Cost:
     data = said.data
     return Cost(
-        _key(said.source, said.id),
+        note_key(said.source, said.id),
         data.kind,
         data.currency,
         day_named(data.from_, zone, "data.from"),
@@ -200,11 +201,11 @@ def _agreed(said: _Signed | _Renewed, zone: tzinfo | None) -> Agreed | None:
     day = _day(moment, zone) if effective is None else day_named(effective, zone, "data.effective_at")
     start = day if data.term.start is None else day_named(data.term.start, zone, "data.term.start")
     end = day_named(data.term.end, zone, "data.term.end")
-    return Agreed(_key(said.source, said.id), data.contract_id, day, moment, start, end, data.term.auto_renew)
+    return Agreed(note_key(said.source, said.id), data.contract_id, day, moment, start, end, data.term.auto_renew)
 
 
 def _gone(said: _Retracted, _zone: tzinfo | None) -> Gone:
-    return Gone(_key(said.data.source, said.data.id))
+    return Gone(note_key(said.data.source, said.data.id))
 
 
 _REDUCERS: Final[dict[type[_Said], Callable[[Any, tzinfo | None], AnyNote | None]]] = {

@@ -90,48 +90,104 @@ EXPIRED: Final = "expired"
 NOT_NOTICED: Final = ("revledger.contract.signed.v1", "revledger.contract.renewed.v1")
 """What these agree to end later is a term, not a notice."""
 _EVENT: Final = msgspec.json.Decoder(_Event)
-_MAY_TELL: Final = (b"survey.answered", b"payment.failed", b"event.retracted")
+_ANSWERED: Final = b"survey.answered"
+_FAILED: Final = b"payment.failed"
+_RETRACTED: Final = b"event.retracted"
 _TYPE: Final = b'"type":"revledger.'
-_BEGINNING: Final = 6
-_BEGINNINGS: Final = frozenset(one[:_BEGINNING] for one in _MAY_TELL)
+_START, _END = len(_TYPE), len(_TYPE) + 6
+_SURVEY, _PAYMENT, _OF_EVENT = (one[: _END - _START] for one in (_ANSWERED, _FAILED, _RETRACTED))
 """What their types begin with, after `_TYPE`."""
+_NONE: Final = 0x90
+NO_SCORE: Final = -1
+"""Lower than any score."""
 _SCALES: Final = {"nps": 10, "csat": 5}
 
 
-def happenings_of(entries: Iterable[Entry], recorded_at: int, zone: tzinfo | None = None) -> Iterator[Happening]:
+class _Score(Struct):
+    survey: str
+    score: int | None = None
+
+
+class _Rated(Struct):
+    """As much of an answer as says whether it is wanted."""
+
+    data: _Score
+
+
+_RATED: Final = msgspec.json.Decoder(_Rated)
+
+
+class Wanted(Struct, frozen=True):
+    """What somebody wants to hear of beside retractions; the rest is passed over with as little work as there can be.
+
+    `scores` has the highest score that is wanted by survey, None where any is; None: all answers are wanted.
+    """
+
+    losses: bool = True
+    payments: bool = True
+    scores: Mapping[str, int | None] | None = None
+
+    def has(self, event: bytes) -> bool:
+        """Whether an event may tell something by itself that is wanted.
+
+        By the first type that stands in it, if that is written plainly: nothing in the data of such events has one.
+        """
+        place = event.find(_TYPE)
+        if place < 0:
+            return any(one in event for one in (_RETRACTED, _ANSWERED, _FAILED))
+        begins = event[place + _START : place + _END]
+        if begins == _SURVEY:
+            return self.scores is None or self._has_score(event)
+        return begins == _OF_EVENT or (begins == _PAYMENT and self.payments and _FAILED in event)
+
+    def is_for(self, told: Happening) -> bool:
+        """Whether something that an event tells by itself is wanted."""
+        if told.kind == "score" and self.scores is not None:
+            return told.score is not None and self._takes(told.score.survey, told.score.score)
+        return told.kind != "payment_failed" or self.payments
+
+    def _takes(self, survey: str, score: int | None) -> bool:
+        highest = (self.scores or {}).get(survey, NO_SCORE)
+        return score is not None and (highest is None or score <= highest)
+
+    def _has_score(self, event: bytes) -> bool:
+        try:
+            data = _RATED.decode(event).data
+        except msgspec.ValidationError:
+            return True  # whoever reads all of it says what it is
+        return self._takes(data.survey, data.score)
+
+
+EVERYTHING: Final = Wanted()
+
+
+def happenings_of(
+    entries: Iterable[Entry], recorded_at: int, zone: tzinfo | None = None, wanted: Wanted = EVERYTHING
+) -> Iterator[Happening]:
     """What the entries of a block tell, in their order; raises BlockDamaged for a booking that cannot be read.
 
     A loss whose day has come by the day of `recorded_at` is churn or contraction, one that lies ahead is notice.
     """
-    looked = [(entry, _may_tell(entry.event)) for entry in entries]
-    found = [(entry, tells) for entry, tells in looked if tells or _has_fall(entry.booking)]
+    has, losses = wanted.has, wanted.losses
+    looked = [(entry, has(entry.event)) for entry in entries]
+    found = [(entry, tells) for entry, tells in looked if tells or (losses and _has_fall(entry.booking))]
     if not found:
         return  # as most blocks: nothing of them is decoded
     today = day_of_moment(recorded_at, zone)
     for (entry, tells), booking in zip(found, raw_bookings_of([entry for entry, _ in found]), strict=True):
-        if booking.postings and (falls := _falls(booking, today)):
+        if losses and booking.postings and (falls := _falls(booking, today)):
             event = _EVENT.decode(entry.event)
             if event.type in OWN_TYPES:
                 continue  # the books were told anew, and nothing happened to the customer
             yield from _losses(booking, Source(event.source, event.id, event.type, booking.moment), falls)
         told = _told(booking, entry.event, zone) if tells else None
-        if told is not None:
+        if told is not None and wanted.is_for(told):
             yield told
 
 
 def _has_fall(booking: bytes) -> bool:
-    return b"churn" in booking or b"contraction" in booking
-
-
-def _may_tell(event: bytes) -> bool:
-    """Whether an event may be of a type that tells something by itself.
-
-    By the first type that stands in it, if that is written plainly: nothing in the data of such events has one.
-    """
-    place = event.find(_TYPE)
-    if place >= 0:
-        return event[place + len(_TYPE) : place + len(_TYPE) + _BEGINNING] in _BEGINNINGS
-    return any(one in event for one in _MAY_TELL)
+    """Whether a booking may have falls; most have no postings, and end with an array of none."""
+    return booking[-1] != _NONE and (b"churn" in booking or b"contraction" in booking)
 
 
 def _falls(booking: RawBooking, today: int) -> dict[tuple[Kind, str], list[Posting]]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 
 from events.facts import Pairs
@@ -21,6 +22,27 @@ class Holding(Struct, frozen=True):
 
 NOTHING: Final = Holding()
 """What an account without revenue holds."""
+
+
+class _Currency(Struct, array_like=True, frozen=True, gc=False):
+    """What a cell in msgpack begins with."""
+
+    currency: str
+
+
+_CURRENCY: Final = msgspec.msgpack.Decoder(_Currency)
+
+
+def levels_of(record: Record, day: int) -> Mapping[str, int]:
+    """The levels of a `Holding`; mostly without a look at the sums of the record."""
+    if record.last > day:
+        return holding_of(record, day).levels
+    levels: dict[str, int] = {}
+    for cell, level in zip(record.cells, record.levels, strict=True):
+        if level:
+            currency = _CURRENCY.decode(cell).currency
+            levels[currency] = levels.get(currency, 0) + level
+    return {currency: level for currency, level in levels.items() if level}
 
 
 def holding_of(record: Record, day: int) -> Holding:

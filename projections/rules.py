@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from events.facts import Pairs
 from events.money import MINOR_DIGITS, MRR_DIVISOR
-from projections.happenings import Happening, Score
+from projections.happenings import Happening, Score, Wanted
 from projections.holdings import NOTHING, Holding
 
 On = Literal[
@@ -261,6 +261,16 @@ class RuleBox:
         for rule in rules:
             if rule.on in OF_ENTRIES:
                 self._rules.setdefault(rule.on, []).append(rule)
+        self.wanted: Final = self._wanted()
+
+    def _wanted(self) -> Wanted:
+        """What any of the rules is about."""
+        scores: dict[str, int | None] = {}
+        for rule in self._rules.get("score", ()):
+            known, line = scores.get(rule.survey, -1), rule.score_at_most
+            scores[rule.survey] = None if known is None or line is None else max(known, line)
+        is_of_losses = not self._rules.keys().isdisjoint(("churn", "contraction", "notice"))
+        return Wanted(losses=is_of_losses, payments="payment_failed" in self._rules, scores=scores)
 
     def about(self, happening: Happening) -> Candidates:
         """The rules that are about such a thing."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Final
@@ -11,10 +10,9 @@ from events import block as blocks
 from events.block import Block
 from events.facts import key_of
 from projections.alerts import Alert, Message, message_of
-from projections.happenings import Score
 from services import clock
 from services.alerts.firing.cooling import Cooling
-from services.alerts.firing.finding import Finder, Found, bytes_of_scores, scores_of_bytes
+from services.alerts.firing.finding import Finder, Found
 from services.alerts.memory import MEMORY_KEYS, OPEN, Memory
 from services.alerts.outbox import HELD, OUTBOX_KEYS, Outbox, Outgoing, alert_of, written
 from services.alerts.requests import Request
@@ -29,14 +27,11 @@ from services.views.port import START, Field, Gap, Position, Value, Views
 FORMAT: Final = 1
 """The form of what is written; views of another form are built anew, as after a loss."""
 BOOK: Final = "book"
-SCORES: Final = "scores"
-"""Keys of the views: what holds for the partition, answers by account."""
+"""Key of the views: what holds for the partition."""
 FIGURES: Final = "reviewed"
 DATES: Final = "foreseen"
 LOOKS: Final = (FIGURES, DATES)
 """Fields of the book that say what was ever looked at: figures, and dates that come."""
-SCORES_MAX: Final = 50_000
-"""How many accounts' answers are kept in memory."""
 _log: Final = logging.getLogger("revledger")
 
 Reached = Callable[[int, int], Awaitable[None]]
@@ -73,7 +68,6 @@ class Alerter(Follower):
         self._partitions = partitions
         self._zone = zone
         self._lock = asyncio.Lock()
-        self._scores: OrderedDict[str, list[Score]] = OrderedDict()
         self._memory = Memory()
         self._cooling = Cooling()
         self._windows = Windows()
@@ -183,10 +177,9 @@ class Alerter(Follower):
             if is_held:
                 alerts = [alert for alert in alerts if _key_behind(alert) not in found.retracted]
             messages = [(alert.rule, message_of(alert)) for alert in alerts]
-            writes: Writes = {SCORES: {account: bytes_of_scores(scores) for account, scores in found.scores.items()}}
             self._withdraw(found.retracted)
             self.input_at = max([self.input_at, *(one.header.recorded_at for one in some if one.entries)])
-            await self._commit(_position_after(before), writes, alerts, messages, due)
+            await self._commit(_position_after(before), {}, alerts, messages, due)
             self._before = before
         self._metrics.alerts_late.inc(found.late)
 
@@ -196,14 +189,12 @@ class Alerter(Follower):
         if self._finder is None or self._finder.rulebook is not rulebook:
             place = (self._partition, self._partitions, self._zone)
             name = await name_of(self._ledger)
-            self._finder = Finder(name, rulebook, self._projected, *place, self._known_scores)
+            self._finder = Finder(name, rulebook, self._projected, *place)
         finder = self._finder
         quiet = [one for one in some if self._is_quiet(one)]
         past = await finder.find(quiet, is_silent=True)
-        self._remember(past.scores)
         found = await finder.find(some[len(quiet) :])
-        self._remember(found.scores)
-        return Found(found.alerts, {**past.scores, **found.scores}, [*past.retracted, *found.retracted], found.late)
+        return Found(found.alerts, [*past.retracted, *found.retracted], found.late)
 
     async def _is_behind(self, last: Block) -> bool:
         """Whether a block is old, and not the last: what it says may have been taken back since."""
@@ -292,7 +283,7 @@ class Alerter(Follower):
         return silent_until(silences, rule, due, self._zone)
 
     def _everything(self) -> Writes:
-        """All that is known beside answers, for views that have lost it."""
+        """All that is known, for views that have lost it."""
         states: dict[Field, Value | None] = dict(self._open.items())
         parts = (self._memory.everything(), self.outbox.everything(), self._windows.everything())
         return _merged([{OPEN: states}, *parts])
@@ -300,23 +291,10 @@ class Alerter(Follower):
     def _withdraw(self, retracted: Iterable[str]) -> None:
         self.outbox.withdraw(self._memory.of_events(retracted))
 
-    async def _known_scores(self, accounts: Collection[str]) -> Mapping[str, list[Score]]:
-        missing = [account for account in accounts if account not in self._scores]
-        if missing:
-            values = await self._views.read_fields(self._partition, SCORES, missing)
-            self._scores.update({a: scores_of_bytes(v) for a, v in zip(missing, values, strict=True)})
-        return {account: self._scores[account] for account in accounts}
-
-    def _remember(self, scores: Mapping[str, list[Score]]) -> None:
-        self._scores.update(scores)
-        while len(self._scores) > SCORES_MAX:
-            self._scores.popitem(last=False)
-
     async def _reload(self) -> None:
         """Begins where the views stand. What this process knows, and views that went back do not, still holds."""
         async with self._lock:
             self._doubtful = True
-            self._scores.clear()
             position = await self._views.position(self._partition) or START
             book = await self._views.read(self._partition, BOOK)
             self._before = await self._block_before(position) if position.next_height else None

@@ -1,6 +1,6 @@
 """Replaying alerts: what rules would have fired on in a part of the ledger, told in the order it was recorded in."""
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator
 from datetime import tzinfo
 
 from msgspec import Struct
@@ -11,7 +11,6 @@ from events.block import Genesis
 from events.days import DAY_MICROSECONDS, day_of_moment, text_of_moment
 from events.vocabulary import BOOK_SUBJECT
 from projections.alerts import Alert, Position, alert_id
-from projections.happenings import Score, happenings_of
 from projections.rules import Rule
 from services import shown
 from services.adoptions import begun_under, policies_of
@@ -60,7 +59,6 @@ class Replay:
         self._projectors = [Projector(ledger, self._views, partition) for partition in self._partitions]
         self._reports = Reports(ledger, self._views, begun_under(genesis.policy), self._partitions)
         self._heights = dict.fromkeys(self._partitions, 0)
-        self._scores: dict[str, list[Score]] = {}
         self._finders: list[Finder] = []
         self._rules = {rule.name: rule for rule in rulebook.rules}
         self._cooling = Cooling()
@@ -107,7 +105,7 @@ class Replay:
 
     def _finder(self, partition: int) -> Finder:
         place = (partition, self._partitions, self._zone)
-        return Finder(self._name, self._rulebook, self._views, *place, self._known_scores)
+        return Finder(self._name, self._rulebook, self._views, *place)
 
     async def _recorded(self) -> AsyncIterator[StoredBlock]:
         """The blocks of all partitions in the order they were recorded in."""
@@ -131,12 +129,11 @@ class Replay:
         block = blocks.block_of(stored.data)
         if self._is_dated and (days := days_of(block)):
             self._past.changed(min(days))
-        if next(happenings_of(block.entries, stored.recorded_at, self._zone), None) is None:
+        finder = self._finders[stored.partition]
+        if not is_within or not finder.concerns(block):
             return
-        if is_within:
-            await self._catch_up()
-        found = await self._finders[stored.partition].find([block], is_silent=not is_within)
-        self._scores.update(found.scores)
+        await self._catch_up()
+        found = await finder.find([block])
         self.late += found.late
         for alert in found.alerts:
             if self._cooling.is_due(self._rules.get(alert.rule), alert):
@@ -186,6 +183,3 @@ class Replay:
     async def _catch_up(self) -> None:
         for projector, height in zip(self._projectors, self._heights.values(), strict=True):
             await projector.catch_up(height)
-
-    async def _known_scores(self, accounts: Collection[str]) -> Mapping[str, list[Score]]:
-        return {account: self._scores.get(account, []) for account in accounts}

@@ -5,13 +5,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from events.account import Account, Booking, book
 from events.block import Entry, entry_of
 from events.days import day_of_text, moment_of_text, text_of_day
 from events.envelope import event_of
 from events.policy import DEFAULT_RULES
-from projections.happenings import Happening, happenings_of
+from projections.happenings import Happening, Wanted, happenings_of
 from tests.model.days import Event
 from tests.model.notation import changed, fact, line, retracted
 
@@ -155,3 +157,43 @@ def test_the_type_of_an_event_is_what_counts_however_it_is_written() -> None:
                 assert isinstance(booking, Booking)
                 found = happenings_of([entry_of(raw, booking)], moment_of_text(TODAY))
                 assert [one.kind for one in found] == kinds
+
+
+def answered(at: int, survey: str, score: int | None, said: dict[str, str]) -> Event:
+    """An answer, with words in it that may be taken for something else."""
+    event = fact("answered", "a1", "2024-06-01") | {"id": f"answer {at}", "type": "revledger.survey.answered.v1"}
+    return event | {"data": {"survey": survey, **said} | ({} if score is None else {"score": score})}
+
+
+ANSWERS = st.tuples(
+    st.sampled_from(["nps", "csat", "ces"]),
+    st.none() | st.integers(0, 5),
+    st.dictionaries(st.sampled_from(["comment", "respondent"]), st.sampled_from(['"score":9', "nps", "score", "é"])),
+)
+LINES = st.dictionaries(st.sampled_from(["nps", "csat"]), st.none() | st.integers(0, 5))
+
+
+@given(st.lists(ANSWERS, max_size=4), LINES, st.booleans(), st.booleans(), st.booleans())
+def test_what_is_passed_over_is_what_nobody_wants(
+    answers: list[Any], lines: dict[str, int | None], losses: bool, payments: bool, is_wide: bool
+) -> None:
+    """However an answer is written; the rest is told as if everything were wanted, retractions always."""
+    events = [SIGNED, *(answered(at, *one) for at, one in enumerate(answers))]
+    events += [fact("cancelled", "a1", "2024-06-01"), retracted(SIGNED, "2024-06-01")]
+    events += [fact("failed", "a1", "2024-06-01", reason="churn") | {"type": "revledger.payment.failed.v1"}]
+    entries = entries_of(*events)
+    if is_wide:
+        wide = [json.dumps(dict(reversed(json.loads(one.event).items())), indent=1).encode() for one in entries]
+        entries = [Entry(event, one.booking) for event, one in zip(wide, entries, strict=True)]
+    every = list(happenings_of(entries, moment_of_text(TODAY)))
+    assert {"churn", "payment_failed", "retraction"} <= {one.kind for one in every}
+
+    def is_wanted(one: Happening) -> bool:
+        if one.kind == "score":
+            score = one.score
+            line = -1 if score is None else lines.get(score.survey, -1)
+            return score is not None and (line is None or score.score <= line)
+        return one.kind == "retraction" or (payments if one.kind == "payment_failed" else losses)
+
+    found = happenings_of(entries, moment_of_text(TODAY), None, Wanted(losses, payments, lines))
+    assert list(found) == [one for one in every if is_wanted(one)]

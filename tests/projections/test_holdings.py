@@ -1,6 +1,10 @@
 """Holdings: what an account holds on a day, whatever it held before and will hold later."""
 
-from projections.holdings import NOTHING, holding_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from events.movements import Posting
+from projections.holdings import NOTHING, holding_of, levels_of
 from projections.records import NOTHING as NO_RECORD
 from tests.projections.booked import cell, posting, record
 
@@ -31,3 +35,21 @@ def test_an_account_that_left_keeps_its_labels() -> None:
 def test_currencies_are_held_apart() -> None:
     of = record(posting(10, "new", 100), posting(10, "new", 70, cell(currency="EUR", contract="k2")))
     assert holding_of(of, 10).levels == {"USD": 100, "EUR": 70}
+
+
+POSTINGS = st.builds(
+    lambda day, movement, amount, currency, contract: posting(
+        day, movement, amount, cell(currency=currency, contract=contract)
+    ),
+    st.integers(1, 6),
+    st.sampled_from(["new", "expansion", "contraction", "churn", "ahead"]),
+    st.integers(-2, 2).filter(bool),
+    st.sampled_from(["USD", "EUR"]),
+    st.sampled_from(["k1", "k2"]),
+)
+
+
+@given(st.lists(POSTINGS, max_size=6), st.integers(0, 7))
+def test_levels_alone_are_those_of_the_holding(postings: list[Posting], day: int) -> None:
+    of = record(*postings)
+    assert levels_of(of, day) == holding_of(of, day).levels

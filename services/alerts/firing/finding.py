@@ -1,22 +1,22 @@
 """Finding: what the rules fire on in blocks of the ledger, with what the projections know beside it."""
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Final
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from events.block import Block, check_entries
 from events.days import day_of_moment
+from events.notes import Answer, AnyNote, note_key, notes_in_force
 from projections.alerts import Alert, Position, alert_of_happening
 from projections.bridge import level_of
-from projections.happenings import Happening, Score, happenings_of
-from projections.holdings import NOTHING, Holding, holding_of
-from projections.pages import ACCOUNTS
+from projections.happenings import Happening, Score, Source, Wanted, happenings_of
+from projections.holdings import NOTHING, Holding, holding_of, levels_of
+from projections.pages import ACCOUNTS, NOTES
 from projections.records import record_of_bytes
-from projections.rules import Candidates, Context, RuleBox, stake_in
+from projections.rules import Candidates, Context, Rule, RuleBox, stake_in
 from services.alerts.rules.rulebook import Rulebook
 from services.alerts.wording import summary_of
 from services.evidence import buckets_for, evidence_of, keys_for
@@ -24,32 +24,15 @@ from services.questions import Question
 from services.views.port import START, Views, ViewsUnavailable
 
 SCORES_MAX: Final = 20
-"""How many answers are remembered of an account: the last of each respondent to each survey."""
+"""How many answers an alert tells of: the last of each respondent to each survey."""
 
-Scores = dict[str, list[Score]]
-"""Account -> its last answers, the newest last."""
-ScoresOf = Callable[[Collection[str]], Awaitable[Mapping[str, list[Score]]]]
-"""Reads the answers that some accounts gave before."""
-
-_SCORES: Final = msgspec.msgpack.Decoder(list[Score])
-_ENCODE: Final = msgspec.msgpack.Encoder().encode
-
-
-def scores_of_bytes(data: bytes | None) -> list[Score]:
-    """Answers as they are kept."""
-    return [] if data is None else _SCORES.decode(data)
-
-
-def bytes_of_scores(scores: Sequence[Score]) -> bytes:
-    """The same in msgpack."""
-    return _ENCODE(scores)
+NOTHING_BUT_RETRACTIONS: Final = Wanted(losses=False, payments=False, scores={})
 
 
 class Found(Struct, frozen=True):
-    """What blocks led to: alerts in order, new answers, keys of events retracted, and how much was history already."""
+    """What blocks led to: alerts in order, keys of events retracted, and how much was history already."""
 
     alerts: Sequence[Alert] = ()
-    scores: Mapping[str, list[Score]] = {}
     retracted: Sequence[str] = ()
     late: int = 0
 
@@ -61,6 +44,14 @@ class _Told(Struct, frozen=True, gc=False):
     today: int
     happening: Happening
     candidates: Candidates
+
+
+class _Picked(Struct, frozen=True, gc=False):
+    """A happening with the labels of its account, and the rules that fire on it if money and scores are as they ask."""
+
+    told: _Told
+    happening: Happening
+    rules: Sequence[Rule]
 
 
 class Finder:
@@ -77,7 +68,6 @@ class Finder:
         partition: int,
         partitions: Sequence[int],
         zone: tzinfo | None,
-        scores_of: ScoresOf,
     ) -> None:
         self.rulebook = rulebook
         self._ledger = ledger
@@ -85,78 +75,81 @@ class Finder:
         self._partition = partition
         self._partitions = partitions
         self._zone = zone
-        self._scores_of = scores_of
         self._late_days = rulebook.late_seconds // 86_400
         self._rules = RuleBox(rulebook.rules)
 
     async def find(self, blocks: Sequence[Block], *, is_silent: bool = False) -> Found:
-        """What blocks lead to; with `is_silent` no alerts, only what later ones need to know.
+        """What blocks lead to; with `is_silent` no alerts, only what is retracted.
 
         Raises:
             BlockDamaged: an entry that would fire is not what was sealed.
             ViewsUnavailable: the projections do not answer.
         """
-        told = [one for block in blocks for one in self._told(block)]
-        if not told:
-            return Found()
-        concerned = {one.happening.account for one in told if one.candidates} if not is_silent else set()
-        answering = {one.happening.account for one in told if one.happening.score}
-        scores: Scores = {**await self._scores_of(answering | concerned)}
-        known = _Known(self._views, self._partitions, self._partition, blocks[-1].header.height)
-        await known.read(concerned)
-        alerts: list[Alert] = []
-        late = 0
-        for one in told:
-            if one.candidates and not is_silent:
-                found, is_late = await self._fired(one, known, scores)
-                alerts += found
-                late += is_late
-            _remember(scores, one.happening)
+        wanted = NOTHING_BUT_RETRACTIONS if is_silent else self._rules.wanted
+        told = [one for block in blocks for one in self._told(block, wanted)]
+        retracted = [one.happening.target for one in told if one.happening.target]
+        asked = [one for one in told if one.candidates]
+        current = [one for one in asked if not self._is_late(one)]
+        alerts = await self._alerts(current, blocks[-1].header.height) if current else []
         for height in {one.position.height for one in alerts}:
             check_entries(blocks[height - blocks[0].header.height])
-        retracted = [one.happening.target for one in told if one.happening.target]
-        return Found(alerts, {account: scores[account] for account in answering}, retracted, late)
+        return Found(alerts, retracted, len(asked) - len(current))
 
-    def _told(self, block: Block) -> list[_Told]:
+    def concerns(self, block: Block) -> bool:
+        """Whether anything in a block is such that rules are about it."""
+        return any(one.candidates for one in self._told(block, self._rules.wanted))
+
+    def _told(self, block: Block, wanted: Wanted) -> list[_Told]:
         recorded_at = block.header.recorded_at
-        found = list(happenings_of(block.entries, recorded_at, self._zone))
+        found = list(happenings_of(block.entries, recorded_at, self._zone, wanted))
         today = day_of_moment(recorded_at, self._zone) if found else 0
         return [_Told(block, today, one, self._rules.about(one)) for one in found]
 
-    async def _fired(self, told: _Told, known: "_Known", scores: Scores) -> tuple[list[Alert], bool]:
-        """The alerts of one happening, and whether it is history instead."""
-        happening, today = told.happening, told.today
-        if happening.kind != "notice" and happening.day < today - self._late_days:
-            return [], True
+    def _is_late(self, told: _Told) -> bool:
+        """Whether a happening is history, of which nobody is told."""
+        return told.happening.kind != "notice" and told.happening.day < told.today - self._late_days
+
+    async def _alerts(self, told: Sequence[_Told], height: int) -> list[Alert]:
+        """What happenings of blocks up to a height fire; of each account only what is needed is read."""
+        known = _Known(self._views, self._partitions, self._partition, height)
+        large = [one for one in told if not one.happening.annual or one.candidates.may_fire(_lost(one.happening))]
+        await known.read_records({one.happening.account for one in large})
+        picked = [one for one in (self._picked(one, known) for one in large) if one.rules]
+        await known.read_notes({one.happening.account for one in picked})
+        alerts: list[Alert] = []
+        for one in picked:
+            alerts += await self._fired(one, known)
+        return alerts
+
+    def _picked(self, told: _Told, known: "_Known") -> _Picked:
+        happening = told.happening
         if happening.annual:
-            amounts: Mapping[str, int] = {happening.currency: happening.annual}
-        else:
-            holding = known.holding(happening.account, today)
-            amounts = holding.levels
-        if not told.candidates.may_fire(amounts):
-            return [], False
-        if not happening.annual:
-            happening = _labelled(happening, holding)
-        rules = told.candidates.among(happening, amounts)
-        if not rules:
-            return [], False
-        context = await self._context(happening, today, known, scores.get(happening.account, []))
-        header = told.block.header
+            return _Picked(told, happening, told.candidates.among(happening, _lost(happening)))
+        if not told.candidates.may_fire(known.levels(happening.account, told.today)):
+            return _Picked(told, happening, ())
+        holding = known.holding(happening.account, told.today)
+        happening = _labelled(happening, holding)
+        return _Picked(told, happening, told.candidates.among(happening, holding.levels))
+
+    async def _fired(self, picked: _Picked, known: "_Known") -> list[Alert]:
+        happening, header = picked.happening, picked.told.block.header
+        context = await self._context(happening, picked.told.today, known)
         position = Position(header.partition, header.height, happening.seq)
         alerts: list[Alert] = []
-        for rule in rules:
+        for rule in picked.rules:
             stake = stake_in(rule, happening, context)
             if stake is not None:
                 said = (rule, happening, context, stake, position, header.recorded_at)
                 alert = alert_of_happening(self._ledger, *said)
                 alerts.append(replace(alert, summary=summary_of(alert)))
-        return alerts, False
+        return alerts
 
-    async def _context(self, happening: Happening, today: int, known: "_Known", last: Sequence[Score]) -> Context:
+    async def _context(self, happening: Happening, today: int, known: "_Known") -> Context:
         holding = known.holding(happening.account, today)
         currencies = (happening.currency,) if happening.annual else tuple(holding.levels)
         book = {currency: await known.level(currency, today) for currency in currencies}
-        return Context(holding, book, _answer_before(last, happening), tuple(reversed(last)))
+        scores = scores_before(known.notes(happening.account), happening.event)
+        return Context(holding, book, _answer_before(scores, happening), tuple(reversed(scores)))
 
 
 class _Known:
@@ -171,16 +164,26 @@ class _Known:
         self._partition = partition
         self._height = height
         self._records: dict[str, bytes] = {}
+        self._notes: dict[str, Sequence[AnyNote]] = {}
         self._holdings: dict[tuple[str, int], Holding] = {}
         self._levels: dict[tuple[str, int], int] = {}
 
-    async def read(self, accounts: Collection[str]) -> None:
-        """Reads the records of some accounts; raises ViewsUnavailable, also where the views have gone back."""
+    async def read_records(self, accounts: Collection[str]) -> None:
+        """Reads what was posted to some accounts; raises ViewsUnavailable, also where the views have gone back."""
+        self._records = await self._read(ACCOUNTS, accounts)
+
+    async def read_notes(self, accounts: Collection[str]) -> None:
+        """Reads what some accounts said; raises likewise."""
+        notes = await self._read(NOTES, accounts)
+        self._notes = {account: notes_in_force(data) for account, data in notes.items()}
+
+    async def _read(self, key: str, accounts: Collection[str]) -> dict[str, bytes]:
         names = list(accounts)
-        if names:
-            position, _, values = await self._views.snapshot_with(self._partition, [], {ACCOUNTS: names})
-            self._require((position or START).next_height - 1)
-            self._records = {a: v for a, v in zip(names, values[ACCOUNTS], strict=True) if v is not None}
+        if not names:
+            return {}
+        position, _, values = await self._views.snapshot_with(self._partition, [], {key: names})
+        self._require((position or START).next_height - 1)
+        return {account: value for account, value in zip(names, values[key], strict=True) if value is not None}
 
     def _require(self, height: int) -> None:
         if height < self._height:
@@ -196,6 +199,15 @@ class _Known:
             self._holdings[account, day] = found
         return found
 
+    def levels(self, account: str, day: int) -> Mapping[str, int]:
+        """What an account pays on a day by currency, in annual_e4."""
+        data = self._records.get(account)
+        return {} if data is None else levels_of(record_of_bytes(data), day)
+
+    def notes(self, account: str) -> Sequence[AnyNote]:
+        """The notes of an account that are in force, in the order of the ledger."""
+        return self._notes.get(account, ())
+
     async def level(self, currency: str, day: int) -> int:
         """All MRR of the book in a currency at the end of a day, in annual_e4."""
         if (currency, day) not in self._levels:
@@ -208,12 +220,31 @@ class _Known:
         return self._levels[currency, day]
 
 
+def _lost(happening: Happening) -> Mapping[str, int]:
+    return {happening.currency: happening.annual}
+
+
 def _labelled(happening: Happening, holding: Holding) -> Happening:
     """A happening that is not about money has the labels of what its account holds."""
     if happening.annual:
         return happening
     contracts = happening.contracts or holding.contracts
     return replace(happening, contracts=contracts, plans=holding.plans, labels=holding.labels)
+
+
+def scores_before(notes: Iterable[AnyNote], event: Source) -> list[Score]:
+    """The last score of each respondent to each survey before an event, and if it is none of them, of all."""
+    own = note_key(event.source, event.id)
+    last: dict[tuple[str, str], Score] = {}
+    for note in notes:
+        if note.key == own:
+            break
+        if type(note) is Answer and note.score is not None:
+            who = (note.survey, note.respondent)
+            if who not in last or last[who].moment <= note.moment:
+                last.pop(who, None)
+                last[who] = Score(*who, note.score, note.scale, note.moment)
+    return [*last.values()][-SCORES_MAX:]
 
 
 def _answer_before(scores: Sequence[Score], happening: Happening) -> Score | None:
@@ -223,18 +254,3 @@ def _answer_before(scores: Sequence[Score], happening: Happening) -> Score | Non
         return None
     same = [one for one in scores if (one.survey, one.respondent) == (now.survey, now.respondent)]
     return same[-1] if same and same[-1].moment <= now.moment else None
-
-
-def _remember(scores: Scores, happening: Happening) -> None:
-    now = happening.score
-    if now is None:
-        return
-    kept = list(scores.get(happening.account, ()))
-    for place, one in enumerate(kept):
-        if one.respondent == now.respondent and one.survey == now.survey:
-            if one.moment > now.moment:
-                return
-            del kept[place]
-            break
-    kept.append(now)
-    scores[happening.account] = kept[-SCORES_MAX:]

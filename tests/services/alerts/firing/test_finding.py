@@ -5,7 +5,7 @@ import pytest
 from events.block import block_of
 from events.policy import Policy
 from services.views.port import ViewsUnavailable
-from tests.model.notation import fact, line
+from tests.model.notation import fact, line, retracted
 from tests.services.alerts.desk import ONLY, desk_of, rule, stopped_clock, survey, two_accounts, unpaid
 from tests.services.books import POLICY
 from tests.services.eras import Eras
@@ -82,6 +82,20 @@ async def test_an_alert_says_all_that_is_known() -> None:
             },
             "explain": "revledger explain churn --from 2024-06-01 --until 2024-06-02 --where account=a --currency USD",
         }
+
+
+@asynchronous
+async def test_scores_told_are_those_given_before_and_not_taken_back() -> None:
+    with stopped_clock() as clock:
+        low = ONLY + rule("low", "score", score_at_most=6)
+        wrong, first = survey("a", "2024-05-02", 9, respondent="cfo"), survey("a", "2024-05-01", 9, respondent="ann")
+        desk = await desk_of(clock, low, *two_accounts(), wrong, first, retracted(wrong, "2024-05-03"))
+        more = survey("a", "2024-05-30", 8, survey="csat", scale_max=10), survey("a", "2024-06-01", 2, respondent="bob")
+        later = survey("a", "2024-06-01T01:00:00Z", 10, respondent="eve"), survey("b", "2024-06-01", 8)
+        await desk.book(*more, *later)
+        (told,) = desk.waiting()
+        scores = [(one["survey"], one.get("respondent"), one["score"]) for one in told["data"]["scores"]]
+        assert scores == [("nps", "bob", 2), ("csat", None, 8), ("nps", "ann", 9)]
 
 
 @asynchronous
