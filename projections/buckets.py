@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from events.days import first_day_of_month
-from projections.pages import Amount
+from projections.pages import Amount, Totals
 from projections.periods import PeriodError
 
 
@@ -46,43 +46,37 @@ _NONE: Final[dict[str, int]] = {}
 """The sums of a period in which nothing happened, shared by all of them; never changed."""
 
 
-def _own(within: list[dict[str, int]], index: int) -> dict[str, int]:
-    if within[index] is _NONE:
-        within[index] = {}
-    return within[index]
-
-
 def buckets_of(
-    bounds: Sequence[int], months: Iterable[Amount], days: Iterable[Amount], split: frozenset[int]
+    bounds: Sequence[int], months: Iterable[Totals], days: Iterable[Amount], split: frozenset[int]
 ) -> dict[str, Buckets]:
     """Buckets by value; the months in `split` are cut by a bound and come day by day in `days`."""
-    found: dict[str, Buckets] = {}
+    sums: dict[tuple[int, str], dict[str, int]] = {}
     places: dict[int, int] = {}
-    for month, kind, value, amount in months:
+    for month, value, totals in months:
         if month in split:
             continue
         place = places.get(month)
         if place is None:
             place = places[month] = bisect_right(bounds, first_day_of_month(month))
-        _add(found, bounds, place, kind, value, amount)
+        own = sums.setdefault((place, value), {})
+        for kind, amount in totals.items():
+            own[kind] = own.get(kind, 0) + amount
     for day, kind, value, amount in days:
-        _add(found, bounds, bisect_right(bounds, day), kind, value, amount)
+        own = sums.setdefault((bisect_right(bounds, day), value), {})
+        own[kind] = own.get(kind, 0) + amount
+    return _placed(sums, len(bounds) - 1)
+
+
+def _placed(sums: Mapping[tuple[int, str], dict[str, int]], periods: int) -> dict[str, Buckets]:
+    """Buckets by value, from the sums by place and value; places are numbered from what lies before all bounds."""
+    found: dict[str, Buckets] = {}
+    values = dict.fromkeys(value for _, value in sums)
+    if len(values) * (periods + 1) > ROWS_MAX:
+        raise PeriodError(f"the answer has more than {ROWS_MAX} rows: ask for fewer periods, or with where")
+    for value in values:
+        within = [sums.get((place, value), _NONE) for place in range(1, periods + 1)]
+        found[value] = Buckets(sums.get((0, value), {}), within, sums.get((periods + 1, value), {}))
     return found
-
-
-def _add(
-    found: dict[str, Buckets], bounds: Sequence[int], place: int, kind: str, value: str, amount: int
-) -> None:
-    buckets = found.get(value)
-    if buckets is None:
-        if (len(found) + 1) * len(bounds) > ROWS_MAX:
-            raise PeriodError(f"the answer has more than {ROWS_MAX} rows: ask for fewer periods, or with where")
-        buckets = found[value] = empty_buckets(len(bounds) - 1)
-    if place == 0:
-        sums = buckets.before
-    else:
-        sums = buckets.after if place == len(bounds) else _own(buckets.within, place - 1)
-    sums[kind] = sums.get(kind, 0) + amount
 
 
 def _subtract(sums: dict[str, int], others: Mapping[str, int]) -> None:

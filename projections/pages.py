@@ -40,7 +40,9 @@ BOOK_COUNTS: Final = ("entries", "unmatched", "postings")
 """What is counted over the whole book: entries, facts that wait for their contract or target, postings."""
 
 Amount = tuple[int, str, str, int]
-"""(day or month, kind, value, amount)."""
+"""(day, kind, value, amount)."""
+Totals = tuple[int, str, Mapping[str, int]]
+"""(month, value, amounts by kind)."""
 
 
 class PageName(NamedTuple):
@@ -182,12 +184,11 @@ def page_of_bytes(data: bytes) -> Page:
     return _PAGE.decode(data)
 
 
-def amounts_of_months(fields: Mapping[bytes, bytes]) -> Iterator[Amount]:
+def totals_of_months(fields: Mapping[bytes, bytes]) -> Iterator[Totals]:
     """The totals of a view of months, read back."""
     for field, totals in fields.items():
         month, _, value = field.decode().partition("|")
-        for kind, amount in _TOTALS.decode(totals).items():
-            yield int(month), kind, value, amount
+        yield int(month), value, _TOTALS.decode(totals)
 
 
 def amounts_of_days(fields: Mapping[bytes, bytes], month: int) -> Iterator[Amount]:

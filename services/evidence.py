@@ -19,11 +19,12 @@ from projections.pages import (
     NOTES,
     STATED,
     Amount,
+    Totals,
     amounts_of_days,
-    amounts_of_months,
     amounts_of_tallies,
     days_key,
     months_key,
+    totals_of_months,
 )
 from projections.periods import split_months
 from projections.records import NOTHING, Record, record_of_bytes
@@ -69,10 +70,10 @@ class Evidence(Struct, frozen=True):
     as_of: AsOf
     hashes: Mapping[str, Sequence[Mapping[bytes, bytes]]]
 
-    def months(self, currency: str, name: str) -> Iterator[Amount]:
+    def months(self, currency: str, name: str) -> Iterator[Totals]:
         """The totals of all months by the values of a name."""
         for fields in self.hashes[months_key(currency, name)]:
-            yield from amounts_of_months(fields)
+            yield from totals_of_months(fields)
 
     def days(self, currency: str, name: str, months: frozenset[int]) -> Iterator[Amount]:
         """The sums of the days of some months by the values of a name."""

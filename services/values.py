@@ -75,7 +75,7 @@ def _of_each_account(evidence: Evidence, name: str) -> Iterator[str]:
 
 def _kept(evidence: Evidence, name: str, currencies: Sequence[str]) -> Iterator[str]:
     for currency in currencies:
-        for _, _, value, _ in evidence.months(currency, name):
+        for _, value, _ in evidence.months(currency, name):
             yield value
     if name in SPOKEN_FOR:
         for fields in evidence.hashes[NOTES]:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from events.days import LAST_DAY
 from events.movements import Movement
-from projections.columnar.numbering import Amounts, Codes, Flags, Kinds, Places, Vocabulary
+from projections.columnar.numbering import Amounts, Codes, Flags, Kinds, Places, Vocabulary, cuts
 from projections.columnar.sides import Answers, Terms
 from projections.columnar.sorting import Groups, Sorter
 from projections.concentration import LARGEST_MAX, Shares
@@ -141,7 +141,7 @@ class Columns(Struct, frozen=True):
     def levels_of_cells(self, day: int) -> Amounts:
         """What each cell is worth as a day begins, from the levels at the last mark before it."""
         marks = self._marks()
-        end = int(np.searchsorted(self.days, day))
+        (end,) = cuts(self.days, [day])
         place = min(end // MARK_SUMS, len(marks) - 1)
         levels = marks[place].copy()
         start = place * MARK_SUMS

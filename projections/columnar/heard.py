@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from events.days import FIRST_DAY
 from projections.columnar.arrays import Columns
-from projections.columnar.numbering import Amounts, Codes, Flags, Kinds, Places, begins, firsts_of, runs
+from projections.columnar.numbering import Amounts, Codes, Flags, Kinds, Places, begins, cuts, firsts_of, runs
 from projections.columnar.sides import UNSAID
 from projections.columnar.sorting import Groups
 from projections.columns import TAGS_DAYS
@@ -280,7 +280,7 @@ def last_scored(columns: Columns, survey: str, day: int) -> Places:
 def tags_heard(columns: Columns, account: int, day: int) -> list[str]:
     """As `tags_said`, by the place of an account."""
     given = columns.answers
-    first, end = np.searchsorted(given.accounts, [account, account + 1]).tolist()
+    first, end = cuts(given.accounts, [account, account + 1])
     days = given.days[first:end]
     numbers = given.tags[first:end][(days >= day - TAGS_DAYS) & (days < day)].tolist()
     return sorted({tag for number in numbers for tag in columns.vocabulary.tags.values[number]})

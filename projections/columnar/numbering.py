@@ -88,6 +88,11 @@ def firsts_of(counts: Places) -> Places:
     return np.cumsum(counts, dtype=np.intp) - counts
 
 
+def cuts(ordered: NDArray[Any], numbers: Sequence[int]) -> list[int]:
+    """Before how many of some numbers in order others come; those of another type are not made of all of them."""
+    return ordered.searchsorted(np.array(numbers, dtype=ordered.dtype)).tolist()  # type: ignore[no-any-return]
+
+
 def begins(codes: NDArray[Any]) -> Flags:
     """Where another code follows, and at the first one."""
     found = np.ones(len(codes), dtype=np.bool_)

@@ -11,7 +11,7 @@ from projections.columnar.arrays import Columns
 from projections.columnar.heard import bands_of, last_scored, tags_heard
 from projections.columnar.layers import Layers
 from projections.columnar.members import First, Members, Told, members_of
-from projections.columnar.numbering import Amounts, Flags, Places
+from projections.columnar.numbering import Amounts, Flags, Places, cuts
 from projections.columnar.sorting import Groups
 from projections.columns import Asked, Row
 from projections.groups import Choice
@@ -125,7 +125,8 @@ def rows_of_pairs(
     cells = is_asked[groups.pairs]
     if fitting is not None:
         cells &= fitting
-    return np.flatnonzero(cells[columns.cells[: int(np.searchsorted(columns.days, day))]])
+    (end,) = cuts(columns.days, [day])
+    return np.flatnonzero(cells[columns.cells[:end]])
 
 
 def largest(members: Members, there: Places, levels: Amounts, others: Amounts, limit: int) -> list[int]:

@@ -17,6 +17,7 @@ from events.stated import spans_of
 from projections.columnar.arrays import Columns
 from projections.columnar.calendars import calendar_parts_of
 from projections.columnar.deals import Worth, worth_by
+from projections.columnar.numbering import cuts
 from projections.discounts import Discounts
 from projections.groups import Choice, spread_of
 from projections.records import NOTHING, Posted, Record, merged
@@ -55,7 +56,7 @@ def discounts(columns: Columns, choice: Choice, start: int, until: int) -> dict[
 
 def _spent(columns: Columns, start: int, until: int) -> Worth:
     """What was taken off each cell over the days of a window, in annual_e4 times MONTH_PARTS."""
-    first, end = np.searchsorted(columns.days, [start, until]).tolist()
+    first, end = cuts(columns.days, [start, until])
     lasting = calendar_parts(until) - calendar_parts_of(columns.days[first:end].astype(np.int64))
     levels = columns.levels_of_cells(start)
     amounts = np.concatenate([columns.amounts[first:end], levels])

@@ -16,7 +16,7 @@ from projections.columnar.calendars import first_days_of_periods, months_of_days
 from projections.columnar.heard import bands_of, last_scored
 from projections.columnar.layers import Layers
 from projections.columnar.members import First, Members, Part, Told, members_of, present
-from projections.columnar.numbering import Amounts, Flags, Numbered, Places, begins, runs
+from projections.columnar.numbering import Amounts, Flags, Numbered, Places, begins, cuts, runs
 from projections.columnar.sorting import Groups
 from projections.columns import CAUSE_NAMES, Asked, Row
 from projections.groups import Choice
@@ -154,15 +154,15 @@ def _levels_by_period(
     of_cells = members[groups.pairs]
     if fitting is not None:
         of_cells = np.where(fitting, of_cells, -1)
-    last = int(np.searchsorted(columns.days, ends[-1]))
+    (last,) = cuts(columns.days, [ends[-1]])
     of_sums = of_cells[columns.cells[:last]]
     rows = np.flatnonzero(of_sums >= 0)
     of_sums, amounts = of_sums[rows], columns.amounts[rows]
-    cuts = np.searchsorted(columns.days[rows], ends).tolist()
+    places = cuts(columns.days[rows], ends)
     size = int(of_pairs.max()) + 1
     levels, worth = np.zeros(len(pairs), dtype=np.int64), np.zeros(size, dtype=np.int64)
     active, worths = (np.zeros((size, len(ends)), dtype=np.int64) for _ in range(2))
-    for period, (start, end) in enumerate(pairwise([0, *cuts])):
+    for period, (start, end) in enumerate(pairwise([0, *places])):
         np.add.at(levels, of_sums[start:end], amounts[start:end])
         np.add.at(worth, of_pairs[of_sums[start:end]], amounts[start:end])
         active[:, period] = np.bincount(of_pairs[levels > 0], minlength=size)
@@ -198,7 +198,7 @@ def _lost(
     columns: Columns, groups: Groups, is_asked: Flags, asked: Asked
 ) -> Iterator[tuple[int, Lost, int, int]]:
     """Group, period, movement and cause of falls, on how many days accounts had any, and what they come to."""
-    first, end = np.searchsorted(columns.days, [asked.start, asked.day]).tolist()
+    first, end = cuts(columns.days, [asked.start, asked.day])
     is_fall = np.array([movement in FALLING for movement in MOVEMENTS])[columns.movements[first:end]]
     rows = first + np.flatnonzero(is_asked[first:end] & is_fall)
     posted = (columns.causes[rows], columns.movements[rows], columns.days[rows], groups.pairs[columns.cells[rows]])

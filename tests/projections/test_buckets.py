@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from events.days import month_of_day
 from projections.buckets import Buckets, buckets_of, empty_buckets
-from projections.pages import Amount
+from projections.pages import Amount, Totals
 from projections.periods import split_months
 
 AMOUNTS = st.lists(
@@ -19,9 +19,9 @@ AMOUNTS = st.lists(
 BOUNDS = st.lists(st.integers(19_600, 19_900), min_size=1, max_size=6, unique=True).map(sorted)
 
 
-def by_month(amounts: Iterable[Amount]) -> list[Amount]:
+def by_month(amounts: Iterable[Amount]) -> list[Totals]:
     """Amounts of days as amounts of their months."""
-    return [(month_of_day(day), kind, value, amount) for day, kind, value, amount in amounts]
+    return [(month_of_day(day), value, {kind: amount}) for day, kind, value, amount in amounts]
 
 
 @given(AMOUNTS, BOUNDS)
