@@ -2,9 +2,9 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import ClassVar, Final
 
 from events import block as blocks
 from events.block import Block, BlockDamaged
@@ -22,7 +22,10 @@ class Follower(ABC):
     """Keeps some views of one partition at the head of its ledger.
 
     What it holds in memory is a copy of the views; on any doubt it drops it and reads them again.
+    `gather_seconds`: how long `run` waits after a block before it reads all that came.
     """
+
+    gather_seconds: ClassVar[float] = 0.0
 
     def __init__(self, ledger: Chains, views: Views, partition: int = 0) -> None:
         self._ledger = ledger
@@ -70,18 +73,25 @@ class Follower(ABC):
             ViewsUnavailable, LedgerUnavailable, BlockDamaged: nothing was folded wrongly; start again.
         """
         following = self._ledger.follow(self._partition, self._position.next_height)
-        coming = asyncio.ensure_future(anext(following))
+        coming = asyncio.ensure_future(self._news(following))
         try:
             while True:
                 await asyncio.wait([coming], timeout=CHECK_SECONDS)
                 if not coming.done():
                     await self._check()
                     continue
-                if coming.result().height >= self._position.next_height:
-                    await self.catch_up()
-                coming = asyncio.ensure_future(anext(following))
+                coming.result()
+                if self.gather_seconds:
+                    await asyncio.sleep(self.gather_seconds)
+                await self.catch_up()
+                coming = asyncio.ensure_future(self._news(following))
         finally:
             coming.cancel()
+
+    async def _news(self, following: AsyncIterator[StoredBlock]) -> None:
+        """Returns when a block comes that the views do not reflect; those they do are passed over together."""
+        while (await anext(following)).height < self._position.next_height:
+            pass
 
     async def catch_up(self, until_height: int | None = None) -> None:
         """Projects all that the ledger holds now (or the blocks below a height), and returns."""

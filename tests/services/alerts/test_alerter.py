@@ -1,5 +1,6 @@
 """The alerter: what fires is in the outbox with the position, once, whatever is lost and whoever comes after."""
 
+import asyncio
 import json
 from typing import Any
 from unittest.mock import patch
@@ -7,7 +8,7 @@ from unittest.mock import patch
 import pytest
 
 from projections.alerts import RESOLVED, message_of
-from services.alerts.alerter import FIGURES
+from services.alerts.alerter import FIGURES, Alerter
 from services.alerts.firing.foreseeing import foreseen
 from services.alerts.firing.reviewing import reviewed
 from services.alerts.outbox import HELD
@@ -328,3 +329,28 @@ async def test_a_line_of_the_log_says_what_happened(caplog: pytest.LogCaptureFix
     assert (line["level"], line["message"]) == ("WARNING", caplog.messages[1])
     assert (line["alert"]["type"], line["alert"]["subject"]) == (RESOLVED, "~book")
     assert line["alert"]["figure"]["figure"] == "nrr"
+
+
+@asynchronous
+async def test_what_comes_soon_after_one_block_is_read_and_committed_with_it() -> None:
+    sleep, heard, go = asyncio.sleep, asyncio.Event(), asyncio.Event()
+
+    async def waits(seconds: float) -> None:
+        if seconds == Alerter.gather_seconds:
+            heard.set()
+            await go.wait()
+        await sleep(0)
+
+    with stopped_clock() as clock, patch("asyncio.sleep", waits):
+        desk = await desk_of(clock, CHURN, *two_accounts())
+        running = asyncio.create_task(desk.alerter.run())
+        with patch.object(desk.views, "commit", wraps=desk.views.commit) as commit:
+            await desk.books.book([LEAVES])
+            await heard.wait()
+            await desk.books.book([survey("a", "2024-06-01", 3)])
+            await desk.books.book([fact("cancelled", "b1", "2024-06-01")])
+            go.set()
+            await desk.alerter.reached(desk.books.projector.position.next_height - 1)
+        running.cancel()
+        assert commit.call_count == 1
+        assert [one for one, _ in desk.told()] == ["gone", "gone"]
