@@ -2,15 +2,24 @@
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from events.money import MINOR_DIGITS
 
 Reader = Callable[[Any], Any]
 """Gives the value of what a file says, or raises ValueError with what to write instead."""
+
+
+class Wrong(NamedTuple):
+    """What is wrong with a key, and the keys that this goes by beside it: where one cannot be read, it says nothing."""
+
+    key: str
+    message: str
+    by: tuple[str, ...] = ()
+
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DURATION: Final = re.compile(r"(\d{1,6})([smhd])")
@@ -142,3 +151,13 @@ def near(word: str, words: Iterable[str]) -> str:
     """A hint at the words nearest to one, to end a sentence with; nothing where none is near."""
     found = difflib.get_close_matches(word, sorted(words), n=2, cutoff=0.5)
     return f": did you mean {' or '.join(found)}?" if found else ""
+
+
+def meant(word: str, words: Iterable[str]) -> list[str]:
+    """The words that somebody may have meant who wrote another."""
+    return difflib.get_close_matches(word, sorted(words), n=2, cutoff=0.7)
+
+
+def causes(wrong: Iterable[Wrong], unread: Collection[str]) -> list[Wrong]:
+    """What is wrong by itself, and not because a key cannot be read."""
+    return [one for one in wrong if not {one.key, *one.by} & {*unread}]

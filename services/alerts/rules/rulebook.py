@@ -20,8 +20,18 @@ from services.alerts.rules.checking import (
     problems_of_rule,
     unlabelled,
 )
+from services.alerts.rules.reading import Wrong
 from services.alerts.rules.silences import SILENCE_KEYS, Silence, problems_of_silence
-from services.alerts.rules.sinks import SINK_KEYS, SecretMissing, Sink, away, problems_of_secrets, problems_of_sink
+from services.alerts.rules.sinks import (
+    KINDS,
+    OF_SECRETS,
+    SINK_KEYS,
+    SecretMissing,
+    Sink,
+    away,
+    problems_of_secrets,
+    problems_of_sink,
+)
 from services.alerts.sending.chat import problem_of_url
 from services.questions import nearest
 
@@ -113,24 +123,28 @@ def rulebook_of_toml(text: str, names: Collection[str] | None = None, *, is_sent
     problems: list[Problem] = []
     lines = _Lines(text)
     top = _top(said, lines, problems)
-    sinks = _sinks(_tables(said, "sink", lines, problems), names, lines, problems, is_sent_by=is_sent_by)
-    own = _rules(_tables(said, "rule", lines, problems), lines, problems)
+    tables = {name: _tables(said, name, lines, problems) for name in _TABLES}
+    sinks = _sinks(tables["sink"], names, lines, problems, is_sent_by=is_sent_by)
+    known = _names_in(tables["sink"]) or [LOG_SINK.name]
+    own = _rules(tables["rule"], known, names, lines, problems)
     rules = {**(_default_rules() if top.pop("defaults", True) else {}), **own}
     found = tuple(rule for rule in rules.values() if rule is not None)
-    known = [sink.name for sink in sinks or (LOG_SINK,)]
-    for index, rule in enumerate(own.values()):
-        if rule is not None:
-            said_wrong = problems_of_rule(rule, known, names)
-            problems += [Problem(lines.of("rule", index, key), f"rule {rule.name!r}", one) for key, one in said_wrong]
-    silences = _silences(_tables(said, "silence", lines, problems), {rule.name for rule in found}, lines, problems)
+    on = [table for table in tables["rule"] if table.get("enabled", True) is not False]
+    silences = _silences(tables["silence"], {*_names_in(on), *(rule.name for rule in found)}, lines, problems)
     if problems:
         raise RulebookError(sorted(problems, key=lambda one: one.line))
     return Rulebook(rules=found, sinks=tuple(sinks) or (LOG_SINK,), silences=tuple(silences), **top)
 
 
+def _names_in(tables: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names of tables, whatever else is wrong with them: what names them is not wrong as well."""
+    return [name for table in tables if isinstance(name := table.get("name"), str)]
+
+
 def _default_rules() -> dict[str, Rule | None]:
     problems: list[Problem] = []
-    rules = _rules(tomllib.loads(DEFAULTS, parse_float=Decimal)["rule"], _Lines(DEFAULTS), problems)
+    tables = tomllib.loads(DEFAULTS, parse_float=Decimal)["rule"]
+    rules = _rules(tables, [], None, _Lines(DEFAULTS), problems)
     assert not problems, problems
     return rules
 
@@ -151,12 +165,13 @@ class _Lines:
 
     def of(self, table: str, index: int, key: str = "") -> int:
         """The line of a key in the table so named with this index; of its head, where the key is not found."""
-        heads = [number for number, line in enumerate(self._lines, 1) if re.match(rf"\s*\[\[\s*{table}\s*\]\]", line)]
+        head = re.compile(rf"\s*\[\[?\s*{table}\s*\]")
+        heads = [number for number, line in enumerate(self._lines, 1) if head.match(line)]
         if index >= len(heads):
             return 0
         for number in range(heads[index] + 1, len(self._lines) + 1):
             line = self._lines[number - 1]
-            if re.match(r"\s*\[\[", line):
+            if re.match(r"\s*\[", line):
                 break
             if key and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
                 return number
@@ -192,11 +207,17 @@ def _tables(said: Mapping[str, Any], name: str, lines: _Lines, problems: list[Pr
     if isinstance(tables, list) and all(isinstance(one, dict) for one in tables):
         return tables
     problems.append(Problem(lines.of_key(name), "", f"write each {name} under a line of its own: [[{name}]]"))
-    return []
+    return [tables] if isinstance(tables, dict) else []
 
 
-def _rules(tables: Iterable[dict[str, Any]], lines: _Lines, problems: list[Problem]) -> dict[str, Rule | None]:
-    """Rules by name, in order; None for one that is turned off, or that cannot be read."""
+def _rules(
+    tables: Iterable[dict[str, Any]],
+    sinks: Collection[str],
+    names: Collection[str] | None,
+    lines: _Lines,
+    problems: list[Problem],
+) -> dict[str, Rule | None]:
+    """Rules by name, in order; None for one that is turned off, or in which anything is wrong."""
     rules: dict[str, Rule | None] = {}
     for index, table in enumerate(tables):
         name = _name(table, "rule", index, rules, lines, problems)
@@ -205,16 +226,17 @@ def _rules(tables: Iterable[dict[str, Any]], lines: _Lines, problems: list[Probl
         rules[name] = None
         if table.get("enabled", True) is False:
             continue
-        values, wrong = _read(table, RULE_KEYS)
+        values, wrong, unread = _read(table, RULE_KEYS)
         if "on" in values:
             wrong += misplaced(values["on"], [key for key in table if key in RULE_KEYS])
-        elif "on" not in table:
-            wrong.append(("", f"it does not say what it is on: write on = one of {', '.join(ON)}"))
-        if wrong:
-            problems += [Problem(lines.of("rule", index, key), f"rule {name!r}", one) for key, one in wrong]
-        else:
-            values.pop("enabled", None)
-            rules[name] = Rule(**values)
+        elif "on" not in unread:
+            wrong.append(Wrong("", f"it does not say what it is on: write on = one of {', '.join(ON)}"))
+            unread.add("on")
+        values.pop("enabled", None)
+        rule = Rule(**{"on": ON[0]} | values)
+        wrong += problems_of_rule(rule, unread, sinks, names)
+        problems += [Problem(lines.of("rule", index, one.key), f"rule {name!r}", one.message) for one in wrong]
+        rules[name] = None if wrong else rule
     return rules
 
 
@@ -227,41 +249,40 @@ def _sinks(
     is_sent_by: bool,
 ) -> list[Sink]:
     sinks: dict[str, Sink] = {}
+    known = _names_in(tables)
     for index, table in enumerate(tables):
         name = _name(table, "sink", index, sinks, lines, problems)
         if name is None:
             continue
-        values, wrong = _read(table, SINK_KEYS)
-        if not wrong:
-            sink = Sink(**values)
-            wrong = problems_of_sink(sink, values)
-            if not wrong and (is_sent_by or not away(sink)):
-                wrong = problems_of_secrets(sink) or _of_chat(sink)
-            sinks[name] = sink
-        problems += [Problem(lines.of("sink", index, key), f"sink {name!r}", one) for key, one in wrong]
-    for index, table in enumerate(tables):
-        if (one := sinks.get(table.get("name", ""))) is not None:
-            wrong = [*problems_of_escalation(one.escalate_seconds, one.escalate_to), *_unknown(one, sinks)]
-            wrong += unlabelled("group_by", one.group_by, names)
-            problems += [Problem(lines.of("sink", index, key), f"sink {one.name!r}", text) for key, text in wrong]
+        values, wrong, unread = _read(table, SINK_KEYS)
+        if "kind" not in {*values, *unread}:
+            wrong.append(Wrong("", f"it does not say what it is: write kind = one of {', '.join(KINDS)}"))
+            unread.add("kind")
+        sink = sinks[name] = Sink(**{"kind": KINDS[0]} | values)
+        wrong += problems_of_sink(sink, {*table} & {*SINK_KEYS}, unread)
+        if unread.isdisjoint(OF_SECRETS) and (is_sent_by or not away(sink)):
+            wrong += problems_of_secrets(sink) or ([] if wrong else _of_chat(sink))
+        named = [*problems_of_escalation(sink.escalate_seconds, sink.escalate_to), *_unknown(sink, known)]
+        wrong += reading.causes([*named, *unlabelled("group_by", sink.group_by, names)], unread)
+        problems += [Problem(lines.of("sink", index, one.key), f"sink {name!r}", one.message) for one in wrong]
     return list(sinks.values())
 
 
-def _of_chat(sink: Sink) -> list[tuple[str, str]]:
+def _of_chat(sink: Sink) -> list[Wrong]:
     """What is wrong with the service that a sink sends to by apprise, or with that."""
     if sink.kind != "apprise":
         return []
     try:
         problem = problem_of_url(sink)
     except SecretMissing as error:
-        return [("secret_env" if sink.secret_env else "secret_file", str(error))]
-    return [("kind", problem)] if problem else []
+        return [Wrong("secret_env" if sink.secret_env else "secret_file", str(error))]
+    return [Wrong("kind", problem)] if problem else []
 
 
-def _unknown(sink: Sink, known: Collection[str]) -> Iterator[tuple[str, str]]:
+def _unknown(sink: Sink, known: Collection[str]) -> Iterator[Wrong]:
     for name in sink.escalate_to:
         if name not in known or name == sink.name:
-            yield "escalate_to", f"there is no other sink {name!r}{nearest(name, known)}"
+            yield Wrong("escalate_to", f"there is no other sink {name!r}{nearest(name, known)}")
 
 
 def _silences(
@@ -272,11 +293,10 @@ def _silences(
         name = _name(table, "silence", index, silences, lines, problems)
         if name is None:
             continue
-        values, wrong = _read(table, SILENCE_KEYS)
-        if not wrong:
-            silences[name] = Silence(**values)
-            wrong = problems_of_silence(silences[name], rules)
-        problems += [Problem(lines.of("silence", index, key), f"silence {name!r}", one) for key, one in wrong]
+        values, wrong, unread = _read(table, SILENCE_KEYS)
+        silences[name] = Silence(**values)
+        wrong += problems_of_silence(silences[name], unread, rules)
+        problems += [Problem(lines.of("silence", index, one.key), f"silence {name!r}", one.message) for one in wrong]
     return list(silences.values())
 
 
@@ -297,20 +317,23 @@ def _name(
 
 def _read(
     table: Mapping[str, Any], keys: Mapping[str, tuple[str, reading.Reader]]
-) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """The values of a table by field, and what is wrong in it by key."""
+) -> tuple[dict[str, Any], list[Wrong], set[str]]:
+    """The values of a table by field, what is wrong in it, and the keys that it means to state and does not."""
     values: dict[str, Any] = {}
-    wrong: list[tuple[str, str]] = []
+    wrong: list[Wrong] = []
+    unread: set[str] = set()
     for key, value in table.items():
         if key not in keys:
-            wrong.append((key, f"there is no {key!r}{nearest(key, keys)}"))
+            wrong.append(Wrong(key, f"there is no {key!r}{nearest(key, keys)}"))
+            unread.update(reading.meant(key, keys.keys() - table.keys()))
             continue
         field, read = keys[key]
         try:
             values[field] = read(value)
         except ValueError as error:
-            wrong.append((key, f"{key} = {_shown(value)} cannot be: {error}"))
-    return values, wrong
+            wrong.append(Wrong(key, f"{key} = {_shown(value)} cannot be: {error}"))
+            unread.add(key)
+    return values, wrong, unread
 
 
 def _shown(value: object) -> str:

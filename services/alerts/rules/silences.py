@@ -1,7 +1,7 @@
 """Silences: when alerts are kept until later, by hours of the day, days of the week, or from one time until another."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from msgspec import Struct
 from events.days import moment_of, moment_of_text
 from projections.rules import OF_OPERATION, Rule
 from services.alerts.rules import reading
+from services.alerts.rules.reading import Wrong
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS: Final = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
@@ -101,13 +102,14 @@ SILENCE_KEYS: Final[dict[str, tuple[str, reading.Reader]]] = {
 """Key of a silence -> its field, and how it is read."""
 
 
-def problems_of_silence(silence: Silence, rules: Iterable[str]) -> list[tuple[str, str]]:
-    """What is wrong in a silence whose every value can be, by key."""
+def problems_of_silence(silence: Silence, unread: Collection[str], rules: Iterable[str]) -> list[Wrong]:
+    """What is wrong in a silence beside its keys that are `unread`, because they cannot be."""
     known = sorted(rules)
     missing = [one for one in silence.rules if one not in known]
-    wrong = [("rules", f"there is no rule {one!r}{reading.near(one, known)}") for one in missing]
+    wrong = [Wrong("rules", f"there is no rule {one!r}{reading.near(one, known)}") for one in missing]
     if silence == Silence(name=silence.name, rules=silence.rules):
-        wrong.append(("name", "it would last for ever: write hours, days, from or until"))
+        times = ("hours", "days", "from", "until")
+        wrong.append(Wrong("name", "it would last for ever: write hours, days, from or until", times))
     if silence.start is not None and silence.until is not None and silence.until <= silence.start:
-        wrong.append(("until", "it ends before it begins: exchange or mend its times"))
-    return wrong
+        wrong.append(Wrong("until", "it ends before it begins: exchange or mend its times", ("from",)))
+    return reading.causes(wrong, unread)

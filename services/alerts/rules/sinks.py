@@ -4,14 +4,15 @@ import os
 import re
 from base64 import b64decode
 from binascii import Error as Base64Error
-from collections.abc import Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from services.alerts.rules import reading
+from services.alerts.rules.reading import Wrong
 
 Kind = Literal["log", "webhook", "mail", "apprise", "kafka"]
 KINDS: Final = ("log", "webhook", "mail", "apprise", "kafka")
@@ -91,6 +92,10 @@ _OWN_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "kafka": ("retries",),
 }
 _OF_ALL: Final = ("name", "kind", "escalate_after", "escalate_to", "group_within", "group_by")
+_SECRETS: Final = ("secret_env", "secret_file")
+OF_SECRETS: Final = ("kind", *_SECRETS)
+"""What the secrets of a sink go by."""
+_NAMED: Final = "secret_env = ..., or a file: secret_file = ..."
 _NEEDED: Final[dict[str, tuple[str, ...]]] = {
     **dict.fromkeys(("log", "kafka", "apprise"), ()),
     "webhook": ("url",),
@@ -98,43 +103,49 @@ _NEEDED: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def problems_of_sink(sink: Sink, given: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What is wrong in a sink whose every value can be, by key; `given` are the fields that its file states."""
-    key_of = {field: key for key, (field, _) in SINK_KEYS.items()}
-    keys = {key_of[field] for field in given}
+def problems_of_sink(sink: Sink, keys: Collection[str], unread: Collection[str]) -> list[Wrong]:
+    """What is wrong in a sink beside its keys that are `unread`, because they cannot be; `keys` are those it states."""
+    if "kind" in unread:
+        return []
     wrong = [
-        (key, f"{key} means nothing for a sink of kind {sink.kind}: leave it out")
-        for key in sorted(keys - {*_OF_ALL, *_OWN_KEYS[sink.kind]})
+        Wrong(key, f"{key} means nothing for a sink of kind {sink.kind}: leave it out")
+        for key in sorted({*keys} - {*_OF_ALL, *_OWN_KEYS[sink.kind]})
     ]
-    wrong += [("kind", f"a {sink.kind} needs {key}: add it") for key in _NEEDED[sink.kind] if key not in keys]
-    if sink.kind == "webhook" and sink.url:
+    needed = [key for key in _NEEDED[sink.kind] if key not in keys]
+    wrong += [Wrong("kind", f"a {sink.kind} needs {key}: add it", (key,)) for key in needed]
+    if sink.kind == "webhook":
         wrong += _of_webhook(sink)
     if sink.kind == "mail" and sink.user and sink.tls == "none":
-        wrong.append(("tls", "a password would go over the line for all to read: write starttls or tls"))
-    if sink.kind == "mail" and sink.user and not (sink.secret_env or sink.secret_file):
-        wrong.append(("user", "name the variable with its password: secret_env = ..., or a file: secret_file = ..."))
-    if sink.kind == "apprise" and len(sink.secret_env) + len(sink.secret_file) != 1:
-        wrong.append(("kind", "name the one variable with its URL: secret_env = ..., or a file: secret_file = ..."))
+        wrong.append(Wrong("tls", "a password would go over the line for all to read: write starttls or tls"))
+    secrets = len(sink.secret_env) + len(sink.secret_file)
+    if sink.kind == "mail" and sink.user and not secrets:
+        wrong.append(Wrong("user", f"name the variable with its password: {_NAMED}", _SECRETS))
+    if sink.kind == "apprise" and secrets != 1:
+        wrong.append(Wrong("kind", f"name the one variable with its URL: {_NAMED}", _SECRETS))
+    return reading.causes(wrong, unread)
+
+
+def _of_webhook(sink: Sink) -> list[Wrong]:
+    place = urlsplit(sink.url)
+    wrong: list[Wrong] = []
+    if not (sink.secret_env or sink.secret_file):
+        wrong.append(Wrong("url" if sink.url else "kind", f"name the variable with its secret: {_NAMED}", _SECRETS))
+    if not sink.url:
+        return wrong
+    if place.scheme not in ("http", "https") or not place.hostname or re.search(r"\s", sink.url):
+        wrong.append(Wrong("url", "write a URL such as https://crm.example/hooks/revenue"))
+    elif place.username or place.password:
+        shows = "it holds a user or a password, which every log would show: sign with a secret instead"
+        wrong.append(Wrong("url", shows))
     return wrong
 
 
-def _of_webhook(sink: Sink) -> list[tuple[str, str]]:
-    place = urlsplit(sink.url)
-    if place.scheme not in ("http", "https") or not place.hostname or re.search(r"\s", sink.url):
-        return [("url", "write a URL such as https://crm.example/hooks/revenue")]
-    if place.username or place.password:
-        return [("url", "it holds a user or a password, which every log would show: sign with a secret instead")]
-    if not (sink.secret_env or sink.secret_file):
-        return [("url", "name the variable with its secret: secret_env = ..., or a file: secret_file = ...")]
-    return []
-
-
-def problems_of_secrets(sink: Sink) -> list[tuple[str, str]]:
-    """What is wrong with the secrets of a sink in which all else is right, by key."""
+def problems_of_secrets(sink: Sink) -> list[Wrong]:
+    """What is wrong with the secrets of a sink that names them rightly, by key."""
     try:
         keys_of_webhook(sink) if sink.kind == "webhook" else secrets_of(sink)
     except SecretMissing as error:
-        return [("secret_env" if sink.secret_env else "secret_file", str(error))]
+        return [Wrong("secret_env" if sink.secret_env else "secret_file", str(error))]
     return []
 
 

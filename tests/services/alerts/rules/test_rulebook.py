@@ -86,7 +86,10 @@ WRONG = {
     "no TOML": ("a = 1\nb = c", "line 2: this is not TOML"),
     "half of TOML": ("a = [", "this is not TOML"),
     "an unknown key": ("lat = 3", "line 1: there is no 'lat': did you mean late?"),
-    "one table instead of many": ("[rule]\nname = 'r'", "line 1: write each rule under a line of its own: [[rule]]"),
+    "one table instead of many": (
+        "[rule]\nname = 'r'\non = 'churn'",
+        "line 1: write each rule under a line of its own: [[rule]]",
+    ),
     "no name": ("[[rule]]\non = 'churn'", "line 1: rule 1: it needs a name"),
     "two of a name": (HEAD + "on='churn'\n[[rule]]\nname = 'r'\non='churn'", "line 6: rule 'r': there are two"),
     "nothing to be on": (HEAD, "line 2: rule 'r': it does not say what it is on"),
@@ -139,7 +142,10 @@ WRONG = {
     "no duration": (HEAD + 'on = "lag"\nafter = "5 minutes"', "line 5: .* cannot be: write a number above 0"),
     "no time at all": (HEAD + 'on = "lag"', "line 4: .* after how long"),
     "a sink of no kind": ("[[sink]]\nname = 's'\nkind = 'fax'", "line 3: sink 's': kind = 'fax' cannot be"),
-    "a webhook to nowhere": ("[[sink]]\nname = 's'\nkind = 'webhook'", "line 3: sink 's': a webhook needs url"),
+    "a webhook to nowhere": (
+        "[[sink]]\nname = 's'\nkind = 'webhook'\nsecret_env = 'A'",
+        "line 3: sink 's': a webhook needs url",
+    ),
     "a webhook that is no URL": (
         "[[sink]]\nname = 's'\nkind = 'webhook'\nurl = 'crm.example'\nsecret_env = 'A'",
         "line 4: sink 's': write a URL",
@@ -164,7 +170,8 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_is_wrong_is_said(case: str) -> None:
+def test_what_is_wrong_is_said(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A", SECRET)
     text, expected = WRONG[case]
     said = problems(text)
     assert len(said) == 1, said
@@ -173,7 +180,71 @@ def test_what_is_wrong_is_said(case: str) -> None:
 
 def test_everything_wrong_is_said_at_once_in_order() -> None:
     lines = [one.split(":")[0] for one in problems(HEAD + "on = 'lag'\n[[rule]]\nname = 'q'\non = 'score'\nlat = 1")]
-    assert lines == ["line 4", "line 8"]
+    assert lines == ["line 4", "line 7", "line 8"]
+
+
+MANY = """
+late = "soon"
+[[rule]]
+name = "r"
+on = "chrun"
+mrr_at_least = 0
+sinks = ["crm", "crn"]
+escalate_after = "30m"
+escalate_to = "boss"
+where = { sgment = "big" }
+
+[[rule]]
+name = "low"
+on = "score"
+score_at_mots = 6
+fall_at_least = 11
+
+[[rule]]
+name = "f"
+on = "figure"
+figure = "ner"
+abvoe = 3
+
+[[sink]]
+name = "crm"
+kind = "webhook"
+urll = "https://crm.example"
+timeout = "long"
+
+[[sink]]
+name = "boss"
+escalate_to = "cmr"
+
+[[silence]]
+name = "night"
+hours = "22"
+rules = ["r", "q"]
+"""
+
+
+def test_one_mistake_hides_no_other_and_makes_none() -> None:
+    said = (re.match(r"line (\d+): (?:\w+ '\w+': )?(.+?)(?: cannot|:|$)", one) for one in problems(MANY, ["segment"]))
+    told = [(int(one[1]), one[2]) for one in said if one is not None]
+    assert told == [
+        (2, "late = 'soon'"),
+        (5, "on = 'chrun'"),
+        (6, "mrr_at_least = 0"),
+        (7, "there is no sink 'crn'"),
+        (10, "no account is labelled 'sgment'"),
+        (15, "there is no 'score_at_mots'"),
+        (16, "it can never fire"),
+        (21, "there is no figure 'ner'"),
+        (22, "there is no 'abvoe'"),
+        (26, "name the variable with its secret"),
+        (27, "there is no 'urll'"),
+        (28, "timeout = 'long'"),
+        (30, "it does not say what it is"),
+        (32, "it does not say when"),
+        (32, "there is no other sink 'cmr'"),
+        (36, "hours = '22'"),
+        (37, "there is no rule 'q'"),
+    ]
 
 
 def test_labels_are_checked_where_they_are_known() -> None:
