@@ -260,7 +260,7 @@ def _sinks(
             unread.add("kind")
         sink = sinks[name] = Sink(**{"kind": KINDS[0]} | values)
         wrong += problems_of_sink(sink, {*table} & {*SINK_KEYS}, unread)
-        if unread.isdisjoint(OF_SECRETS) and (is_sent_by or not away(sink)):
+        if unread.union(*(one.by for one in wrong)).isdisjoint(OF_SECRETS) and (is_sent_by or not away(sink)):
             wrong += problems_of_secrets(sink) or ([] if wrong else _of_chat(sink))
         named = [*problems_of_escalation(sink.escalate_seconds, sink.escalate_to), *_unknown(sink, known)]
         wrong += reading.causes([*named, *unlabelled("group_by", sink.group_by, names)], unread)
