@@ -7,7 +7,7 @@ from typing import Final
 from msgspec import Struct
 
 from events.days import first_day_of_month
-from projections.pages import Amount
+from projections.pages import Amount, Totals
 from projections.periods import months_held
 from projections.tally import ACTIVE, COUNTED
 
@@ -36,10 +36,15 @@ UNLIVED: Final = Lives()
 """Of no account."""
 
 
-def lives_of(end: int, months: Iterable[Amount], days: Iterable[Amount], split: frozenset[int]) -> dict[str, Lives]:
+def lives_of(end: int, months: Iterable[Totals], days: Iterable[Amount], split: frozenset[int]) -> dict[str, Lives]:
     """Lives by value up to a day, from sums as `buckets_of` takes them."""
     found: dict[str, Lives] = {}
-    whole = ((first_day_of_month(one[0]), *one[1:]) for one in months if one[0] not in split)
+    whole = (
+        (first_day_of_month(month), kind, value, count)
+        for month, value, totals in months
+        if month not in split
+        for kind, count in totals.items()
+    )
     for day, kind, value, count in chain(whole, days):
         if day < end and kind in (ACTIVE, _LOST):
             more = Lives(count * months_held(day, end)) if kind == ACTIVE else Lives(lost=count)

@@ -31,7 +31,7 @@ def test_a_month_counts_that_ends_with_revenue_and_the_last_one_as_the_day_begin
 @given(AMOUNTS, DAYS)
 def test_totals_of_months_say_the_same_as_days(amounts: list[Amount], end: int) -> None:
     split = frozenset(split_months([end]))
-    months = [(month_of_day(one[0]), *one[1:]) for one in amounts]
+    months = [(month_of_day(day), value, {kind: count}) for day, kind, value, count in amounts]
     in_days = [one for one in amounts if month_of_day(one[0]) in split]
     by_day = lives_of(end, (), amounts, frozenset())
     assert lives_of(end, months, in_days, split) == by_day
