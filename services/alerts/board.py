@@ -1,6 +1,6 @@
 """The board: the alerts that fired, as people see them, and what they may ask about each."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 from uuid import uuid4
 
@@ -11,7 +11,16 @@ from events.days import text_of_moment
 from projections.rules import LASTING
 from services import clock
 from services.alerts.memory import ACKNOWLEDGED, ALERTS, OPEN
-from services.alerts.outbox import DEAD, Outgoing, alert_of, outgoing_of_bytes
+from services.alerts.outbox import (
+    DEAD,
+    ESCALATED_TO,
+    ESCALATION,
+    HELD,
+    OUTBOX,
+    Outgoing,
+    alert_of,
+    outgoing_of_bytes,
+)
 from services.alerts.requests import ACKNOWLEDGEMENT, Acknowledgement, Request, Requests
 from services.views.port import Views
 
@@ -28,6 +37,19 @@ class Given(Struct, frozen=True):
     what: str = ""
 
 
+class Escalation(Struct, frozen=True, omit_defaults=True):
+    """Whom an alert that nobody acknowledges goes to, and when, in RFC 3339; `is_told`: it has gone there.
+
+    Without `at` it goes so many seconds after the alert, which is held back. `error`: why the last attempt failed.
+    """
+
+    sink: str
+    at: str = ""
+    after_seconds: int = 0
+    is_told: bool = False
+    error: str = ""
+
+
 class Shown(Struct, frozen=True, omit_defaults=True):
     """One alert as it is shown; `is_over` where it told of something that lasted and does not any more."""
 
@@ -36,6 +58,7 @@ class Shown(Struct, frozen=True, omit_defaults=True):
     data: dict[str, Any]
     acknowledged: Acknowledgement | None = None
     given_up: Sequence[Given] = ()
+    escalations: Sequence[Escalation] = ()
     is_over: bool = False
     partition: int = 0
 
@@ -56,6 +79,8 @@ class Shown(Struct, frozen=True, omit_defaults=True):
             row["acknowledged"] = msgspec.to_builtins(self.acknowledged)
         if self.given_up:
             row["given_up"] = [msgspec.to_builtins(one) for one in self.given_up]
+        if self.escalations:
+            row["escalations"] = [msgspec.to_builtins(one) for one in self.escalations]
         return row
 
 
@@ -105,13 +130,14 @@ class Board:
         await self._requests.put(shown.partition, Request(uuid4().hex, what, shown.id, by[:BY_MAX], clock.now()))
 
     async def _of(self, partition: int) -> list[Shown]:
-        keys = (ALERTS, ACKNOWLEDGED, DEAD, OPEN)
-        alerts, attended, dead, lasting = await self._views.read_many(partition, keys)
+        keys = (ALERTS, ACKNOWLEDGED, DEAD, OPEN, OUTBOX, ESCALATED_TO)
+        alerts, attended, dead, lasting, waiting, told = await self._views.read_many(partition, keys)
         known = {alert.decode(): ACKNOWLEDGEMENT.decode(data) for alert, data in attended.items()}
         for request in await self._requests.of(partition):
             if request.what == "acknowledge":
                 known.setdefault(request.alert, Acknowledgement(text_of_moment(request.at), request.by))
         lost = [outgoing_of_bytes(data) for data in dead.values()]
+        escalations = _escalations(waiting, told, known)
         still = {alert.decode() for alert in lasting.values()}
         found: list[Shown] = []
         bodies = {alert_of(one.id): one.body for one in lost} | {alert.decode(): one for alert, one in alerts.items()}
@@ -119,8 +145,24 @@ class Board:
             event = _EVENT.decode(body)
             is_over = event.data["kind"] in LASTING and name not in still
             given = tuple(_given(one) for one in lost if alert_of(one.id) == name)
-            found.append(Shown(event.time, event.subject, event.data, known.get(name), given, is_over, partition))
+            said = (known.get(name), given, escalations.get(name, ()), is_over, partition)
+            found.append(Shown(event.time, event.subject, event.data, *said))
         return found
+
+
+def _escalations(
+    waiting: Mapping[bytes, bytes], told: Mapping[bytes, bytes], known: Collection[str]
+) -> dict[str, list[Escalation]]:
+    """To whom alerts are escalated, or will be, by the alert's id; not what is acknowledged, and has not gone yet."""
+    ending = ESCALATION.encode()
+    found: dict[str, list[Escalation]] = {}
+    for fields, is_told in ((told, True), (waiting, False)):
+        for one in [outgoing_of_bytes(data) for field, data in fields.items() if field.endswith(ending)]:
+            alert_id = alert_of(one.id)
+            if is_told or one.attempts or alert_id not in known:
+                at, after = (text_of_moment(one.due), 0) if one.due != HELD else ("", one.after // 1_000_000)
+                found.setdefault(alert_id, []).append(Escalation(one.sink, at, after, is_told, one.error))
+    return {name: sorted(some, key=lambda one: one.sink) for name, some in found.items()}
 
 
 def _given(one: Outgoing) -> Given:

@@ -20,9 +20,11 @@ DEAD: Final = "dead"
 """Key of the view of what was given up, likewise."""
 REACHED: Final = "reached"
 """Key of the view of the sinks that were told that nobody had acknowledged something that lasts, likewise."""
+ESCALATED_TO: Final = "escalated"
+"""Key of the view of all sinks that were told so, also of what is never over; `due` is when."""
 DEAD_MAX: Final = 1_000
-"""How many given up are kept, and how many of those; the oldest go first."""
-OUTBOX_KEYS: Final = (OUTBOX, DEAD, REACHED)
+"""How many given up are kept, and how many of each of those; the oldest go first."""
+OUTBOX_KEYS: Final = (OUTBOX, DEAD, REACHED, ESCALATED_TO)
 ESCALATION: Final = ".escalated"
 """What the id of a message ends with that nobody has acknowledged an alert."""
 HELD: Final = 2**62
@@ -65,7 +67,9 @@ class Outbox:
         self._waiting: dict[tuple[str, str], Outgoing] = {}
         self._dead: dict[tuple[str, str], Outgoing] = {}
         self._reached: dict[tuple[str, str], Outgoing] = {}
-        self._kept = {OUTBOX: self._waiting, DEAD: self._dead, REACHED: self._reached}
+        self._escalated: dict[tuple[str, str], Outgoing] = {}
+        held = (self._waiting, self._dead, self._reached, self._escalated)
+        self._kept = dict(zip(OUTBOX_KEYS, held, strict=True))
         self._unsaved: dict[tuple[str, tuple[str, str]], Outgoing | None] = {}
         self._changed: dict[str, asyncio.Event] = {}
         self.to_save = asyncio.Event()
@@ -128,9 +132,12 @@ class Outbox:
     def sent(self, one: Outgoing) -> None:
         """A message has arrived; who was told by it that nobody looks after something is to hear when that is over."""
         self._change(OUTBOX, one, None)
-        if one.id.endswith(ESCALATION) and told_of(one.body).data.kind in LASTING:
-            self._change(REACHED, one, replace(one, body=b""))
-            self._bound(REACHED)
+        if one.id.endswith(ESCALATION):
+            self._change(ESCALATED_TO, one, replace(one, body=b""))
+            self._bound(ESCALATED_TO)
+            if told_of(one.body).data.kind in LASTING:
+                self._change(REACHED, one, replace(one, body=b""))
+                self._bound(REACHED)
 
     def escalated_to(self, alert_id: str) -> list[str]:
         """The sinks that were told, or may have been, that nobody had acknowledged an alert."""

@@ -14,7 +14,7 @@ from services.cli.options import Data, Form, StatusForm, examples, settings_of
 from services.cli.running import run
 
 if TYPE_CHECKING:
-    from services.alerts.board import Board, Shown
+    from services.alerts.board import Board, Escalation, Shown
     from services.settings import Settings
 
 LIST: Final = examples("revledger alerts list", "revledger alerts list --given-up --format json")
@@ -33,7 +33,10 @@ def list_alerts(
     data: Data = None,
     form: Form = "table",
 ) -> None:
-    """List the alerts that fired, the newest first: with their ids, who looks after them, and what was not taken."""
+    """List the alerts that fired, the newest first: with their ids, who looks after them, and what was not taken.
+
+    Of those that nobody looks after it is told when and to whom they go, or went.
+    """
 
     async def found() -> "list[Shown]":
         async with _board(settings_of(data)) as board:
@@ -122,6 +125,8 @@ def _print(alerts: "list[Shown]", more: int) -> None:
         by = f" by {one.acknowledged.by}" if one.acknowledged else ""
         console.print(Text(f"{one.time[:16].replace('T', ' ')}  {one.id}  {one.state}{by}", style="bold"))
         console.print(Text(f"  {one.data['rule']}: {one.data['summary']}"), soft_wrap=True)
+        for each in one.escalations:
+            console.print(Text(f"  {_escalated(each)}", style="dim"), soft_wrap=True)
         for given in one.given_up:
             what = f"{given.what} " if given.what else ""
             tries = "one attempt" if given.attempts == 1 else f"{given.attempts} attempts"
@@ -129,6 +134,18 @@ def _print(alerts: "list[Shown]", more: int) -> None:
             console.print(Text(text, style="red"), soft_wrap=True)
     if more:
         console.print(Text(f"and {more:,} more", style="dim"))
+
+
+def _escalated(one: "Escalation") -> str:
+    from services import shown
+
+    at = one.at[:16].replace("T", " ")
+    if one.is_told:
+        return f"nobody had acknowledged it: {one.sink} was told at {at}"
+    if one.error:
+        return f"nobody has acknowledged it, and {one.sink} could not be told yet: {one.error}"
+    when = f"at {at}" if at else f"{shown.age(one.after_seconds)} after it is sent"
+    return f"goes to {one.sink} {when} if nobody acknowledges it"
 
 
 @asynccontextmanager

@@ -51,13 +51,20 @@ ALERT_PATHS: Final[Json] = {
 """Path -> its operations."""
 
 _GIVEN: Final = _object({"sink": _TEXT, "error": _TEXT, "attempts": _NUMBER, "what": _TEXT})
+_ESCALATION: Final = _object(
+    {"sink": _TEXT}, {"at": _TEXT, "after_seconds": _NUMBER, "is_told": {"type": "boolean"}, "error": _TEXT}
+)
 ALERT_SCHEMAS: Final[Json] = {
     "Alert": _object(
         {
             **dict.fromkeys(("time", "subject", "id", "rule", "kind", "severity", "summary"), _TEXT),
             "state": {"enum": ["fired", "acknowledged", "over"]},
         },
-        {"acknowledged": _object({"at": _TEXT, "by": _TEXT}), "given_up": {"type": "array", "items": _GIVEN}},
+        {
+            "acknowledged": _object({"at": _TEXT, "by": _TEXT}),
+            "given_up": {"type": "array", "items": _GIVEN},
+            "escalations": {"type": "array", "items": _ESCALATION},
+        },
     ),
     "Alerts": _object(
         {

@@ -30,9 +30,15 @@ def letter_of(message: Message) -> Letter:
     """What a message says."""
     event = json.loads(message.body)
     data = event["data"]
-    title = f"{PREFIXES.get(event['type'], '')}{data['summary']}"
+    title = f"{PREFIXES.get(event['type'], '')}{data['summary']}{_rule_told(data)}"
     told = _of_many(data) if event["type"] == GROUPED else _of_one(data)
     return Letter(title, "\n".join([title, "", *told, f"time: {event['time']}", ""]), data["severity"])
+
+
+def _rule_told(data: dict[str, Any]) -> str:
+    """The name of a rule where there may be several on one thing: not if it is called as that is."""
+    name = str(data["rule"])
+    return "" if name.replace("-", "_") == data["kind"] else f" [{name}]"
 
 
 def _of_one(data: dict[str, Any]) -> Iterator[str]:

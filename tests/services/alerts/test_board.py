@@ -4,8 +4,9 @@ import asyncio
 from unittest.mock import patch
 
 import pytest
+from msgspec.structs import replace
 
-from services.alerts.board import Board
+from services.alerts.board import Board, Escalation
 from services.alerts.outbox import HELD
 from services.alerts.requests import Request, Requests
 from services.views.memory import memory_views
@@ -56,6 +57,33 @@ async def test_what_nobody_acknowledges_is_escalated_and_what_somebody_does_is_n
             [("a", "acknowledged"), ("b", "fired")],
             [("b", "fired"), ("a", "acknowledged")],
         )
+
+
+@asynchronous
+async def test_when_and_to_whom_it_goes_is_shown_and_that_it_has() -> None:
+    with stopped_clock() as clock:
+        desk = await desk_with_two(clock)
+        first, second = id_of(desk, "a"), id_of(desk, "b")
+
+        async def shown(alert_id: str) -> list[Escalation]:
+            found = await desk.board.alert(alert_id)
+            assert found is not None
+            return [*found.escalations]
+
+        due = Escalation("boss", "2024-06-01T00:30:00Z")
+        assert (await shown(first), await shown(second)) == ([due], [due])
+        await desk.board.acknowledge(first, "kim")
+        assert await shown(first) == [], "also before the alerter knows"
+        (going,) = [one for one in desk.alerter.outbox.of_sink("boss") if one.id == f"{second}.escalated"]
+        desk.alerter.outbox.failed(going, going.due, "503")
+        await desk.alerter.save()
+        assert await shown(second) == [replace(due, error="503")]
+        (tried,) = [one for one in desk.alerter.outbox.of_sink("boss") if one.id == going.id]
+        desk.alerter.outbox.sent(tried)
+        await desk.alerter.save()
+        assert [(one.sink, one.is_told) for one in await shown(second)] == [("boss", True)]
+        await desk.board.acknowledge(second, "kim")
+        assert len(await shown(second)) == 1, "it was told all the same"
 
 
 @asynchronous

@@ -15,7 +15,14 @@ def test_a_letter_of_one_says_all_of_it() -> None:
     assert letter.severity == "critical"
     for part in ("owner: kim", "segment: smb", f"explain: {CHURN.explain}", "ledger: partition 3 height 41 seq 1999"):
         assert f"\n{part}\n" in letter.text
-    assert letter_of(message_of(FIGURE, RESOLVED)).title == f"over: {FIGURE.summary}"
+    assert letter_of(message_of(FIGURE, RESOLVED)).title == f"over: {FIGURE.summary} [{FIGURE.rule}]"
+
+
+def test_letters_of_two_rules_on_one_loss_are_told_apart() -> None:
+    titles = [letter_of(message_of(replace(CHURN, rule=rule))).title for rule in ("churn", "large", "price")]
+    assert titles == [CHURN.summary, f"{CHURN.summary} [large]", f"{CHURN.summary} [price]"]
+    stalled = replace(CHURN, rule="input-stalled", kind="input_stalled")
+    assert letter_of(message_of(stalled)).title == CHURN.summary
 
 
 def test_a_letter_of_many_says_the_largest_and_the_ids_of_all() -> None:
