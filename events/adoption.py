@@ -1,12 +1,13 @@
 """Adoption: what makes the books of an account those of another policy, as an entry of the ledger."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from events.account import Account, Booking
+from events.block import Entry
 from events.bookkeeping import Sums, book_all, difference
 from events.days import text_of_moment
 from events.movements import Posting
@@ -66,6 +67,20 @@ def raw_of_change(step: Step, account: str, seq: int) -> bytes:
 def booking_of_change(step: Step, account: str, seq: int, postings: list[Posting]) -> Booking:
     """What that event does to the books; as to what was seen and waits, it is booked like any other."""
     return Booking(seq, account, step.recorded_at, 0, postings)
+
+
+def is_sent(entries: Sequence[Entry]) -> bool:
+    """Whether a block has entries that somebody sent: those of an adoption, which has blocks of its own, nobody did."""
+    return bool(entries) and _TYPED.decode(entries[0].event).type != _TYPE
+
+
+class _Typed(Struct, gc=False):
+    """Of an event its type alone."""
+
+    type: str
+
+
+_TYPED: Final = msgspec.json.Decoder(_Typed)
 
 
 def level_on(sums: Sums, day: int) -> Mapping[str, int]:

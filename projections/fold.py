@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from events.adoption import is_sent
 from events.block import Entry, RawBooking
 from events.envelope import event_of
 from events.vocabulary import BOOK_SUBJECT
@@ -29,7 +30,12 @@ class Fold:
         self.kept: Kept = {}
 
     def tell(self, entries: Sequence[Entry], bookings: Sequence[RawBooking]) -> None:
-        """Keeps what the events of the book itself say, beside what `add` makes of the bookings of the same entries."""
+        """Keeps what events of the book say, and when the newest event was, beside what `add` makes of the bookings.
+
+        An adoption is no event: nobody sent it, and no day begins with it.
+        """
+        if is_sent(entries):
+            self.newest_moment = max([self.newest_moment, *[one.moment for one in bookings]])
         for entry, booking in zip(entries, bookings, strict=True):
             if booking.account == BOOK_SUBJECT:
                 for key, fields in kept_of(event_of(entry.event), booking.seq).items():
@@ -48,7 +54,6 @@ class Fold:
         self.book["entries"] += len(bookings)
         self.book["unmatched"] += sum([one.unmatched for one in bookings])
         self.book["postings"] += sum([len(one.postings) for one in bookings])
-        self.newest_moment = max([self.newest_moment, *[one.moment for one in bookings]])
 
     def note(self, noted: Iterable[tuple[str, bytes]]) -> None:
         """Adds the notes of events by account, in the order of the ledger; an empty one is none."""

@@ -30,7 +30,7 @@ A ledger without discounts has none; one with any has the field without a name t
 BOOK: Final = "book"
 """Key of the view of what is counted over the whole book, and of `names|currency|name`: the names in use."""
 
-FORMAT: Final = 9
+FORMAT: Final = 10
 """The form of records, pages and book, kept in the field `format` of the book: views of another form are built anew.
 
 Raise it with every change of what is written under a key.

@@ -53,7 +53,7 @@ from services.projector import Projector
 from services.questions import LABELS, Moment, Question, QuestionError, bounds_for, nearest, window_of
 from services.rows import Answer, rows_of_bridge
 from services.selling import sold, sources_told
-from services.values import require_values, says_nothing
+from services.values import require_currency, require_values, says_nothing
 from services.views.memory import memory_views
 from services.views.port import Views
 
@@ -83,6 +83,7 @@ class Reports:
         self._zone = self.rules.zone
         self._partitions = partitions
         self._mirror: Mirror | None = None
+        self._currencies: Sequence[str] = ()
         self._name = ""
         self._known: OrderedDict[tuple[tuple[int, int], ...], Views] = OrderedDict()
         self._folding = asyncio.Lock()
@@ -208,21 +209,27 @@ class Reports:
         return self._name
 
     async def checked(self, answer: Answer, question: Question) -> Answer:
-        """An answer, unless it says nothing and its question filters by a value that nothing was ever booked with.
+        """An answer, unless its question is in a currency without revenue, or by a value that nothing has.
 
         For whoever asks once and may have mistyped it: a rule may wait for what is still to come. Raises QuestionError.
         """
+        if question.currency not in (None, *self._currencies):
+            self._currencies = _currencies(await self.book())
+            require_currency(question, self._currencies)
         if question.where and says_nothing(answer["rows"]):
             await self.require_values(question)
         return answer
 
     async def require_values(self, question: Question) -> None:
-        """Raises QuestionError for a value to filter by that nothing was booked with, unless nothing was at all."""
+        """Raises QuestionError for a value to filter by that the books do not have, unless nothing was booked at all.
+
+        A plan that no posting has is looked for in the whole ledger.
+        """
         mirrored = None if self._mirror is None else await self._mirror.read([])
         where = [pair for pair in question.where if mirrored is None or not mirrored.has(*pair)]
         currencies = _currencies(await self.book()) if where else []
         if currencies:
-            await require_values(self._views, self._partitions, where, currencies)
+            await require_values(self._ledger, self._views, self._partitions, where, currencies)
 
     async def book(self) -> Evidence:
         """What is counted over the whole book, now."""

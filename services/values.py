@@ -1,22 +1,30 @@
-"""Values: whether anything was ever booked with what a question filters by, told where its answer says nothing."""
+"""Values: whether the books have the currency and the values that a question asks for, told to whoever may mistype."""
 
 import asyncio
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
+from events.block import block_of
+from events.envelope import recorded_event_of
+from events.facts import key_of
 from events.notes import AnyNote, Cost, notes_in_force
-from events.vocabulary import BOOK_SUBJECT
+from events.vocabulary import BOOK_SUBJECT, Event, EventRetracted
 from projections.columns import CAUSE_NAMES
 from projections.costs import COST_NAMES
 from projections.groups import value_of
 from projections.pages import ACCOUNTS, NOTES, months_key
 from services.evidence import SEPARATE_NAMES, Evidence, evidence_of
-from services.questions import QuestionError, nearest
+from services.ledgers.port import Chains
+from services.questions import Question, QuestionError, nearest
 from services.rows import Answer
 from services.views.port import Views
 
 SPOKEN_FOR: Final = COST_NAMES - {"account", "currency"}
 """Names that costs have values under too."""
+LINE_NAMES: Final = ("plan", "product")
+"""Names that lines of contracts have values under, whether or not they cost anything."""
+RETRACTION: Final = b"revledger.event.retracted"
 _SPANS: Final = ("from", "until", "at", "period", "group", "cohort", "month", "band")
 
 
@@ -42,15 +50,69 @@ def unknown_value(name: str, value: str, known: Iterable[str]) -> QuestionError:
     return QuestionError("where", f"nothing was ever booked with {name} {value!r}{hint}")
 
 
+def require_currency(question: Question, known: Iterable[str]) -> None:
+    """Raises QuestionError for a currency without revenue where others have some; any may be converted to."""
+    currencies = {*known}
+    if currencies and question.convert is None and question.currency not in (None, *currencies):
+        hint = nearest(str(question.currency), currencies)
+        raise QuestionError("currency", f"no revenue was ever booked in {question.currency}{hint}")
+
+
 async def require_values(
-    views: Views, partitions: Sequence[int], where: Iterable[tuple[str, str]], currencies: Sequence[str]
+    ledger: Chains,
+    views: Views,
+    partitions: Sequence[int],
+    where: Iterable[tuple[str, str]],
+    currencies: Sequence[str],
 ) -> None:
-    """Raises QuestionError for a value that nothing in the views has; an empty one stands for none."""
+    """Raises QuestionError for a value that nothing in the views has, nor any line; an empty one stands for none."""
     for name, value in where:
         if value:
             known = await _values_in(views, partitions, name, currencies)
-            if value not in known:
+            if value not in known and not (name in LINE_NAMES and await _is_in_lines(ledger, partitions, name, value)):
                 raise unknown_value(name, value, known)
+
+
+async def _is_in_lines(ledger: Chains, partitions: Sequence[int], name: str, value: str) -> bool:
+    """Whether events in force have a line with a value: those that cost nothing are posted nowhere.
+
+    Reads the whole ledger, as nobody keeps what is worth nothing.
+    """
+    found = Lines(name, value)
+    for partition in partitions:
+        async for stored in ledger.read(partition):
+            found.add(entry.event for entry in block_of(stored.data).entries)
+    return found.are_there
+
+
+class Lines:
+    """Whether events have a line with a value, unless they were taken back."""
+
+    def __init__(self, name: str, value: str) -> None:
+        self._name, self._value = name, value
+        # as JSON has it in UTF-8, in ASCII, and in any other way
+        self._marks = (json.dumps(value, ensure_ascii=False).encode(), json.dumps(value).encode(), b"\\u")
+        self._held: set[tuple[str, str]] = set()
+        self._gone: set[tuple[str, str]] = set()
+
+    def add(self, events: Iterable[bytes]) -> None:
+        """Looks at some events of the ledger."""
+        for raw in events:
+            if RETRACTION in raw or (b'"lines"' in raw and any(mark in raw for mark in self._marks)):
+                self._look(recorded_event_of(raw))
+
+    def _look(self, event: Event) -> None:
+        if isinstance(event, EventRetracted):
+            self._gone.add((event.subject, key_of(event.data.source, event.data.id)))
+            return
+        lines = getattr(getattr(event, "data", None), "lines", None) or ()
+        if any(getattr(one, self._name) == self._value for one in lines):
+            self._held.add((event.subject, key_of(event.source, event.id)))
+
+    @property
+    def are_there(self) -> bool:
+        """Whether any does."""
+        return not self._held <= self._gone
 
 
 async def _values_in(views: Views, partitions: Sequence[int], name: str, currencies: Sequence[str]) -> set[str]:

@@ -7,6 +7,7 @@ from datetime import tzinfo
 from typing import Final
 
 from events import block as blocks
+from events.adoption import is_sent
 from events.block import Block
 from events.facts import key_of
 from projections.alerts import Alert, Message, message_of
@@ -182,7 +183,7 @@ class Alerter(Follower):
                 alerts = [alert for alert in alerts if _key_behind(alert) not in found.retracted]
             messages = [(alert.rule, message_of(alert)) for alert in alerts]
             self._withdraw(found.retracted)
-            self.input_at = max([self.input_at, *(one.header.recorded_at for one in some if one.entries)])
+            self.input_at = max([self.input_at, *(one.header.recorded_at for one in some if is_sent(one.entries))])
             await self._commit(_position_after(before), {}, alerts, messages, due)
             self._before = before
         self._metrics.alerts_late.inc(found.late)

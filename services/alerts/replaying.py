@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from events import block as blocks
+from events.adoption import is_sent
 from events.block import Genesis
 from events.days import DAY_MICROSECONDS, day_of_moment, text_of_moment
 from events.vocabulary import BOOK_SUBJECT
@@ -120,13 +121,12 @@ class Replay:
         """What one block fires; blocks in which nothing happens are folded together later."""
         is_within = stored.recorded_at >= self._start
         self.blocks += 1
-        if is_within and stored.entries:
-            for alert in self._stalled(stored.recorded_at):
+        block = blocks.block_of(stored.data)
+        if is_sent(block.entries):
+            for alert in self._stalled(stored.recorded_at) if is_within else ():
                 yield Replayed(alert)
-        if stored.entries:
             self._input_at = stored.recorded_at
         self._heights[stored.partition] = stored.height + 1
-        block = blocks.block_of(stored.data)
         if self._is_dated and (days := days_of(block)):
             self._past.changed(min(days))
         finder = self._finders[stored.partition]

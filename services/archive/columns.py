@@ -5,10 +5,10 @@ empty string, an absent number null.
 """
 
 import gc
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import accumulate, chain
+from itertools import accumulate, chain, islice
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from msgspec import Raw, Struct
 
+from events.adoption import is_sent
 from events.block import Block, BlockDamaged, Entry
 from services.archive.manifests import TABLES, Table
 
@@ -146,8 +147,15 @@ def _columns_of(blocks: Sequence[Block], names: Collection[Table]) -> Columns:
         _entries(of_entry, entries, moments, unmatched, counts) if "entries" in names else ENTRIES.empty_table(),
         _blocks(blocks) if "blocks" in names else BLOCKS.empty_table(),
         len(entries),
-        max(moments, default=None),
+        _newest(blocks, moments),
     )
+
+
+def _newest(blocks: Sequence[Block], moments: Iterable[int]) -> int | None:
+    """When the newest event was that somebody sent."""
+    of_each = iter(moments)
+    some = [(block, [*islice(of_each, len(block.entries))]) for block in blocks]
+    return max([one for block, own in some if is_sent(block.entries) for one in own], default=None)
 
 
 def _entries(

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
 from msgspec import Struct
 
 from events.block import Block, Genesis
@@ -116,7 +114,7 @@ class Summary:
         self._first, self._last = self._first or chunk.first, chunk.last
         for table in TABLES:
             self.rows[table] += getattr(chunk.columns, table).num_rows
-        newest = pc.max(chunk.columns.entries.column("time").cast(pa.int64())).as_py()
+        newest = chunk.columns.newest_event
         self._newest = max((one for one in (self._newest, newest) if one is not None), default=None)
 
     def segment(self, ledgers: Ledgers) -> Segment:

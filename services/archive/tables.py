@@ -16,6 +16,7 @@ import duckdb
 import pyarrow as pa
 from msgspec import Struct
 
+from events.vocabulary import OWN_TYPES
 from services.archive.chunks import Chunk, chunks
 from services.archive.manifests import Table
 from services.archive.segments import SCHEMAS, paths_in, write_columns
@@ -49,6 +50,8 @@ class Files(Struct, frozen=True):
         return self.from_height <= heights.get(self.partition, -1) < self.until_height - 1
 
 
+SENT: Final = f"type NOT IN ({', '.join(repr(name) for name in OWN_TYPES)})"
+"""Whether an entry is an event that somebody sent, in SQL."""
 Heights = Mapping[int, int]
 """Partition -> the height of the last block that counts; -1 for none."""
 
@@ -102,7 +105,7 @@ class Tables:
         for one in known:
             if one.is_split(heights):
                 source = f"read_parquet({_quoted(str(one.entries))})"
-                query = f"SELECT max(epoch_us(time)) FROM {source} WHERE height <= ?"  # noqa: S608
+                query = f"SELECT max(epoch_us(time)) FROM {source} WHERE height <= ? AND {SENT}"  # noqa: S608
                 ((newest,),) = await self.rows(query, [heights[one.partition]])
                 found.append(newest)
         return max((one for one in found if one is not None), default=0)

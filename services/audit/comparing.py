@@ -13,7 +13,7 @@ from events.block import Block, Genesis
 from projections.groups import CONTRACT_NAMES
 from projections.pages import ACCOUNTS, BOOK, BOOK_COUNTS, FORMAT
 from services.archive.chunks import block_at
-from services.archive.tables import Told
+from services.archive.tables import SENT, Told
 from services.audit.asking import Asked, asking
 from services.audit.comparing_answers import Answers, answers_compared, live_answers
 from services.audit.comparing_pages import Pages, pages_compared, rates_compared
@@ -28,7 +28,8 @@ from services.settings import Settings
 from services.views.port import Position, Views
 
 _BOOK: Final = """
-    SELECT count(*), coalesce(sum(unmatched), 0), coalesce(sum(postings), 0), coalesce(max(epoch_us(time)), 0)
+    SELECT count(*), coalesce(sum(unmatched), 0), coalesce(sum(postings), 0),
+        coalesce(max(epoch_us(time)) FILTER ({sent}), 0)
     FROM entries WHERE {within}
 """
 _NAMES: Final = """
@@ -128,7 +129,7 @@ def _due(block: Block) -> dict[str, int]:
 
 async def _book_compared(asked: Asked, held: Held, partition: int, within: str) -> list[Difference]:
     """Where the counts of the whole book differ, the names in use, or the time of the newest event."""
-    ((*counts, newest),) = await asked.tables.rows(_BOOK.format(within=within))
+    ((*counts, newest),) = await asked.tables.rows(_BOOK.format(within=within, sent=SENT))
     names = await asked.tables.rows(_NAMES.format(within=within))
     due: dict[str, Any] = dict(zip(BOOK_COUNTS, map(int, counts), strict=True)) | {"format": FORMAT}
     for currency, carried in names:

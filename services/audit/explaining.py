@@ -15,7 +15,7 @@ from services.archive.tables import Told
 from services.audit.asking import Asked, asking, known_or_now
 from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql
 from services.audit.telling import EventTold, Place, told_of
-from services.audit.valuing import check_values
+from services.audit.valuing import check_currency, check_values
 from services.ledgers.port import Chains
 from services.questions import Question, QuestionError, nearest
 from services.reports import Answer, bounds_of_figures, newest_day
@@ -96,6 +96,7 @@ async def explanation(
     async with asking(ledger, genesis, known, settings, told) as asked:
         as_of = await asked.as_of(known, question.known_at)
         await check_names(asked.tables, question)
+        await check_currency(asked, question, settings)
         await check_values(asked, question.where, settings)
         currency = await currency_in(asked.tables, question, converts=False)
         bounds = bounds_of_figures(question, newest_day(as_of, asked.zone))

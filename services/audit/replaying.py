@@ -49,7 +49,7 @@ from services.audit.selecting import (
     day_sql,
     rates_in,
 )
-from services.audit.valuing import check_values
+from services.audit.valuing import check_currency, check_values
 from services.comparing import bounds_before, rows_compared
 from services.converting import bridge_converted, details_converted, figures_converted, rates_required, told_of
 from services.details import IN_SUMS, NOTED, costs_asked, discounts_asked, months_of, window_of_answers
@@ -163,6 +163,7 @@ async def _checked(
 ) -> Answer:
     """An answer to a question whose names and values there are."""
     await _check_names(asked, question, settings)
+    await check_currency(asked, question, settings)
     answer = await replay(asked, known, question, is_bridge=is_bridge)
     if says_nothing(answer["rows"]):
         await check_values(asked, question.where, settings)
@@ -194,6 +195,7 @@ async def replayed_table(
     )
     async with asking_so as asked:
         await _check_names(asked, labels, settings)
+        await check_currency(asked, question, settings)
         as_of = await asked.as_of(known, question.known_at)
         currency = await currency_in(asked.tables, question, converts=False)
         bounds = bounds_of_table(name, question, newest_day(as_of, asked.zone))

@@ -21,7 +21,7 @@ from services.archive.tables import Told
 from services.audit.asking import Asked, asking, known_between
 from services.audit.selecting import check_names, chosen_sql, currency_in, day_sql, known_sql
 from services.audit.telling import EventTold, Place, told_of
-from services.audit.valuing import check_values
+from services.audit.valuing import check_currency, check_values
 from services.audit.wording import effects_words
 from services.evidence import AsOf
 from services.ledgers.port import Chains
@@ -84,6 +84,7 @@ async def restatement(
     async with asking(ledger, genesis, second, settings, told) as asked:
         then = [await asked.as_of(*one) for one in zip((first, second), question.between, strict=True)]
         await check_names(asked.tables, question)
+        await check_currency(asked, question, settings)
         await check_values(asked, question.where, settings)
         currency = await currency_in(asked.tables, question, converts=False)
         bounds = bounds_for(question, *window_of(question, newest_day(then[1], asked.zone)))

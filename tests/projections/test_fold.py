@@ -82,7 +82,6 @@ def test_blocks_of_one_fold_are_as_good_as_folds(arrived: list[Event], cuts: lis
     assert at_once.names == apart.names
     if parts:
         assert at_once.book == apart.book
-    assert fold.newest_moment == max((one.moment for part in parts for one in part), default=0)
 
 
 @SHORTER

@@ -1,6 +1,7 @@
 """Adoptions: which policy each block is under, found by halving; and a position between two policies is none."""
 
 import pytest
+from msgspec.structs import replace
 
 from events import block as blocks
 from events.block import BlockDamaged
@@ -9,6 +10,8 @@ from services import adopting
 from services.accounts import Accounts
 from services.adoptions import begun_under, policies_of
 from services.audit.asking import genesis_at, known_or_now
+from services.audit.comparing import comparison
+from services.audit.replaying import replayed
 from services.compose import genesis_of
 from services.ledgers.memory import memory_ledger
 from services.moments import Known
@@ -129,3 +132,18 @@ async def test_a_writer_that_books_under_another_policy_than_the_ledger_writes_n
         with pytest.raises(PolicyChanged, match=f"went over to policy {NOTICE.stamp}"):
             await writer.write([Submitted(raw_of(one)) for one in life_of("b")])
     assert await books.height() == height
+
+
+@asynchronous
+async def test_nobody_sent_an_adoption_so_no_answer_is_of_its_day() -> None:
+    """Live, replayed and in what is compared; what is asked without dates goes on to end with the newest event."""
+    books = await three_eras()
+    genesis, reports = await genesis_of(books.ledger), await books.reports()
+    assert genesis is not None
+    live = await reports.figures(question_of(parameters({"figures": "accounts"})))
+    assert (live["rows"][0]["at"], live["as_of"]["newest_event"]) == ("2024-04-02", "2024-04-01T00:00:00Z")
+    question = question_of(parameters({"figures": "accounts"}))
+    again = await replayed(books.ledger, genesis, question, is_bridge=False)
+    assert (again["rows"], again["as_of"]["newest_event"]) == (live["rows"], "2024-04-01T00:00:00Z")
+    found = await comparison(books.ledger, replace(genesis, policy=NOTICE), await books.views(), question)
+    assert found.differences == []

@@ -54,16 +54,17 @@ async def checked(books: MemoryBooks, answering: Any, question: Question) -> Any
     return await books.reports.checked(await answering, question)
 
 
-async def refusals_replayed(books: MemoryBooks, where: str) -> set[str | None]:
+async def refusals_replayed(books: MemoryBooks, where: str = "", currency: str = "") -> set[str | None]:
     """The same of all that asks the ledger itself."""
     genesis = await genesis_of(books.ledger)
     assert genesis is not None
-    question, between = question_of({"where": [where]}), question_of({"where": [where], "between": ["0:0", "now"]})
+    asked = {"where": [where], "currency": [currency]}
+    question, between = question_of(asked), question_of(asked | {"between": ["0:0", "now"]})
     return {
         await refusal(answer)
         for answer in (
             replayed(books.ledger, genesis, question, is_bridge=False),
-            replayed(books.ledger, genesis, question_of(LATER | {"where": [where]})),
+            replayed(books.ledger, genesis, question_of(LATER | asked)),
             replayed_table(books.ledger, genesis, "concentration", question),
             restatement(books.ledger, genesis, between),
             explanation(books.ledger, genesis, "mrr_minor", question),
@@ -107,6 +108,37 @@ async def test_a_value_that_something_once_had_gives_zeros() -> None:
         assert await refusals(books, where=[where]) == {None}
         assert await refusals(books, where=[where], known_at=["0:0"]) == {None}
     assert await refusals_replayed(books, "campaign=spring") == {None}
+
+
+@asynchronous
+async def test_a_plan_that_is_free_for_everybody_gives_zeros() -> None:
+    """Also beside lines that cost something, and spelt in any way; unless all events that had it were taken back."""
+    lines = [line(0, plan="frei\u00df"), line(5, plan="pro") | {"line_id": "l2"}]
+    free = [fact("signed", f"{name}1", "2024-01-01", lines=lines) for name in "fg"]
+    books = await books_of([*HISTORY, *free, retracted(free[0], "2024-01-10")])
+    assert await refusals(books, where=["plan=frei\u00df"]) == {None}
+    assert await refusals_replayed(books, "plan=frei\u00df") == {None}
+    await books.book([retracted(free[1], "2024-01-11")])
+    sentence = "where: nothing was ever booked with plan 'frei\u00df': choose one of pro, team"
+    assert await refusals(books, where=["plan=frei\u00df"]) == {sentence}
+    assert await refusals_replayed(books, "plan=frei\u00df") == {sentence}
+    assert await refusals(books, where=["product=frei\u00df"]) != {None}
+
+
+@asynchronous
+async def test_a_currency_without_revenue_is_refused_with_those_there_are() -> None:
+    """Costs in one are none; where there is no revenue at all any will do, and any may be converted to."""
+    books = await books_of(HISTORY)
+    sentence = "currency: no revenue was ever booked in EUR: choose one of USD"
+    assert await refusals(books, currency=["EUR"]) == await refusals_replayed(books, currency="EUR") == {sentence}
+    assert await refusals(books, currency=["EUR"], known_at=["0:0"]) == {sentence}
+    assert await refusals(books, currency=["USD"]) == await refusals_replayed(books, currency="USD") == {None}
+    for asked in ({"currency": ["EUR"], "convert": ["closing"]}, {"currency": ["EUR"], "convert": ["constant"]}):
+        question = question_of(asked)
+        with pytest.raises(QuestionError, match="no rate is in force"):
+            await checked(books, books.reports.figures(question), question)
+    spent = await books_of(HISTORY[-1:])
+    assert await refusals(spent, currency=["EUR"]) == await refusals_replayed(spent, currency="EUR") == {None}
 
 
 @asynchronous

@@ -117,9 +117,10 @@ async def test_the_parts_of_a_figure_are_the_figure(data: st.DataObject) -> None
     day = {**asked, "at": window["until"]}
     try:
         of_window, of_day = await books.figures(**window), await books.figures(**day)
+        await books.reports.checked(of_day, question_of(parameters(day)))
         columns = columns_of(await books.bridge(every="year", **window))
     except QuestionError:
-        return  # nothing is labelled with the name
+        return  # nothing is labelled with the name, or nothing in the currency
     names = data.draw(st.lists(st.sampled_from(sorted(EXPLAINED)), min_size=3, max_size=5, unique=True))
     for name in names:
         answer = await explained(books, name, limit=str(limit), **window)

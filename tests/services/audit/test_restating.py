@@ -114,8 +114,9 @@ async def test_a_restatement_is_what_is_known_less_what_was_known(data: st.DataO
     limit = data.draw(st.sampled_from((0, 1, 3, 100)))
     try:
         now = await books.bridge(known_at=f"0:{second}", **span)
+        await books.reports.checked(now, question_of(parameters(span)))
     except QuestionError:
-        return  # nothing is labelled with the name
+        return  # nothing is labelled with the name, or nothing in the currency
     then = await books.bridge(known_at=f"0:{first}", **span)
     try:
         answer = await restated(books, between=[f"0:{first}", f"0:{second}"], limit=str(limit), **span)

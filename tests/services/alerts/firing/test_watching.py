@@ -2,12 +2,19 @@
 
 from typing import Any
 
+from msgspec.structs import replace
+
+from events.block import Genesis
 from services.alerts.firing.watching import Watch
 from services.alerts.outbox import HELD
+from services.alerts.replaying import Replay
+from services.alerts.rules.rulebook import rulebook_of_toml
 from services.writer import Submitted
+from tests.model.days import moment
 from tests.model.notation import fact
 from tests.services.alerts.desk import ONLY, Desk, desk_of, rule, stopped_clock, two_accounts
-from tests.services.books import raw_of
+from tests.services.books import POLICY, raw_of
+from tests.services.eras import Eras
 from tests.services.running import asynchronous
 
 STALLED = ONLY + rule("stalled", "input_stalled", after='"6h"') + rule("gone", "churn")
@@ -46,6 +53,21 @@ async def test_an_input_that_stalls_is_told_once_and_its_end_too() -> None:
         told = [("fired", "gone"), ("fired", "stalled"), ("resolved", "stalled")]
         assert await looked(desk, clock, clock.text) == told
         assert not any(one.due == HELD for one in desk.alerter.outbox.of_sink("log"))
+
+
+@asynchronous
+async def test_an_adoption_is_no_input() -> None:
+    """Neither live nor in a replay, which tells when the stall began."""
+    with stopped_clock() as clock:
+        desk = await desk_of(clock, STALLED, *two_accounts(), fact("paused", "a1", "2024-02-01"))
+        clock.text = "2024-06-01T05:00:00Z"
+        assert await Eras(POLICY, desk.books.ledger).adopt(replace(POLICY, name="full", paused="full"))
+        await desk.books.projector.catch_up()
+        await desk.alerter.catch_up()
+        assert await looked(desk, clock, "2024-06-01T06:00:01Z") == [("fired", "stalled")]
+        span = (moment("2024-06-01T00:00:00Z"), moment("2024-06-02T00:00:00Z"))
+        replay = Replay(desk.books.ledger, Genesis(1, POLICY), rulebook_of_toml(STALLED), span)
+        assert [one.alert.recorded_at async for one in replay.run()] == [moment("2024-06-01T06:00:00Z")]
 
 
 @asynchronous
