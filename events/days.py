@@ -91,6 +91,7 @@ def month_of_day(day: int) -> int:
     return (at.year - 1970) * 12 + at.month - 1
 
 
+@lru_cache(maxsize=4_096)
 def first_day_of_month(month: int) -> int:
     """The first day of a month counted from January 1970."""
     return day_of_date(date(1970 + month // 12, month % 12 + 1, 1))

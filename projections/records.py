@@ -60,9 +60,9 @@ class Record(Struct, frozen=True, array_like=True, gc=False):
 
     def items(self) -> Iterator[tuple[Key, int]]:
         """The sums by day, movement, cell and cause."""
-        cells = {cell: cell_of_raw(cell) for cell in self.cells}
-        for (day, movement, cell, cause), amount in self.amounts().items():
-            yield (day, movement, cells[cell], cause), amount
+        cells = [*map(cell_of_raw, self.cells)]
+        for day, movement, amount, place, cause in sums_of([self]):
+            yield (day, movement, cells[place], cause), amount
 
     def levels_before(self, day: int) -> Iterator[tuple[Cell, int]]:
         """What the cells are worth as a day begins; mostly as after all movements, without a look at the sums."""

@@ -1,9 +1,10 @@
 """Sales: what was sold by seller, campaign, channel or season, what became of it, and the same a year before."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
-from functools import lru_cache
-from itertools import pairwise
+from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import ClassVar, Final, NamedTuple
 
 from msgspec import Struct
@@ -13,10 +14,10 @@ from events.days import MONTH_PARTS, month_parts, text_of_day
 from events.facts import Fact, Pairs
 from events.money import MRR_DIVISOR, mrr_minor, ratio_text, round_half_up
 from events.movements import Movement
-from events.notes import AnyNote
+from events.notes import AnyNote, Cost
 from events.stated import spans_of
 from events.timeline import Cell
-from projections.columns import Column, Row, Told, columns
+from projections.columns import Column, Row, columns
 from projections.costs import COST_NAMES, costs_of
 from projections.groups import Group, GroupsOf, selected_groups, value_of
 from projections.periods import Every, PeriodError, bounds_of, first_day_of_period, next_period, period_name
@@ -29,7 +30,7 @@ SOLD_BY: Final = ("campaign", "channel", "owner")
 BEFORE: Final = "before_"
 """What the columns of a year before begin with."""
 SEASONS_MAX: Final = 400
-"""How many seasons are told at a time: each takes a look at all accounts."""
+"""How many seasons are told at a time: each is counted for every account."""
 _SIDE: Final = columns(
     new_mrr_minor="minor",
     new_accounts="count",
@@ -62,18 +63,19 @@ class Sales(Struct, frozen=True):
         return () if self.by is None else (self.by,)
 
 
+Told = tuple[str, Iterable[Item], Sequence[AnyNote]]
+"""An account, the sums of what was posted to it, and its notes."""
 FactsOf = Callable[[str], Sequence[Fact]]
 """Account -> its facts, their lines worth what discounts take off; asked for accounts that signed something alone."""
 
 
 class Sources(Struct, frozen=True):
-    """What sales are worked out from: the accounts something was posted to, and the notes of all, costs among them.
+    """What sales are worked out from: all accounts and the book, looked at once.
 
     `off`: of all discounts; `deducted`: of those that the level is counted without, None where that is all of them.
     """
 
     told: Iterable[Told]
-    noted: Iterable[tuple[str, Sequence[AnyNote]]] = ()
     off: FactsOf = lambda _: ()
     deducted: FactsOf | None = None
 
@@ -134,8 +136,17 @@ def sales_rows(table: Sales, sources: Sources, asked: AskedSales) -> dict[str, l
 
     Raises PeriodError for more seasons than are told.
     """
-    windows = _Windows(table, sources, asked)
-    return _seasons(windows, asked) if table.by is None else _sellers(windows, table.by, asked)
+    spans = [(asked.start, asked.until)] if table.by is not None else _periods(asked)
+    windows = _Windows(table, sources, asked, [side for span in spans for side in _sides(*span)])
+    return _seasons(windows, spans, asked) if table.by is None else _sellers(windows, table.by, asked)
+
+
+def _periods(asked: AskedSales) -> list[tuple[int, int]]:
+    """Every period of the window, the latest first; raises PeriodError."""
+    bounds = bounds_of(asked.start, asked.until, asked.every)
+    if len(bounds) > SEASONS_MAX + 1:
+        raise PeriodError(f"more than {SEASONS_MAX} seasons: ask for a shorter window or longer periods")
+    return [*pairwise(bounds)][::-1]
 
 
 def whole_periods(start: int, until: int, every: Every) -> tuple[int, int]:
@@ -161,12 +172,8 @@ def _sellers(windows: "_Windows", by: str, asked: AskedSales) -> dict[str, list[
     }
 
 
-def _seasons(windows: "_Windows", asked: AskedSales) -> dict[str, list[Row]]:
-    """Every period of the window, the latest first."""
-    bounds = bounds_of(asked.start, asked.until, asked.every)
-    if len(bounds) > SEASONS_MAX + 1:
-        raise PeriodError(f"more than {SEASONS_MAX} seasons: ask for a shorter window or longer periods")
-    spans = [*pairwise(bounds)][::-1]
+def _seasons(windows: "_Windows", spans: Sequence[tuple[int, int]], asked: AskedSales) -> dict[str, list[Row]]:
+    """The periods in their order."""
     sides = [[windows.sold(*side) for side in _sides(*span)] for span in spans]
     groups = {place.group for pair in sides for side in pair for place, own in side.items() if not own.is_nothing}
     return {
@@ -213,68 +220,79 @@ def _place_of_text(text: str) -> _Place:
     return _Place(both[: int(length)], both[int(length) :])
 
 
-class _Account(NamedTuple):
-    """An account, its contracts as who won them has them.
-
-    `moves`: (day, movement, annual_e4, place) of what fits the question; `won`: the first day with revenue of each
-    contract, and what was posted to it.
-    """
-
-    name: str
-    notes: Sequence[AnyNote]
-    moves: list[tuple[int, Movement, int, str]]
-    won: list[tuple[int, list[Item]]]
-
-
 class _Windows:
-    """All accounts, looked at for one window after another."""
+    """What was sold in each of some windows, worked out while all accounts are looked at once."""
 
-    def __init__(self, table: Sales, sources: Sources, asked: AskedSales) -> None:
+    def __init__(self, table: Sales, sources: Sources, asked: AskedSales, windows: Iterable[tuple[int, int]]) -> None:
         self._by = table.by
         self._currency = asked.currency
         self._groups_of = _groups_of(table.by, asked)
         self._off_of, self._deducted_of = sources.off, sources.deducted
-        self._accounts = [self._account(told) for told in sources.told]
-        names = {*asked.where, *([asked.by] if asked.by else []), *table.names}
-        self._noted = [*sources.noted] if names <= COST_NAMES else []
-        self._sold: dict[tuple[int, int], dict[_Place, Sold]] = {}
+        self._sold: dict[tuple[int, int], dict[str, Sold]] = {window: {} for window in windows}
+        costly: list[tuple[str, Sequence[AnyNote]]] = []
+        for told in sources.told:
+            self._take(told)
+            if costs := [one for one in told[2] if type(one) is Cost]:
+                costly.append((told[0], costs))
+        if {*asked.where, *([asked.by] if asked.by else []), *table.names} <= COST_NAMES:
+            for (start, until), found in self._sold.items():
+                self._count_costs(found, costly, start, until)
 
     def sold(self, start: int, until: int) -> dict[_Place, Sold]:
         """What was sold in a window, by place."""
-        if (start, until) not in self._sold:
-            found: dict[str, Sold] = {}
-            for account in self._accounts:
-                _count_moves(found, account, start, until)
-                for first, posted in account.won:
-                    if start <= first < until:
-                        self._count_signed(found, account, first, posted)
-            self._count_costs(found, start, until)
-            self._sold[start, until] = {_place_of_text(text): sold for text, sold in found.items()}
-        return self._sold[start, until]
+        return {_place_of_text(text): sold for text, sold in self._sold[start, until].items()}
 
-    def _account(self, told: Told) -> _Account:
+    def _take(self, told: Told) -> None:
+        """Counts an account in, its contracts as who won them has them."""
         name, items, notes = told
-        moves: list[tuple[int, Movement, int, str]] = []
-        won: list[tuple[int, list[Item]]] = []
+        moves: dict[str, list[tuple[int, Movement, int]]] = {}
         for _, posted in by_contract(items, self._currency):
             first = min([day for (day, _, _, _), amount in posted if amount > 0], default=None)
             if first is not None:
                 posted = _as_won(posted, first)  # noqa: PLW2901
-                won.append((first, posted))
-            moves += [
-                (day, movement, amount, place)
-                for (day, movement, cell, _), amount in posted
-                for _, place in self._groups_of(name, cell)
-            ]
-        return _Account(name, notes, moves, won)
+                for (start, until), found in self._sold.items():
+                    if start <= first < until:
+                        self._count_signed(found, name, notes, first, posted)
+            places: dict[Cell, list[str]] = {}
+            for (day, movement, cell, _), amount in posted:
+                if cell not in places:
+                    places[cell] = [place for _, place in self._groups_of(name, cell)]
+                for place in places[cell]:
+                    moves.setdefault(place, []).append((day, movement, amount))
+        for place, moved in moves.items():
+            self._count_moves(place, moved)
 
-    def _count_signed(self, found: dict[str, Sold], account: _Account, first: int, posted: list[Item]) -> None:
+    def _count_moves(self, place: str, moved: list[tuple[int, Movement, int]]) -> None:
+        """New revenue of each window, the account with it, and what it had at the start, as the window ends."""
+        moved.sort(key=itemgetter(0))
+        days = [day for day, _, _ in moved]
+        levels = [0, *accumulate(amount for _, _, amount in moved)]
+        new: dict[int, int] = {}
+        for day, movement, amount in moved:
+            if movement == "new":
+                new[day] = new.get(day, 0) + amount
+        for (start, until), found in self._sold.items():
+            if days[0] < until:
+                opening = levels[bisect_left(days, start)]
+                if opening > 0:
+                    sold = found.setdefault(place, Sold())
+                    sold.opening += opening
+                    sold.closing += levels[bisect_left(days, until)]
+                for day, amount in new.items():
+                    if start <= day < until and amount:
+                        sold = found.setdefault(place, Sold())
+                        sold.new += amount
+                        sold.accounts += 1
+
+    def _count_signed(
+        self, found: dict[str, Sold], account: str, notes: Sequence[AnyNote], first: int, posted: list[Item]
+    ) -> None:
         """What a contract is worth with the labels of its first day, and what discounts take off that."""
-        for held in held_on(account.name, posted, account.notes, self._currency, first + 1):
+        for held in held_on(account, posted, notes, self._currency, first + 1):
             values = values_of_contract(held, self._groups_of)
-            off = deducted = self._off(self._off_of(account.name), held) if values else {}
+            off = deducted = self._off(self._off_of(account), held) if values else {}
             if self._deducted_of is not None and off:
-                deducted = self._off(self._deducted_of(account.name), held)
+                deducted = self._off(self._deducted_of(account), held)
             a_year = Fraction(12 * MONTH_PARTS, held.term.parts) if values else Fraction(0)
             for place, value in values.items():
                 sold = found.setdefault(place, Sold())
@@ -297,33 +315,13 @@ class _Windows:
                             parts[place] = parts.get(place, 0) + amount * lasts
         return {place: Fraction(part, MRR_DIVISOR * MONTH_PARTS) for place, part in parts.items()}
 
-    def _count_costs(self, found: dict[str, Sold], start: int, until: int) -> None:
+    def _count_costs(
+        self, found: dict[str, Sold], noted: Sequence[tuple[str, Sequence[AnyNote]]], start: int, until: int
+    ) -> None:
         """What was spent in the name of whoever sold; a cost that names nobody is nobody's."""
-        for place, costs in costs_of(self._noted, self._currency, start, until, self._groups_of).items():
+        for place, costs in costs_of(noted, self._currency, start, until, self._groups_of).items():
             if costs.acquisition and (self._by is None or _place_of_text(place).value):
                 found.setdefault(place, Sold()).spent = costs.acquisition
-
-
-def _count_moves(found: dict[str, Sold], account: _Account, start: int, until: int) -> None:
-    """New revenue of a window, the account with it, and what it had at the start, as the window ends."""
-    levels: dict[str, tuple[int, int]] = {}
-    new: dict[tuple[str, int], int] = {}
-    for day, movement, amount, place in account.moves:
-        if day < until:
-            opening, closing = levels.get(place, (0, 0))
-            levels[place] = (opening + amount if day < start else opening, closing + amount)
-            if movement == "new" and day >= start:
-                new[place, day] = new.get((place, day), 0) + amount
-    for place, (opening, closing) in levels.items():
-        if opening > 0:
-            sold = found.setdefault(place, Sold())
-            sold.opening += opening
-            sold.closing += closing
-    for (place, _), amount in new.items():
-        if amount:
-            sold = found.setdefault(place, Sold())
-            sold.new += amount
-            sold.accounts += 1
 
 
 def _groups_of(name: str | None, asked: AskedSales) -> GroupsOf:
@@ -343,10 +341,10 @@ def _as_won(posted: list[Item], first: int) -> list[Item]:
     """What was posted to a contract, as if it had stayed with whom it had on its first day with revenue."""
     labels = next((cell.labels for (day, _, cell, _), amount in posted if day == first and amount > 0), ())
     seller = tuple([pair for pair in labels if pair[0] in SOLD_BY])
-    return [((day, movement, _sold_by(cell, seller), cause), amount) for (day, movement, cell, cause), amount in posted]
+    won = {cell: _sold_by(cell, seller) for cell in {cell for (_, _, cell, _), _ in posted}}
+    return [((day, movement, won[cell], cause), amount) for (day, movement, cell, cause), amount in posted]
 
 
-@lru_cache(maxsize=50_000)
 def _sold_by(cell: Cell, seller: Pairs) -> Cell:
     """A cell as it were, had whoever won its contract kept it."""
     others = [pair for pair in cell.labels if pair[0] not in SOLD_BY]

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from events.days import text_of_day
 from events.policy import Rules
-from projections.columns import Told
 from projections.periods import PeriodError
 from projections.portfolio import year_before
 from projections.sales import AskedSales, Sales, Sources, sales_rows, whole_periods
@@ -23,15 +22,10 @@ def bounds_of_sales(table: Sales, question: Question, bounds: tuple[int, int]) -
 
 def sources_told(evidence: Evidence, rules: Rules) -> Sources:
     """What sales are worked out from, as it is in the views."""
-    told: list[Told] = []
-    noted = []
-    for account, notes, record in evidence.everyone():
-        noted.append((account, notes))
-        if record.count:
-            told.append((account, [*record.items()], notes))
+    told = ((account, record.items(), notes) for account, notes, record in evidence.everyone())
     counted = rules.policy.discounts
     deducted = None if counted == "net" else evidence.stated_of(rules, counted)
-    return Sources(told, noted, evidence.stated_of(rules), deducted)
+    return Sources(told, evidence.stated_of(rules), deducted)
 
 
 def sold(table: Sales, sources: Sources, question: Question, currency: str, bounds: Sequence[int]) -> Answer:

@@ -4,7 +4,7 @@ Nothing of the live projection takes part, neither what it keeps nor how it adds
 and counted by DuckDB; only the formulas over sums are those of every report.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final
@@ -14,12 +14,10 @@ from msgspec.structs import replace
 
 from events.block import Genesis
 from events.money import Exact
-from events.notes import AnyNote
 from events.policy import Policy
 from events.timeline import Cell
 from projections.basis import Details, Figure, Source
 from projections.buckets import Buckets, buckets_of
-from projections.columns import Told as TableTold
 from projections.concentration import Shares, shares_of_levels
 from projections.conversion import Converter, Holding
 from projections.discounts import Discounts
@@ -30,6 +28,7 @@ from projections.periods import PeriodError
 from projections.records import Key
 from projections.retention import Retention
 from projections.sales import Sources
+from projections.sales import Told as SalesTold
 from projections.satisfaction import Satisfaction, satisfaction_of
 from projections.tables import SALES
 from projections.tally import EVERY
@@ -200,24 +199,25 @@ async def replayed_table(
         currency = await currency_in(asked.tables, question, converts=False)
         bounds = bounds_of_table(name, question, newest_day(as_of, asked.zone))
         notes, items = await notes_of(asked.tables, asked.zone), await items_of(asked.tables, currency)
-        accounts = ((account, some, notes.get(account, [])) for account, some in items.items())
         if name in SALES:
-            found = sold(SALES[name], await _sources(asked, accounts, notes), question, currency, bounds)
+            everyone = [(account, items.get(account, []), notes.get(account, [])) for account in {**items, **notes}]
+            found = sold(SALES[name], await _sources(asked, everyone), question, currency, bounds)
         else:
+            accounts = ((account, some, notes.get(account, [])) for account, some in items.items())
             found = listed(name, accounts, question, currency, bounds)
         if says_nothing(found["rows"]):
             await check_values(asked, question.where, settings)
     return {**_answer(asked, currency, as_of, []), **found, "report": name}
 
 
-async def _sources(asked: Asked, told: Iterable[TableTold], notes: Mapping[str, Sequence[AnyNote]]) -> Sources:
+async def _sources(asked: Asked, told: Iterable[SalesTold]) -> Sources:
     """What tables of sales are worked out from."""
     policy = asked.genesis.policy
     off = await stated_of(asked.tables, policy)
     if policy.discounts == "net":
-        return Sources(told, notes.items(), lambda account: off.get(account, ()))
+        return Sources(told, lambda account: off.get(account, ()))
     deducted = await stated_of(asked.tables, policy, policy.discounts)
-    return Sources(told, notes.items(), lambda account: off.get(account, ()), lambda account: deducted.get(account, ()))
+    return Sources(told, lambda account: off.get(account, ()), lambda account: deducted.get(account, ()))
 
 
 async def _check_names(asked: Asked, question: Question, settings: Settings | None) -> None:

@@ -7,9 +7,8 @@ import pytest
 from events.notes import noted, noted_after, notes_in_force
 from events.policy import DEFAULT_RULES
 from events.stated import facts_in_force, stated
-from projections.columns import Told
 from projections.periods import PeriodError
-from projections.sales import AskedSales, Sources, sales_rows, whole_periods
+from projections.sales import AskedSales, Sources, Told, sales_rows, whole_periods
 from projections.tables import SALES
 from tests.model.days import Event, day_of
 from tests.model.notation import changed, fact, line
@@ -66,11 +65,12 @@ def sold(
             said[subject] = noted_after(said.get(subject), [note])
     by_account = {account: notes_in_force(data) for account, data in notes.items()}
     told: list[Told] = [
-        (account, list(views.record(account).items()), by_account.get(account, [])) for account in views.records
+        (account, list(views.record(account).items()), by_account.get(account, []))
+        for account in {**views.records, **by_account}
     ]
     off = {account: facts for account, data in said.items() if (facts := facts_in_force(data, DEFAULT_RULES))}
     start, until = map(day_of, window)
-    sources = Sources(told, by_account.items(), lambda account: off.get(account, ()))
+    sources = Sources(told, lambda account: off.get(account, ()))
     return sales_rows(SALES[name], sources, AskedSales("USD", start, until, **asked))
 
 
