@@ -10,6 +10,7 @@ import pyarrow as pa
 from msgspec import Struct
 
 from events.block import BlockDamaged
+from services import output
 from services.archive.manifests import TABLES
 from services.archive.preparing import Job, prepared
 from services.ledgers.port import StoredBlock
@@ -48,6 +49,7 @@ _BLOCK: Final = msgspec.msgpack.Decoder(StoredBlock)
 
 def main() -> None:
     """Does jobs, until the input ends; answers in lines."""
+    output.whole()
     with garbage_spared(), suppress(BrokenPipeError):  # whoever asked is gone
         while data := _read(sys.stdin.buffer):
             asked = _ASKED.decode(data)

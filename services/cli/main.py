@@ -9,6 +9,7 @@ from typing import Any, Final
 import typer
 from typer.exceptions import Abort, TyperException
 
+from services import output
 from services.cli import (
     archive,
     check_proof,
@@ -74,6 +75,7 @@ app.command(epilog=settings_check.EXAMPLES)(settings_check.settings)
 
 def main() -> None:
     """Runs the command that the process was started with, and ends the process with its status."""
+    output.whole()
     status = status_of(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from services import output
 from services.audit.opening import chains_read
 from services.audit.verifying.job import Answer, Done, Failed, Job, Told, VerifyingAlready, done
 from services.ledgers.port import Chains, LedgerError
@@ -19,6 +20,7 @@ _JOB: Final = msgspec.json.Decoder(Job)
 
 def main() -> None:
     """Does jobs, a line of JSON each, until the input ends; answers in lines. SIGTERM: the state is kept first."""
+    output.whole()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever started us
     with garbage_spared():
         asyncio.run(_work())
