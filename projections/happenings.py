@@ -89,6 +89,8 @@ EXPIRED: Final = "expired"
 """The reason of what ends with its term: agreed from the first day on, so nobody gives notice of it."""
 NOT_NOTICED: Final = ("revledger.contract.signed.v1", "revledger.contract.renewed.v1")
 """What these agree to end later is a term, not a notice."""
+ENDING: Final = ("revledger.contract.cancelled.v1", "revledger.event.retracted.v1")
+"""By these alone the end of a term that is over comes as news; by the others it was agreed, and is history by now."""
 _EVENT: Final = msgspec.json.Decoder(_Event)
 _ANSWERED: Final = b"survey.answered"
 _FAILED: Final = b"payment.failed"
@@ -206,7 +208,8 @@ def _losses(
     booking: RawBooking, source: Source, falls: Mapping[tuple[Kind, str], Sequence[Posting]]
 ) -> Iterator[Happening]:
     """What falls come to by kind and currency, what rises again taken off."""
-    for (kind, currency), postings in falls.items():
+    for (kind, currency), fallen in falls.items():
+        postings = [one for one in fallen if one.reason != EXPIRED or source.type in ENDING]
         annual = -sum(one.amount for one in postings)
         if annual > 0 and not (kind == "notice" and source.type in NOT_NOTICED):
             yield _loss(booking, source, kind, currency, annual, [one for one in postings if one.amount < 0])

@@ -21,6 +21,9 @@ TODAY = "2024-06-01T12:00:00Z"
 SIGNED = fact("signed", "a1", "2024-01-01", lines=[line(900)], attributes={"segment": "smb"}, owner="kim")
 SECOND = fact("signed", "a2", "2024-01-01", lines=[line(100)])
 
+ENDED = fact("signed", "a1", "2024-01-01", lines=[line(900)], term={"end": "2024-05-20", "auto_renew": False})
+RENEWED = fact("renewed", "a1", "2024-05-19", effective_at="2024-05-20", term={"end": "2025-05-20"})
+
 
 def entries_of(*events: Event) -> list[Entry]:
     """Events of one account booked one after the other."""
@@ -72,6 +75,19 @@ CASES = {
             fact("upgraded", "a1", "2024-06-01", lines=[line(900)]),
         ],
         [],
+    ),
+    "a term that had ended by itself when it was recorded": ([ENDED], []),
+    "more until a term ends that had ended": (
+        [ENDED, fact("upgraded", "a1", "2024-05-01", lines=[line(1200)])],
+        [],
+    ),
+    "a renewal taken back after the term has ended": (
+        [ENDED, RENEWED, retracted(RENEWED, "2024-06-01")],
+        [("churn", 900, "2024-05-20", ("a1",)), ("retraction", 0, "2024-06-01", ())],
+    ),
+    "a cancellation that calls it expired": (
+        [SIGNED, fact("cancelled", "a1", "2024-06-01", reason="expired")],
+        [("churn", 900, "2024-06-01", ("a1",))],
     ),
     "notice given before the term ends": (
         [
