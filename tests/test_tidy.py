@@ -57,6 +57,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/alerts/rules/reading.py": "tests/services/alerts/rules/test_rulebook.py",
     "services/alerts/sending/senders.py": "tests/services/alerts/test_embedded.py",
     "services/alerts/sending/attempts.py": "tests/services/alerts/test_embedded.py",
+    "services/alerts/rules/unbooked.py": "tests/services/cli/test_alerts.py",
     "services/alerts/rules/sinks.py": "tests/services/alerts/rules/test_rulebook.py",
     "services/alerts/firing/unusual.py": "tests/services/alerts/firing/test_foreseeing.py",
     "services/alerts/requests.py": "tests/services/alerts/test_board.py",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from services.alerts.replaying import Replayed, Span
     from services.alerts.rules.rulebook import Problem, Rulebook
+    from services.alerts.rules.unbooked import Warned
     from services.ledgers.port import Chains
     from services.settings import Settings
 
@@ -47,24 +48,25 @@ def check(file: File = None, data: Data = None, form: StatusForm = "table") -> i
 
     Everything that is wrong is told at once, with its line: what cannot be read, names of figures, sinks and labels
     that are not there, rules that can never fire, secrets that are none. Labels are checked if the books can be read.
-    A secret that is not on this machine is told and is not wrong: the service needs it, not this command.
+    A value, a reason or a currency that nothing was ever booked with is told with the nearest and is not wrong: it may
+    still come. Nor is a secret that is not on this machine: the service needs it, not this command.
 
     Exit status 1 if anything is wrong.
     """
-    from services.alerts.rules.rulebook import RulebookError, rulebook_of_file
+    from services.alerts.rules.rulebook import RulebookError
     from services.alerts.rules.rulefile import path_of_rules
 
     settings = settings_of(data)
     path = file or path_of_rules(settings)
     try:
-        rulebook = rulebook_of_file(path, run(_labels(settings)), is_sent_by=False)
+        rulebook, warned = run(_checked(settings, path))
     except RulebookError as error:
         _show_problems(path, error.problems, form)
         return NOT_DONE
     if form == "json":
-        _print_json({"file": None if path is None else str(path), "problems": [], **_shown(rulebook)})
+        _print_json({"file": None if path is None else str(path), "problems": [], **_shown(rulebook, warned)})
     else:
-        _print(path, rulebook)
+        _print(path, rulebook, warned)
     return DONE
 
 
@@ -173,19 +175,25 @@ def _span(start: str | None, until: str | None) -> "Span":
     return Span(first, last)
 
 
-async def _labels(settings: "Settings") -> list[str] | None:
-    """What accounts are labelled with, if books are there to be asked."""
-    from services.compose import LEDGER_FILE, DataInUse, reports_of
+async def _checked(settings: "Settings", path: Path | None) -> "tuple[Rulebook, list[Warned]]":
+    """The rulebook of a file, held against the books if they are there to be asked."""
+    from projections.pages import BOOK
+    from services.alerts.rules.rulebook import rulebook_of_file
+    from services.alerts.rules.unbooked import unbooked
+    from services.compose import LEDGER_FILE, DataInUse, projection_of
+    from services.evidence import evidence_of
 
-    if settings.is_distributed or not (settings.data / LEDGER_FILE).is_file():
-        return None
-    try:
-        async with reports_of(settings) as reports:
-            fields = (field.split("|", 2) for field in (await reports.book()).counts() if field.startswith("names|"))
-            return sorted({name for _, _, name in fields if name}) or None
-    except DataInUse:  # by a service that starts, and has no figures yet
-        print("The service is starting: labels are not compared with the books; check again.", file=sys.stderr)
-        return None
+    if not settings.is_distributed and (settings.data / LEDGER_FILE).is_file():
+        try:
+            async with projection_of(settings) as (_, views):
+                counts = (await evidence_of(views, [0], [BOOK])).counts()
+                fields = [field.split("|", 2) for field in counts if field.startswith("names|")]
+                names = sorted({name for _, _, name in fields if name}) or None
+                rulebook = rulebook_of_file(path, names, is_sent_by=False)
+                return rulebook, await unbooked(views, [0], rulebook.rules, sorted({one for _, one, _ in fields}))
+        except DataInUse:  # by a service that starts, and has no figures yet
+            told("The service is starting: labels are not compared with the books; check again.")
+    return rulebook_of_file(path, is_sent_by=False), []
 
 
 def _show_problems(path: Path | None, problems: "Sequence[Problem]", form: str) -> None:
@@ -203,7 +211,7 @@ def _print_json(answer: dict[str, Any]) -> None:
     sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
 
 
-def _shown(rulebook: "Rulebook") -> dict[str, Any]:
+def _shown(rulebook: "Rulebook", warned: "Sequence[Warned]") -> dict[str, Any]:
     from services.alerts.rules.sinks import away
     from services.alerts.rules.telling import text_of_rule
 
@@ -213,13 +221,14 @@ def _shown(rulebook: "Rulebook") -> dict[str, Any]:
             for rule in rulebook.rules
         ],
         "sinks": [{"name": sink.name, "kind": sink.kind} for sink in rulebook.sinks],
+        "unbooked": [{"rule": one.rule, "message": one.message} for one in warned],
         "secrets_away": [
             {"sink": sink.name, "message": message} for sink in rulebook.sinks if (message := away(sink)) is not None
         ],
     }
 
 
-def _print(path: Path | None, rulebook: "Rulebook") -> None:
+def _print(path: Path | None, rulebook: "Rulebook", warned: "Sequence[Warned]") -> None:
     from rich.text import Text
 
     from services.cli.tables import console_for_output, new_table
@@ -229,10 +238,13 @@ def _print(path: Path | None, rulebook: "Rulebook") -> None:
     console.print(Text(f"{len(rulebook.rules)} rules from {where}", style="bold"))
     table = new_table(["rule", "severity", "fires on"], [])
     table.columns[-1].no_wrap = False
-    for rule in _shown(rulebook)["rules"]:
+    shown = _shown(rulebook, warned)
+    for rule in shown["rules"]:
         table.add_row(rule["name"], rule["severity"], Text(rule["fires"]))
     console.print(table)
     sinks = ", ".join(f"{sink.name} ({sink.kind})" for sink in rulebook.sinks)
     console.print(Text(f"alerts go to {sinks}", style="dim"))
-    for one in _shown(rulebook)["secrets_away"]:
+    for one in shown["unbooked"]:
+        console.print(Text(f"not in the books yet: rule {one['rule']!r}: {one['message']}", style="yellow"))
+    for one in shown["secrets_away"]:
         console.print(Text(f"not on this machine: sink {one['sink']!r}: {one['message']}", style="yellow"))

@@ -62,6 +62,39 @@ def test_check_knows_the_labels_of_the_books(demo_books: Path, tmp_path: Path) -
     assert called("alerts", "check", str(file), "--data", str(tmp_path)).status == 0, "nobody knows there"
 
 
+def test_check_warns_of_what_was_never_booked_and_it_is_not_wrong(demo_books: Path, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(
+        """
+        defaults = false
+        [[rule]]
+        name = "a"
+        on = "churn"
+        where = { segment = "entrprise" }
+        mrr_at_least = { USD = 1, SEK = 1 }
+        [[rule]]
+        name = "b"
+        on = "notice"
+        where = { segment = "smb" }
+        reasons = ["expird", "expired"]
+        """
+    )
+    done = called("alerts", "check", str(file), "--data", str(demo_books))
+    assert (done.status, done.err) == (0, "")
+    said = " ".join(done.out.split())
+    begins = "not in the books yet: rule"
+    for one in (
+        f"{begins} 'a': nothing was ever booked with segment 'entrprise': did you mean enterprise?",
+        f"{begins} 'a': nothing was ever booked in SEK: choose one of EUR, ",
+        f"{begins} 'b': nothing was ever booked with reason 'expird': did you mean expired?",
+    ):
+        assert one in said
+    assert said.count(begins) == 3
+    answer = called("alerts", "check", str(file), "--format", "json", "--data", str(demo_books)).json
+    assert [one["rule"] for one in answer["unbooked"]] == ["a", "a", "b"]
+    assert called("alerts", "check", str(file), "--format", "json", "--data", str(tmp_path)).json["unbooked"] == []
+
+
 def test_check_does_without_labels_while_the_service_starts(demo_books: Path, tmp_path: Path) -> None:
     """It holds the books by then, and has no figures to ask yet."""
     file, data = tmp_path / "rules.toml", tmp_path / "books"
