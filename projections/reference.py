@@ -140,7 +140,7 @@ def markdown() -> str:
 
 def _figure(figure: Figure) -> Iterator[str]:
     example, source = EXAMPLES[figure.name]
-    groups = "; ".join([_GROUPS[one] for one in figure.reads if one in _GROUPS]) or "any"
+    groups = "; ".join(_groups_of(figure)) or "any"
     yield f"## `{figure.name}`\n"
     yield f"{figure.definition}\n"
     yield f"- Formula: {figure.formula}"
@@ -152,6 +152,13 @@ def _figure(figure: Figure) -> Iterator[str]:
     if figure.worked:
         yield f"- Down to its events: `revledger explain {figure.name}`"
     yield ""
+
+
+def _groups_of(figure: Figure) -> Iterator[str]:
+    """What it can be broken down by; where costs are among what it reads, by no more than these can."""
+    reads = sorted([one for one in figure.reads if one in _GROUPS], key=lambda one: one != "costs")
+    for place, one in enumerate(reads):
+        yield _GROUPS[one].removeprefix("any; ") if place else _GROUPS[one]
 
 
 def _tables() -> Iterator[str]:

@@ -12,11 +12,13 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from events.days import day_of_text, text_of_day
 from events.money import MINOR_DIGITS
 from events.movements import BRIDGE_MOVEMENTS
 from projections.figures import CATALOGUE
 from projections.sales import BEFORE
 from projections.tables import TABLES
+from projections.voices import BAND_DAYS, BANDS_SINCE
 from services import shown
 from services.cli.triangles import TRIANGLES, ages_shown, lines_of
 
@@ -86,6 +88,9 @@ def print_table(answer: "Answer") -> None:
     if "before" in answer:
         before = answer["before"]
         _line(console, Text(f"before: the same from {before['from']} until {before['until']}"))
+    if answer["report"] == BANDS_SINCE.name and answer["rows"]:
+        then = text_of_day(day_of_text(answer["at"]) - BAND_DAYS)
+        _line(console, Text(f"bands, accounts and MRR as {then} began; churned since"))
     if answer["more"]:
         _line(console, Text(f"and {shown.count(answer['more'])} more: --limit"))
     if "warning" in answer:

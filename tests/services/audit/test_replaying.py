@@ -197,6 +197,7 @@ async def test_under_another_policy_it_is_what_that_policy_would_have_booked(
 ) -> None:
     """What a ledger under that policy answers; the stamp is that policy's, and the recorded one is told."""
     policy = policy_of(choices)
+    events = [*events, fact("signed", "zzz1", "2024-01-01", lines=[line(1)])]  # revenue in USD under either
     books = await books_of(events)
     other = memory_ledger()
     writer = Writer(other, Accounts(None, 0, 100), policy, None)

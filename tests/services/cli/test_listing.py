@@ -86,7 +86,9 @@ def test_words_are_to_the_left_and_what_belongs_together_stays_so(demo_books: Pa
     header = next(line for line in lines if "last movement" in line)
     place = header.index("last movement")
     assert all(line[place] != " " for line in lines[lines.index(header) + 1 :] if line.startswith("202"))
-    assert "churned  churned MRR" in called("report", "bands", *data).out
+    bands = called("report", "bands", *data, "--at", "2024-04-30").out
+    assert "churned  churned MRR" in bands
+    assert "bands, accounts and MRR as 2024-01-31 began; churned since\n" in bands
     window = ("--from", "2024-10-01", "--until", "2025-01-01")
     for asked in (("sellers",), ("figures", "--by", "segment", "--compare", "year")):
         told = called("report", *asked, *window, *data).out.splitlines()
