@@ -185,12 +185,13 @@ async def _checked(settings: "Settings", path: Path | None) -> "tuple[Rulebook, 
 
     if not settings.is_distributed and (settings.data / LEDGER_FILE).is_file():
         try:
-            async with projection_of(settings) as (_, views):
+            async with projection_of(settings) as (ledger, views):
                 counts = (await evidence_of(views, [0], [BOOK])).counts()
                 fields = [field.split("|", 2) for field in counts if field.startswith("names|")]
                 names = sorted({name for _, _, name in fields if name}) or None
                 rulebook = rulebook_of_file(path, names, is_sent_by=False)
-                return rulebook, await unbooked(views, [0], rulebook.rules, sorted({one for _, one, _ in fields}))
+                currencies = sorted({one for _, one, _ in fields})
+                return rulebook, await unbooked(ledger, views, [0], rulebook.rules, currencies)
         except DataInUse:  # by a service that starts, and has no figures yet
             told("The service is starting: labels are not compared with the books; check again.")
     return rulebook_of_file(path, is_sent_by=False), []

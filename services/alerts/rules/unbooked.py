@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from projections.rules import Rule
+from services.ledgers.port import Chains
 from services.questions import QuestionError, nearest
 from services.values import require_values
 from services.views.port import Views
@@ -18,7 +19,7 @@ class Warned(Struct, frozen=True):
 
 
 async def unbooked(
-    views: Views, partitions: Sequence[int], rules: Iterable[Rule], currencies: Sequence[str]
+    ledger: Chains, views: Views, partitions: Sequence[int], rules: Iterable[Rule], currencies: Sequence[str]
 ) -> list[Warned]:
     """The values and currencies of rules that were never booked, with the nearest that were; raises ViewsUnavailable.
 
@@ -29,7 +30,7 @@ async def unbooked(
     for rule in rules if currencies else ():
         for pair in _asked(rule):
             if pair not in known:
-                known[pair] = await _problem(views, partitions, pair, currencies)
+                known[pair] = await _problem(ledger, views, partitions, pair, currencies)
             if known[pair]:
                 found.append(Warned(rule.name, known[pair]))
     return found
@@ -44,13 +45,13 @@ def _asked(rule: Rule) -> list[tuple[str, str]]:
 
 
 async def _problem(
-    views: Views, partitions: Sequence[int], pair: tuple[str, str], currencies: Sequence[str]
+    ledger: Chains, views: Views, partitions: Sequence[int], pair: tuple[str, str], currencies: Sequence[str]
 ) -> str:
     name, value = pair
     if name == "currency":
         return "" if value in currencies else f"nothing was ever booked in {value}{nearest(value, currencies)}"
     try:
-        await require_values(views, partitions, [pair], currencies)
+        await require_values(ledger, views, partitions, [pair], currencies)
     except QuestionError as error:
         return error.message
     return ""
