@@ -136,12 +136,18 @@ def nearest(name: str, valid: Iterable[str], lists: str = "") -> str:
 
 
 def _close(name: str, valid: Sequence[str]) -> list[str]:
-    """The two nearest names, if any are near, large letters or small; of equally near ones those that begin alike."""
-    matcher = difflib.SequenceMatcher(b=name.casefold())
+    """The two nearest names, if any are near, large letters or small; of equally near ones those that begin alike.
+
+    Nearest of all is the name without its unit or what else comes after a word: `mrr` means `mrr_minor`.
+    """
+    typed = name.casefold()
+    matcher = difflib.SequenceMatcher(b=typed)
     found: list[tuple[float, int, str]] = []
     for place, one in enumerate(_ranked(name, valid)):
         matcher.set_seq1(one.casefold())
-        if min(matcher.real_quick_ratio(), matcher.quick_ratio()) >= NEAR and matcher.ratio() >= NEAR:
+        if typed and one.casefold().startswith(f"{typed}_"):
+            found.append((-1 - matcher.ratio(), place, one))
+        elif min(matcher.real_quick_ratio(), matcher.quick_ratio()) >= NEAR and matcher.ratio() >= NEAR:
             found.append((-matcher.ratio(), place, one))
     return [one for _, _, one in sorted(found)[:2]]
 

@@ -39,7 +39,7 @@ WRONG: list[tuple[dict[str, list[str]], str, str]] = [
     ({"every": ["moth"]}, "every", "did you mean month"),
     ({"currency": ["usd"]}, "currency", "did you mean USD"),
     ({"currency": ["ABC"]}, "currency", "not an ISO 4217"),
-    ({"figures": ["mrr"]}, "figures", "did you mean"),
+    ({"figures": ["mrr"]}, "figures", "did you mean mrr_minor"),
     ({"figures": ["nrr,ggrr"]}, "figures", "did you mean"),
     ({"where": ["plan"]}, "where", "not NAME=VALUE"),
     ({"where": ["=pro"]}, "where", "not NAME=VALUE"),
@@ -125,6 +125,7 @@ def test_the_nearest_names_are_told() -> None:
     """Those that begin alike first; all where they are few, else some and what lists them."""
     accounts = [f"acct-{number:06}" for number in range(10_000)]
     assert nearest("acct-00042", accounts) == ": did you mean acct-000420 or acct-000421?"
+    assert nearest("mrr", ["grr", "nrr", "mrr_minor"]) == ": did you mean mrr_minor or grr?"
     assert nearest("SMB", ["enterprise", "smb"]) == ": did you mean smb?"
     assert nearest("x", ["monthly", "yearly"]) == ": choose one of monthly, yearly"
     told = f": choose one of {len(MINOR_DIGITS)}, such as AED, AFN, QAR; ISO 4217 lists them"
