@@ -6,13 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.account import Booking
+from projections.columnar.counting import counted
 from projections.columnar.layers import TIMES_LARGER, Layers
+from projections.columnar.living import lives
 from projections.columnar.numbering import Vocabulary
 from projections.concentration import shares_of
-from projections.groups import selected_groups
+from projections.groups import Choice, selected_groups
 from projections.retention import retention_of
 from tests.projections.booked import bookings, posting, record, records_of
 from tests.projections.columnar.test_arrays import CHOICES, DAYS
+from tests.projections.columnar.test_counting import told
 
 
 @settings(max_examples=30, deadline=None)
@@ -32,6 +35,36 @@ def test_layers_say_what_the_records_of_the_moment_say(made: list[Booking], data
         expected = retention_of(records.items(), choice.currency, start, until, groups)
         assert layers.retention(choice, start, until) == expected
         assert layers.shares(choice, until) == shares_of(records.items(), choice.currency, until, groups)
+
+
+@settings(max_examples=20, deadline=None)
+@given(bookings(), st.data())
+def test_columns_that_are_kept_say_what_columns_made_anew_say(made: list[Booking], data: st.DataObject) -> None:
+    """They are asked the same after each change, so what was worked out before any account left them is used again."""
+    vocabulary, kept, place = Vocabulary(), Layers(), 0
+    choices = [data.draw(CHOICES) for _ in range(2)]
+    bounds = sorted(data.draw(st.sets(DAYS, min_size=2, max_size=2)))
+    while place < len(made):
+        more = made[place : (place := place + data.draw(st.integers(1, 6)))]
+        records = records_of(made[:place])
+        kept = kept.changed({one.account: records.get(one.account) for one in more}, vocabulary)
+        anew = Layers().changed(dict(records), Vocabulary())
+        for choice in choices:
+            assert answers(kept, choice, bounds) == answers(anew, choice, bounds)
+
+
+def answers(layers: Layers, choice: Choice, bounds: list[int]) -> list[object]:
+    """What is told of all accounts, without sums that are zero."""
+    start, until = bounds
+    sums = {value: told(buckets) for value, buckets in counted(layers, choice, bounds).items()}
+    return [
+        {value: parts for value, parts in sums.items() if any(parts)},
+        layers.retention(choice, start, until),
+        layers.shares(choice, until),
+        layers.values(choice, until),
+        layers.values_begun(choice, start, until),
+        lives(layers, choice, until),
+    ]
 
 
 def test_layers_stay_few() -> None:
