@@ -53,7 +53,7 @@ KINDS: Final[dict[Source, str]] = {
 def main() -> None:
     """Loads the company once; every run is a new service, asked other questions each time.
 
-    About seven minutes where nothing else runs, most of them to load the company.
+    Most of its time goes into loading; a run after that asks few questions of each figure, so its worst says little.
     """
     runs: list[Measured] = []
     with scratch() as directory:
