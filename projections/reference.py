@@ -111,7 +111,7 @@ _UNITS: Final = {
 }
 _GROUPS: Final[dict[Source, str]] = {
     "costs": f"{', '.join(sorted(COST_NAMES - {'currency'}))}; by anything else the answer is null",
-    "answers": "any; an answer counts where its account has revenue as the day of the answer ends",
+    "answers": "any; an answer counts where its account has revenue, of any currency, as the day of the answer ends",
     "discounts": "any; a discount counts each day with the attributes its account has that day",
     "begun": "any; a contract counts with the attributes it has on its first day with revenue",
     "contracts": "any; a contract counts with the attributes it has on the day",

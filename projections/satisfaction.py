@@ -6,7 +6,7 @@ from operator import add
 from typing import Final
 
 from msgspec import Struct
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from events.notes import Answer, AnyNote
 from events.timeline import Cell
@@ -73,7 +73,10 @@ def is_content(answer: Answer) -> bool:
 def satisfaction_of(
     accounts: Iterable[tuple[str, Sequence[AnyNote], Iterable[Item]]], window: Window
 ) -> dict[str, Satisfaction]:
-    """Satisfaction by value of the group: an answer counts where its account has revenue as its day ends."""
+    """Satisfaction by value of the group: an answer counts where its account has revenue as its day ends.
+
+    In which currency makes no difference to that, only to what revenue is weighed by.
+    """
     found: dict[str, _Counted] = {}
     for account, notes, items in accounts:
         answers = [note for note in notes if type(note) is Answer and window.start <= note.day < window.until]
@@ -104,20 +107,27 @@ Held = Mapping[int, Mapping[str, int]]
 
 
 def _held(account: str, items: Iterable[Item], days: set[int], window: Window) -> Held:
+    """Where an account has revenue, of whatever currency: what it says is about no money; its amount is that of one."""
     last = max(days)
-    changes: dict[str, list[tuple[int, int]]] = {}
+    changes: dict[str, list[tuple[int, int, int]]] = {}
     for (day, movement, cell, _), amount in items:
-        if day <= last and movement != "ahead" and cell.currency == window.currency:
-            for _, value in window.groups_of(account, cell):
-                changes.setdefault(value, []).append((day, amount))
+        if day <= last and movement != "ahead":
+            is_own = cell.currency == window.currency
+            for _, value in window.groups_of(account, cell if is_own else replace(cell, currency=window.currency)):
+                changes.setdefault(value, []).append((day, amount, amount if is_own else 0))
     nothing = Cell(window.currency, "", "", "", "", ())
     elsewhere = [value for _, value in window.groups_of(account, nothing)]
     held: dict[int, dict[str, int]] = {}
     for day in days:
-        levels = {value: sum([amount for at, amount in some if at <= day]) for value, some in changes.items()}
-        levels = {value: level for value, level in levels.items() if level > 0}
-        held[day] = levels or dict.fromkeys([""] if window.is_whole else elsewhere, 0)
+        there = {value: own for value, some in changes.items() if (own := _own_of(some, day)) is not None}
+        held[day] = there or dict.fromkeys([""] if window.is_whole else elsewhere, 0)
     return held
+
+
+def _own_of(changes: Iterable[tuple[int, int, int]], day: int) -> int | None:
+    """What there is in the currency asked for as a day ends; None where there is nothing at all."""
+    then = [(amount, own) for at, amount, own in changes if at <= day]
+    return max(0, sum(own for _, own in then)) if sum(amount for amount, _ in then) > 0 else None
 
 
 def _last_of_each(answers: Iterable[Answer]) -> list[Answer]:

@@ -55,18 +55,23 @@ def levels_on(columns: Columns, cells: Places, days: Codes | Places) -> Amounts:
 
 
 def _weights(columns: Columns) -> dict[str, Weights]:
-    """By currency: whoever asks asks for one, and need not look at the rest."""
+    """By currency, and of all of them under an empty one: who asks for the whole need not look at the rest."""
     accounts = columns.answers.accounts
     counts = columns.cells_of_accounts()[accounts]
     answers = np.repeat(np.arange(len(accounts), dtype=np.intp), counts)
     cells = np.arange(len(answers)) + np.repeat(columns.first_cells[accounts] - firsts_of(counts), counts)
     levels = levels_on(columns, cells, columns.answers.days[answers] + np.int32(1))
     codes, values = columns.currencies[cells], columns.vocabulary.currency.values
-    found: dict[str, Weights] = {}
-    for code in np.unique(codes).tolist():
-        rows = np.flatnonzero((codes == code) & (levels != 0))
-        found[values[code]] = Weights(answers[rows].astype(np.int32), cells[rows].astype(np.int32), levels[rows])
-    return found
+    is_worth = levels != 0
+    there = np.unique(codes[is_worth]).tolist()
+    some = {values[code]: is_worth & (codes == code) for code in there} if len(there) > 1 else {}
+    found = {name: _weights_of(flags, answers, cells, levels) for name, flags in {"": is_worth, **some}.items()}
+    return found if some else {**found, **{values[code]: found[""] for code in there}}
+
+
+def _weights_of(flags: Flags, answers: Places, cells: Places, levels: Amounts) -> Weights:
+    rows = np.flatnonzero(flags)
+    return Weights(answers[rows].astype(np.int32), cells[rows].astype(np.int32), levels[rows])
 
 
 _NOTHING: Final = np.zeros(0, dtype=np.int32)
@@ -87,38 +92,49 @@ class _Voices(Struct, frozen=True):
 
 
 def _voices(columns: Columns, choice: Choice, asked: Flags) -> _Voices:
-    """The answers asked for; those of accounts without revenue count where what says nothing does."""
-    weights = columns.known.once("weights", lambda: _weights(columns)).get(choice.currency, _NO_WEIGHTS)
+    """The answers asked for, where their accounts have revenue, of whatever currency; its amount is that of one.
+
+    Those of accounts without any count where what says nothing does.
+    """
     silent = asked if _silence_fits(choice) else None
     if silent is not None and "account" in choice.where:
         silent = asked & (columns.answers.accounts == columns.places.get(choice.where["account"], -1))
-    if choice.by is None:
-        return _voices_of_whole(columns, choice, weights, asked, silent)
-    groups = columns.groups(choice.by)
-    fits, fitting = asked[weights.answers], columns.fitting(choice) if choice.where else None
+    known = columns.known.once("weights", lambda: _weights(columns))
+    if choice.by is None and not choice.where:
+        return _voices_of_whole(columns, known.get(choice.currency, _NO_WEIGHTS), asked)
+    groups, weights = columns.groups(None if choice.by == "currency" else choice.by), known[""]
+    fits, fitting = asked[weights.answers], _fitting(columns, choice)
     rows = np.flatnonzero(fits if fitting is None else fits & fitting[weights.cells])
-    answers, pairs, levels = _added(weights.answers[rows], groups.pairs[weights.cells[rows]], weights.levels[rows])
-    values, of_pairs = list(groups.values), groups.places
+    is_own = columns.currencies[weights.cells[rows]] == columns.vocabulary.currency.known(choice.currency)
+    answers, pairs, levels = _added(
+        weights.answers[rows], groups.pairs[weights.cells[rows]], weights.levels[rows], is_own
+    )
+    values, of_pairs = [choice.currency] if choice.by == "currency" else list(groups.values), groups.places
     if silent is not None:
         is_silent = silent.copy()
         is_silent[answers] = False
         rows = np.flatnonzero(is_silent)
         value = choice.currency if choice.by == "currency" else ""
-        own, values, of_pairs = _pairs_of_silence(columns, groups, value, columns.answers.accounts[rows])
+        own, values, of_pairs = _pairs_of_silence(columns, groups, values, value, columns.answers.accounts[rows])
         answers, pairs = np.concatenate([answers, rows]), np.concatenate([pairs, own])
         levels = np.concatenate([levels, np.zeros(len(rows), dtype=np.int64)])
     return _Voices(answers, pairs, levels, of_pairs, values)
 
 
-def _voices_of_whole(
-    columns: Columns, choice: Choice, weights: Weights, asked: Flags, silent: Flags | None
-) -> _Voices:
-    """The same where nothing is grouped: an account is a pair of its own."""
-    fitting = columns.fitting(choice) if choice.where else None
+def _fitting(columns: Columns, choice: Choice) -> Flags | None:
+    """The cells that have what is asked for besides a currency; None: all of them."""
+    where = dict(choice.where)
+    if where.pop("currency", choice.currency) != choice.currency:
+        return np.zeros(len(columns.accounts), dtype=np.bool_)
+    return columns.known.sorter.fitting_all(where.items())
+
+
+def _voices_of_whole(columns: Columns, weights: Weights, asked: Flags) -> _Voices:
+    """The same where nothing is grouped nor filtered: every answer counts, and an account is a pair of its own."""
     levels = np.zeros(len(asked), dtype=np.int64)
-    np.add.at(levels, weights.answers, weights.levels if fitting is None else weights.levels * fitting[weights.cells])
+    np.add.at(levels, weights.answers, weights.levels)
     np.maximum(levels, 0, out=levels)
-    answers = np.flatnonzero(asked & (levels > 0) if silent is None else (asked & (levels > 0)) | silent)
+    answers = np.flatnonzero(asked)
     pairs = columns.answers.accounts[answers].astype(np.intp)
     return _Voices(answers, pairs, levels[answers], np.zeros(len(columns.names), dtype=np.intp), [""])
 
@@ -130,10 +146,10 @@ def _silence_fits(choice: Choice) -> bool:
 
 
 def _pairs_of_silence(
-    columns: Columns, groups: Groups, value: str, accounts: Codes
+    columns: Columns, groups: Groups, values: list[str], value: str, accounts: Codes
 ) -> tuple[Places, list[str], Places]:
     """The pairs of accounts that count under a value, perhaps new ones; and all values, and the place of each pair."""
-    values, of_pairs = list(groups.values), groups.places
+    of_pairs = groups.places
     pairs = np.arange(len(columns.names), dtype=np.intp) + len(of_pairs)
     if value in values:
         own = np.flatnonzero(of_pairs == values.index(value))
@@ -144,18 +160,26 @@ def _pairs_of_silence(
     return pairs[accounts], values, np.concatenate([of_pairs, place])
 
 
-def _added(answers: Codes, pairs: Places, levels: Amounts) -> tuple[Codes, Places, Amounts]:
-    """Levels added up by answer and pair, given in order of answers; those above zero."""
+def _added(answers: Codes, pairs: Places, levels: Amounts, is_own: Flags) -> tuple[Codes, Places, Amounts]:
+    """The own ones of levels added up by answer and pair, where all of them come to more than zero.
+
+    They are given in order of answers.
+    """
     starts = np.flatnonzero(begins(answers))
     lengths = np.diff(starts, append=len(answers))
     single, several = starts[lengths == 1], np.flatnonzero(np.repeat(lengths > 1, lengths))
     order, firsts = runs((pairs[several], answers[several]))
     rows = np.concatenate([single, several[order[firsts]]])
-    more = levels[several[order]]
-    sums = np.concatenate([levels[single], np.add.reduceat(more, firsts) if len(firsts) else more])
+    sums, own = (_sums_of(one, single, several[order], firsts) for one in (levels, levels * is_own))
     there = np.flatnonzero(sums > 0)
     rows = rows[there]
-    return answers[rows], pairs[rows], sums[there]
+    return answers[rows], pairs[rows], np.maximum(own[there], 0)
+
+
+def _sums_of(levels: Amounts, single: Places, several: Places, firsts: Places) -> Amounts:
+    """The levels that stand alone, and the sums of those that begin at some places of others."""
+    more = levels[several]
+    return np.concatenate([levels[single], np.add.reduceat(more, firsts) if len(firsts) else more])
 
 
 class _Given(Struct, frozen=True):

@@ -1,6 +1,6 @@
 """Sorting: which cells in columns a question is about, and the groups that it sorts them into."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -57,8 +57,12 @@ class Sorter:
 
     def fitting(self, choice: Choice) -> Flags | None:
         """The cells a question is about; None: all of them."""
+        return self.fitting_all((("currency", choice.currency), *choice.where.items()))
+
+    def fitting_all(self, asked: Iterable[tuple[str, str]]) -> Flags | None:
+        """The cells that have all of some values under their names; None: all of them."""
         fitting: Flags | None = None
-        for name, value in (("currency", choice.currency), *choice.where.items()):
+        for name, value in asked:
             codes, values = self.values(name)
             if value not in values:
                 return np.zeros(len(codes), dtype=np.bool_)

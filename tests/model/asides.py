@@ -36,12 +36,15 @@ def band(data: dict[str, Any]) -> int:
 
 
 def groups_on(events: list[Event], asked: Any, account: str, day: int) -> dict[str, int]:
-    """Where an account has revenue as a day ends; without any it is where an account without labels would be."""
+    """Where an account has revenue, of any currency, as a day ends, and how much in the one asked for.
+
+    Without any it is where an account without labels would be.
+    """
     found: dict[str, int] = {}
     for cell, amount in level(events, account, day).items():
-        group = asked.group(account, cell)
+        group = asked.group(account, cell._replace(currency=asked.currency))
         if group is not None:
-            found[group] = found.get(group, 0) + amount
+            found[group] = found.get(group, 0) + (amount if cell.currency == asked.currency else 0)
     if found:
         return found
     group = asked.group(account, Cell(asked.currency, "", "", "", None, ()))

@@ -15,6 +15,7 @@ HISTORY = [
     fact("signed", "a1", "2024-01-01", lines=[line(600), line(200, plan="pro", line_id="l2")]),
     fact("signed", "b1", "2024-01-01", lines=[line(100, plan="pro")]),
     fact("cancelled", "b1", "2024-01-20"),
+    fact("signed", "d1", "2024-01-01", currency="EUR", lines=[line(300, plan="pro")]),
 ]
 E4 = 120_000
 
@@ -31,7 +32,7 @@ def answer(score: int | None, day: str, respondent: str = "", survey: str = "nps
 def satisfaction(by: str | None = None, **answers: list[Answer]) -> dict[str, Satisfaction]:
     """Of January, by group."""
     views = projected([bookings_of(HISTORY)])
-    items: dict[str, list[Item]] = {account: list(views.record(account).items()) for account in "abc"}
+    items: dict[str, list[Item]] = {account: list(views.record(account).items()) for account in "abcd"}
     window = Window("USD", day_of("2024-01-01"), day_of("2024-02-01"), selected_groups(by, {}), by is None)
     return satisfaction_of([(name, said, items[name]) for name, said in answers.items()], window)
 
@@ -67,6 +68,11 @@ def test_an_answer_counts_where_its_account_has_revenue_that_day() -> None:
     assert found["plan"] == Satisfaction(1, 0, 0, Fraction(600) * E4, Fraction(600) * E4)
     assert found["pro"] == Satisfaction(1, 0, 0, Fraction(200) * E4, Fraction(200) * E4)
     assert found[""] == Satisfaction(0, 0, 1)
+
+
+def test_what_somebody_says_counts_whatever_currency_they_pay_in() -> None:
+    found = satisfaction("plan", d=[answer(9, "2024-01-05"), answer(5, "2024-01-05", survey="csat")])
+    assert found == {"pro": Satisfaction(1, rated=1, content=1)}
 
 
 def test_scores_and_contacts() -> None:
