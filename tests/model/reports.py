@@ -132,6 +132,7 @@ class Books:
         begun = {} if start is None else terms.begun(self.events, asked, start, until)
         contracts = terms.values(self.events, asked, until)
         groups = {*closing, *answers, *(costs or {}), *off, *invested, *opening, *moved, *ahead, *committed, *contracts}
+        groups |= before.keys()
         groups |= {""} if asked.by is None else set()
         found: dict[str, dict[str, Value]] = {}
         for group in groups:
