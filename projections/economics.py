@@ -67,7 +67,8 @@ ECONOMICS: Final = (
         "acv_minor",
         "minor",
         "day",
-        "Average annual contract value: what a contract with revenue is worth a year of its term.",
+        "Average annual contract value: what a contract with revenue is worth a year of its term, less what a"
+        " cancellation took off it.",
         "sum of (TCV / years of the term) / contracts",
         "",
         lambda basis: _minor(_acv(basis.contracts)),

@@ -71,7 +71,7 @@ REVENUE: Final = (
         "scheduled_churn_minor",
         "minor",
         "day",
-        "Scheduled churn: the falls in MRR that are known and lie ahead, as a negative number.",
+        "Scheduled churn: the falls in MRR that are known by now and lie ahead of the day, as a negative number.",
         "sum of churn and contraction effective on that day or later",
         "{scheduled}",
         lambda basis: mrr_minor(sum(basis.after.get(movement, 0) for movement in FALLS)),

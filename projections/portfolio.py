@@ -168,7 +168,7 @@ RENEWALS: Final = Table(
 
 ACCOUNTS: Final = Table(
     "accounts",
-    "Every account against a year before: growing, flat or shrinking; and what its months came to so far.",
+    "Every account against a year before: growing, flat or shrinking; and its months so far, each at its last MRR.",
     columns(
         account="text", pattern="text", then_minor="minor", mrr_minor="minor", change_minor="minor",
         realised_ltv_minor="minor",

@@ -151,7 +151,8 @@ UPSELL: Final = Table(
 
 BANDS_SINCE: Final = Table(
     "bands",
-    "By the last answer of 90 days ago: accounts with revenue then, and how many have left since.",
+    "By the last answer of 90 days ago: accounts with revenue then, and how many have left since; of a day itself,"
+    " ask for 90 days later.",
     columns(
         band="text", accounts="count", mrr_minor="minor",
         churned="count", churned_minor="minor", churn_rate="ratio",
