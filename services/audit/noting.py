@@ -34,7 +34,7 @@ _ITEMS: Final = """
     SELECT account, date_diff('day', DATE '1970-01-01', day) AS number, movement, currency, contract, line, plan,
         product, owner, campaign, channel, coalesce(CAST(term_months AS VARCHAR), ''), attributes,
         reason, initiative, sum(amount_e4)
-    FROM postings WHERE currency = {currency}{within} GROUP BY ALL ORDER BY account
+    FROM postings WHERE {within} GROUP BY ALL ORDER BY account
 """
 _TYPES: Final = ", ".join(map(quoted, (*NOTED_TYPES, *UPCASTERS)))
 _LABELS: Final = ("owner", "campaign", "channel", "term_months")
@@ -103,8 +103,10 @@ def _stated(rows: Iterator[tuple[Any, ...]], zone: tzinfo | None) -> tuple[dict[
     return found, has_discounts
 
 
-async def items_of(tables: Tables, currency: str, accounts: frozenset[str] | None = None) -> dict[str, list[Item]]:
-    """What was posted to accounts in a currency, all or some of them: sums by day, movement, cell and cause."""
+async def items_of(
+    tables: Tables, currency: str | None, accounts: frozenset[str] | None = None
+) -> dict[str, list[Item]]:
+    """What was posted to accounts in a currency, or any, all or some of them: sums by day, movement, cell and cause."""
 
     def told(rows: Iterator[tuple[Any, ...]]) -> dict[str, list[Item]]:
         found: dict[str, list[Item]] = {}
@@ -114,7 +116,8 @@ async def items_of(tables: Tables, currency: str, accounts: frozenset[str] | Non
                 found.setdefault(account, []).append((key, int(amount)))
         return found
 
-    return await tables.streamed(_ITEMS.format(currency=quoted(currency), within=""), told)
+    within = "true" if currency is None else f"currency = {quoted(currency)}"
+    return await tables.streamed(_ITEMS.format(within=within), told)
 
 
 def _cell(currency: str, contract: str, line: str, plan: str, product: str, *labels: Any) -> Cell:

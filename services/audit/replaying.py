@@ -318,7 +318,7 @@ async def _details(asked: Asked, settled: _Settled, sources: set[Source]) -> Det
     notes = {} if sources.isdisjoint(NOTED) else await notes_of(asked.tables, asked.zone)
     answers: dict[str, Satisfaction] = {}
     if "answers" in sources:
-        items = await items_of(asked.tables, currency, frozenset(notes))
+        items = await items_of(asked.tables, None, frozenset(notes))
         accounts = ((name, some, items.get(name, [])) for name, some in notes.items())
         answers = satisfaction_of(accounts, window_of_answers(question, currency, bounds))
     costs = costs_asked(notes.items(), question, currency, bounds) if "costs" in sources else {}
