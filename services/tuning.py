@@ -1,4 +1,4 @@
-"""Tuning: how the interpreter of a process is set that serves, or does one long job."""
+"""Tuning: how the interpreter of a process is set that does nothing but one long job."""
 
 import gc
 import sys
@@ -9,7 +9,7 @@ from typing import Final
 COLLECT_AFTER: Final = (200_000, 50, 1_000)
 """When cycles are looked for, of which such a job leaves few: to look all the time takes a third of it."""
 SWITCH_SECONDS: Final = 0.0005
-"""How long one thread may keep others waiting: an answer of Kafka, or a figure, takes several turns of two threads."""
+"""How long one thread may keep others waiting: each answer of Kafka takes several turns of the thread that fetches."""
 
 
 def tune() -> None:

@@ -125,7 +125,6 @@ class _Service:
         from services.gateway import application
         from services.gateway.embedded import embedded
         from services.metrics import Metrics
-        from services.tuning import tune
 
         metrics = Metrics()
         queue, tick = self._settings.queue_events_max, self._settings.tick_seconds or None
@@ -142,7 +141,6 @@ class _Service:
             await asyncio.wait([listening, serving], return_when=asyncio.FIRST_COMPLETED)
             if server.started:
                 await _announce(books, self._settings, url)
-                tune()
             await asyncio.wait([serving, projection], return_when=asyncio.FIRST_COMPLETED)
             server.should_exit = True
             await serving
