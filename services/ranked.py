@@ -1,8 +1,8 @@
 """Ranked: tables whose first rows are told from the accounts in memory, in the JSON shape of the interfaces."""
 
+from projections.columnar.firsts import FIRST
 from projections.columnar.layers import Layers
 from projections.columns import Asked
-from projections.firsts import FIRST
 from projections.groups import Choice
 from projections.tables import LISTS
 from services.listing import groups_told, rows_told

@@ -42,7 +42,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "projections/columnar/numbering.py": "tests/projections/columnar/test_arrays.py",
     "projections/columnar/sides.py": "tests/projections/columnar/test_heard.py",
     "projections/columnar/expiring.py": "tests/services/test_ranked.py",
-    "projections/firsts.py": "tests/services/test_ranked.py",
+    "projections/columnar/firsts.py": "tests/services/test_ranked.py",
     "projections/columnar/members.py": "tests/services/test_ranked.py",
     "projections/columnar/ranking.py": "tests/services/test_ranked.py",
     "projections/columnar/tabulating.py": "tests/services/test_ranked.py",

@@ -181,6 +181,11 @@ class Columns(Struct, frozen=True):
         """The cells a question is about; None: all of them."""
         return self.known.sorter.fitting(choice)
 
+    def asked(self, choice: Choice) -> Flags:
+        """The same of the accounts held alone."""
+        held, fitting = self.holds.take(self.accounts), self.fitting(choice)
+        return held if fitting is None else held & fitting
+
     def groups(self, by: str | None) -> Groups:
         """The groups that a question asks for."""
         return self.known.sorter.groups(by)

@@ -71,10 +71,7 @@ class _Counting:
         self._bounds = np.array(bounds, dtype=np.int32)
         self._size = len(bounds) + 1
         self._groups = columns.groups(choice.by)
-        fitting = columns.fitting(choice)
-        self._fits = columns.holds.take(columns.accounts)
-        if fitting is not None:
-            self._fits &= fitting
+        self._fits = columns.asked(choice)
         currency = choice.currency
         posted = columns.known.once(f"posted {currency}", lambda: _posted(columns, currency))
         self._happened_rows = posted.happened[self._fits.take(columns.cells[posted.happened])]

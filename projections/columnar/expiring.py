@@ -78,9 +78,8 @@ def _groups_of(layers: Layers, choice: Choice) -> dict[str, int]:
     """The groups that anything was ever posted to of what fits, each with no rows yet."""
     found: dict[str, int] = {}
     for columns in layers.columns:
-        fits, fitting = columns.holds[columns.accounts], columns.fitting(choice)
         codes, values = columns.known.sorter.values_or_none(choice.by)
-        places = np.unique(codes[fits if fitting is None else fits & fitting]).tolist()
+        places = np.unique(codes[columns.asked(choice)]).tolist()
         found |= dict.fromkeys([values[place] for place in places], 0)
     return found
 

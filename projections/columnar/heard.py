@@ -102,20 +102,20 @@ def _voices(columns: Columns, choice: Choice, asked: Flags) -> _Voices:
     known = columns.known.once("weights", lambda: _weights(columns))
     if choice.by is None and not choice.where:
         return _voices_of_whole(columns, known.get(choice.currency, _NO_WEIGHTS), asked)
-    groups, weights = columns.groups(None if choice.by == "currency" else choice.by), known[""]
+    by, nothing = (None, choice.currency) if choice.by == "currency" else (choice.by, "")
+    groups, weights = columns.groups(by), known[""]
     fits, fitting = asked[weights.answers], _fitting(columns, choice)
     rows = np.flatnonzero(fits if fitting is None else fits & fitting[weights.cells])
     is_own = columns.currencies[weights.cells[rows]] == columns.vocabulary.currency.known(choice.currency)
     answers, pairs, levels = _added(
         weights.answers[rows], groups.pairs[weights.cells[rows]], weights.levels[rows], is_own
     )
-    values, of_pairs = [choice.currency] if choice.by == "currency" else list(groups.values), groups.places
+    values, of_pairs = [nothing] if by is None else list(groups.values), groups.places
     if silent is not None:
         is_silent = silent.copy()
         is_silent[answers] = False
         rows = np.flatnonzero(is_silent)
-        value = choice.currency if choice.by == "currency" else ""
-        own, values, of_pairs = _pairs_of_silence(columns, groups, values, value, columns.answers.accounts[rows])
+        own, values, of_pairs = _pairs_of_silence(columns, groups, values, nothing, columns.answers.accounts[rows])
         answers, pairs = np.concatenate([answers, rows]), np.concatenate([pairs, own])
         levels = np.concatenate([levels, np.zeros(len(rows), dtype=np.int64)])
     return _Voices(answers, pairs, levels, of_pairs, values)

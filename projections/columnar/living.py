@@ -4,9 +4,11 @@ from typing import Final
 
 import numpy as np
 
+from events.days import month_of_day
 from projections.columnar.arrays import MOVEMENTS, Columns
+from projections.columnar.calendars import months_of_days
 from projections.columnar.layers import Layers
-from projections.columnar.numbering import Amounts, Codes, Places, begins, runs
+from projections.columnar.numbering import Amounts, Places, begins, runs
 from projections.groups import Choice
 from projections.lives import UNLIVED, Lives
 
@@ -23,11 +25,8 @@ def lives(layers: Layers, choice: Choice, end: int) -> dict[str, Lives]:
 
 
 def _lives(columns: Columns, choice: Choice, end: int) -> dict[str, Lives]:
-    groups, fitting = columns.groups(choice.by), columns.fitting(choice)
-    fits = columns.holds[columns.accounts]
-    if fitting is not None:
-        fits &= fitting
-    rows = np.flatnonzero(fits[columns.cells] & (columns.days < end))
+    groups = columns.groups(choice.by)
+    rows = np.flatnonzero(columns.asked(choice)[columns.cells] & (columns.days < end))
     if not len(rows):
         return {}
     pairs, days, amounts = groups.pairs[columns.cells[rows]], columns.days[rows], columns.amounts[rows]
@@ -35,7 +34,7 @@ def _lives(columns: Columns, choice: Choice, end: int) -> dict[str, Lives]:
     order, starts = runs((days, pairs))
     pairs, days = pairs[order][starts], days[order][starts]
     changes, lost = (np.add.reduceat(one[order], starts) for one in (amounts, churned))
-    months = _activity(pairs, changes) * (_month(np.array([end - 1], dtype=np.int32)) - _month(days) + 1)
+    months = _activity(pairs, changes) * (month_of_day(end - 1) - months_of_days(days.astype(np.int64)) + 1)
     places = np.searchsorted(groups.firsts, pairs, side="right") - 1
     sums = []
     for one in (months, lost != 0):
@@ -53,8 +52,3 @@ def _activity(pairs: Places, changes: Amounts) -> Amounts:
     levels -= np.repeat(levels[firsts] - changes[firsts], np.diff(firsts, append=len(pairs)))
     before = np.where(is_first, 0, levels - changes)
     return (levels > 0).astype(np.int64) - (before > 0)
-
-
-def _month(days: Codes) -> Amounts:
-    """The months of days, since January 1970."""
-    return days.astype("datetime64[D]").astype("datetime64[M]").astype(np.int64)

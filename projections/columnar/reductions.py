@@ -39,10 +39,8 @@ def reductions_of(facts: Iterable[Fact]) -> Record:
 
 def discounts(columns: Columns, choice: Choice, start: int, until: int) -> dict[str, Discounts]:
     """As `discounts_of`, of the accounts held, without what comes to nothing; raises TooLarge."""
-    sorter, fits = columns.known.sorter, columns.holds[columns.accounts]
-    codes, values = sorter.values_or_none(choice.by)
-    fitting = columns.fitting(choice)
-    cells = np.flatnonzero(fits if fitting is None else fits & fitting)
+    codes, values = columns.known.sorter.values_or_none(choice.by)
+    cells = np.flatnonzero(columns.asked(choice))
     levels = np.zeros(len(values), dtype=np.int64)
     np.add.at(levels, codes[cells], columns.levels_of_cells(until)[cells])
     spent = _spent(columns, start, until)

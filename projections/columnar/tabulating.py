@@ -176,8 +176,7 @@ def churn(layers: Layers, choice: Choice, asked: Asked, _limit: int) -> dict[str
     causes = {name: value for name, value in choice.where.items() if name in CAUSE_NAMES}
     found: dict[str, dict[Lost, tuple[int, int]]] = {}
     for columns in layers.columns:
-        groups, fitting = columns.groups(choice.by), columns.fitting(replace(choice, where=labels))
-        fits = columns.holds[columns.accounts] if fitting is None else fitting & columns.holds[columns.accounts]
+        groups, fits = columns.groups(choice.by), columns.asked(replace(choice, where=labels))
         is_asked = fits[columns.cells] & _caused(columns, causes)[columns.causes]
         for place in np.unique(groups.places[groups.pairs[columns.cells[is_asked]]]).tolist():
             found.setdefault(groups.values[place], {})

@@ -49,8 +49,8 @@ class Alerter(Follower):
     what of `LOOKS` was ever looked at.
     """
 
-    # In the embedded form it shares its process with the gateway, and each block by itself would cost a request as much
-    # again as to book it: so one read, one look and one commit for all that comes meanwhile. An alert may take 100 ms.
+    # In the embedded form it shares its process with the gateway, and a look at each block by itself made requests wait
+    # half as long again: so one read, one look and one commit for all that comes meanwhile. An alert has 100 ms.
     gather_seconds = 0.025
 
     def __init__(

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from events.account import Booking
 from events.notes import Answer, AnyNote
+from projections.columnar.firsts import FIRST
 from projections.columnar.layers import Layers
 from projections.columnar.numbering import Vocabulary
-from projections.firsts import FIRST
 from projections.records import NOTHING, Record
 from projections.tables import LISTS
 from services.details import RANKED

@@ -149,13 +149,13 @@ def pairs(value: Any) -> tuple[tuple[str, str], ...]:
 
 def near(word: str, words: Iterable[str]) -> str:
     """A hint at the words nearest to one, to end a sentence with; nothing where none is near."""
-    found = difflib.get_close_matches(word, sorted(words), n=2, cutoff=0.5)
+    found = meant(word, words, 0.5)
     return f": did you mean {' or '.join(found)}?" if found else ""
 
 
-def meant(word: str, words: Iterable[str]) -> list[str]:
-    """The words that somebody may have meant who wrote another."""
-    return difflib.get_close_matches(word, sorted(words), n=2, cutoff=0.7)
+def meant(word: str, words: Iterable[str], alike: float = 0.7) -> list[str]:
+    """The words that somebody may have meant who wrote another; how much they have in common with it, of 1."""
+    return difflib.get_close_matches(word, sorted(words), n=2, cutoff=alike)
 
 
 def causes(wrong: Iterable[Wrong], unread: Collection[str]) -> list[Wrong]:

@@ -1,4 +1,4 @@
-"""Sending: what every kind of sink promises, and how an attempt may fail."""
+"""Attempts: what every kind of sink promises to make of one, and how it may fail."""
 
 import json
 import logging

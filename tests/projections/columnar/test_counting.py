@@ -15,7 +15,8 @@ from projections.groups import Choice, selected_groups
 from projections.pages import amounts_of_tallies
 from projections.records import Record
 from projections.tally import tally_of
-from tests.projections.booked import bookings, cell, posting, record, records_of
+from tests.projections.booked import bookings, cell, posting, record
+from tests.projections.columnar.layered import layered
 from tests.projections.columnar.test_arrays import CHOICES, DAYS
 
 Told = list[dict[str, int]]
@@ -39,12 +40,7 @@ def tallied(records: Mapping[str, Record], choice: Choice, bounds: list[int]) ->
 @given(bookings(), st.data())
 def test_columns_count_what_tallies_count(made: list[Booking], data: st.DataObject) -> None:
     """Of any groups and periods; some accounts came early and changed since."""
-    records = records_of(made)
-    early = records_of(made[: data.draw(st.integers(0, len(made)))])
-    vocabulary = Vocabulary()
-    layers = Layers().changed(early, vocabulary)
-    for account in {**early, **records}:
-        layers = layers.changed({account: records.get(account)}, vocabulary)
+    records, layers = data.draw(layered(made))
     for _ in range(4):
         choice = data.draw(CHOICES)
         bounds = sorted(data.draw(st.sets(DAYS, min_size=1, max_size=6)))

@@ -4,14 +4,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.account import Booking
-from projections.columnar.layers import Layers
 from projections.columnar.living import lives
-from projections.columnar.numbering import Vocabulary
 from projections.groups import selected_groups
 from projections.lives import UNLIVED, lives_of
 from projections.pages import amounts_of_tallies
 from projections.tally import tally_of
-from tests.projections.booked import bookings, records_of
+from tests.projections.booked import bookings
+from tests.projections.columnar.layered import layered
 from tests.projections.columnar.test_arrays import CHOICES, DAYS
 
 
@@ -19,12 +18,7 @@ from tests.projections.columnar.test_arrays import CHOICES, DAYS
 @given(bookings(), st.data())
 def test_columns_live_as_long_as_accounts_do(made: list[Booking], data: st.DataObject) -> None:
     """In any groups up to any day; some accounts came early and changed since."""
-    records = records_of(made)
-    early = records_of(made[: data.draw(st.integers(0, len(made)))])
-    vocabulary = Vocabulary()
-    layers = Layers().changed(early, vocabulary)
-    for account in {**early, **records}:
-        layers = layers.changed({account: records.get(account)}, vocabulary)
+    records, layers = data.draw(layered(made))
     for _ in range(4):
         choice, end = data.draw(CHOICES), data.draw(DAYS)
         groups = selected_groups(choice.by, choice.where)
