@@ -39,17 +39,17 @@ def count(number: int | None) -> str:
 
 def percent(ratio: str | None) -> str:
     """A ratio in decimal as a percentage."""
-    return NOTHING if ratio is None else f"{_rounded(Decimal(ratio) * 100):,}%"
+    return NOTHING if ratio is None else f"{_rounded(Decimal(ratio) * 100):z,}%"
 
 
 def times(ratio: str | None) -> str:
     """A ratio in decimal as so many times."""
-    return NOTHING if ratio is None else f"{_rounded(Decimal(ratio)):,}x"
+    return NOTHING if ratio is None else f"{_rounded(Decimal(ratio)):z,}x"
 
 
 def decimal(number: str | None) -> str:
-    """A number in decimal, such as points or months, to one digit."""
-    return NOTHING if number is None else f"{Decimal(number).quantize(Decimal('0.1'), ROUND_HALF_UP):,}"
+    """A number in decimal, such as points or months, to one digit; what rounds to nothing has no sign."""
+    return NOTHING if number is None else f"{Decimal(number).quantize(Decimal('0.1'), ROUND_HALF_UP):z,}"
 
 
 def index(number: str | None) -> str:

@@ -243,7 +243,7 @@ def show_table(answer: "Answer", form: str) -> None:
         ]
         sys.stdout.write(text_of([*groups, *columns], rows))
     else:
-        from services.cli.tables import print_table
+        from services.cli.listed import print_table
 
         print_table(answer)
 

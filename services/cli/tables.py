@@ -1,9 +1,9 @@
 """Answers as tables for people: aligned, in decimal money, never wider than the terminal."""
 
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -12,22 +12,22 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from events.days import day_of_text, text_of_day
+from events.days import day_months_later, day_of_text, text_of_day
 from events.money import MINOR_DIGITS
 from events.movements import BRIDGE_MOVEMENTS
 from projections.figures import CATALOGUE
-from projections.sales import BEFORE
-from projections.tables import TABLES
-from projections.voices import BAND_DAYS, BANDS_SINCE
 from services import shown
-from services.cli.triangles import TRIANGLES, ages_shown, lines_of
 
 if TYPE_CHECKING:
     from services.reports import Answer
 
 WIDTH: Final = 100
-"""Characters a line may have where no terminal says otherwise."""
+"""Characters a line may have where neither COLUMNS nor a terminal says otherwise."""
+WIDTH_MIN: Final = 60
 GROUP_WIDTH_MAX: Final = 24
+MONTHS: Final = 12
+YEAR_BEFORE: Final = "year before"
+"""What the numbers of a year before are called."""
 WORDS: Final = frozenset(("text", "day", "list"))
 """Units of columns that are no numbers."""
 RATES_TOLD_MAX: Final = 6
@@ -50,11 +50,15 @@ _UPPER: Final = frozenset(
 
 
 class Column(Struct, frozen=True):
-    """A column: its header and its cells, one a row; numbers are to the right, words to the left."""
+    """A column: its header and its cells, one a row; numbers are to the right, words to the left.
+
+    `before` are the cells of what is compared with, which stand below those of their row.
+    """
 
     header: str
     cells: list[str]
     is_words: bool = False
+    before: Sequence[str] = ()
 
 
 def print_answer(answer: "Answer", by: str | None) -> None:
@@ -62,95 +66,18 @@ def print_answer(answer: "Answer", by: str | None) -> None:
     console = console_for_output()
     columns = _bridge_columns if _is_bridge(answer) else _figure_columns
     labels = list(_labels(answer, by))
+    parts: Sequence[Table | Text]
     if not _is_bridge(answer) and by is None:
-        tables, note = [_one_by_one(answer)], ""
+        parts, note = [_one_by_one(answer)], ""
     else:
-        tables, note = fitting(console, answer, labels, columns)
-    _line(console, Text(_title(answer, by, note), style="bold"))
-    for table in tables:
-        console.print(table)
-    for line in as_of_lines(answer, console.width):
-        _line(console, Text(line, style="dim"))
-
-
-def print_table(answer: "Answer") -> None:
-    """Prints a table of the catalogue, what is to be said of it, and below it what it is as of."""
-    console = console_for_output()
-    groups = [*answer["rows"][0].get("group", {})] if answer["rows"] else []
-    span = f"as {answer['at']} begins" if "at" in answer else f"from {answer['from']} until {answer['until']}"
-    by = f" by {groups[0]}" if groups else ""
-    _line(console, Text(f"{answer['report'].title()}{by} {span}, {answer['currency']}", style="bold"))
-    parts = _triangles if answer["report"] == "cohorts" else _listed
-    for part in parts(console, answer, groups) if answer["rows"] else ():
+        parts, note = fitting(console, answer, labels, columns)
+    line(console, Text(_title(answer, by, note), style="bold"))
+    if then := _then(answer):
+        line(console, Text(f"{then}: {_span(answer['rows'][0]['before'])}"))
+    for part in parts:
         console.print(part)
-    if not answer["rows"]:
-        _line(console, Text("nothing"))
-    if "before" in answer:
-        before = answer["before"]
-        _line(console, Text(f"before: the same from {before['from']} until {before['until']}"))
-    if answer["report"] == BANDS_SINCE.name and answer["rows"]:
-        then = text_of_day(day_of_text(answer["at"]) - BAND_DAYS)
-        _line(console, Text(f"bands, accounts and MRR as {then} began; churned since"))
-    if answer["more"]:
-        _line(console, Text(f"and {shown.count(answer['more'])} more: --limit"))
-    if "warning" in answer:
-        _line(console, Text(answer["warning"], style="bold yellow"))
-    for line in as_of_lines(answer, console.width):
-        _line(console, Text(line, style="dim"))
-
-
-def _listed(console: Console, answer: "Answer", groups: list[str]) -> Iterator[Table]:
-    """The rows as they are, one table below the other where they are too wide."""
-    table, currency = TABLES[answer["report"]], answer["currency"]
-    labels = [*takewhile(lambda column: column.unit in ("text", "day"), table.columns)]
-    headers = [*groups, *[_name(column.name) for column in labels]]
-    sides = 2 if "before" in answer else 1
-    named = [
-        [
-            *[shown.clipped(row["group"][name] or shown.NOTHING, GROUP_WIDTH_MAX) for name in groups],
-            *[_cell(row[one.name], one.unit, currency) for one in labels],
-        ]
-        for row in answer["rows"]
-    ]
-    columns = [
-        Column(
-            "before" if one.name.startswith(BEFORE) else HEADERS.get(one.name, _name(one.name)),
-            [_cell(row[one.name], one.unit, currency) for row in answer["rows"]],
-            one.unit in WORDS,
-        )
-        for one in table.columns
-        if one not in labels
-    ]
-    yield from _stacked(console, headers, named, columns, sides)
-
-
-def _triangles(console: Console, answer: "Answer", groups: list[str]) -> Iterator[Table | Text]:
-    """Cohorts against the months since, as many of these as fit, for accounts and for MRR."""
-    ages = all_ages = next(ages_shown(answer["rows"]))
-    for one in TRIANGLES:
-        for ages in ages_shown(answer["rows"]):
-            table = new_table([*groups, "cohort"], [one.header, *map(str, ages)])
-            for line in lines_of(one, answer["rows"], ages, answer["currency"]):
-                table.add_row(*[Text(shown.clipped(cell, GROUP_WIDTH_MAX)) for cell in line])
-            if _width(console, table) <= console.width:
-                break
-        yield Text(f"\n{one.title}, by months since, as each ends", style="bold")
-        yield table
-    if ages != all_ages:
-        yield Text("not all months fit: --every quarter, or all of them with --format csv", style="dim")
-
-
-def _cell(value: Any, unit: str, currency: str) -> str:
-    """A cell of a table as people read it."""
-    if value is None:
-        return shown.NOTHING
-    if unit == "minor":
-        return shown.money(value, currency)
-    if unit == "ratio":
-        return shown.percent(value)
-    if unit == "list":
-        return shown.clipped(", ".join(value) or shown.NOTHING, GROUP_WIDTH_MAX)
-    return shown.count(value) if unit == "count" else shown.clipped(str(value), GROUP_WIDTH_MAX)
+    for told in as_of_lines(answer, console.width):
+        line(console, Text(told, style="dim"))
 
 
 def _is_bridge(answer: "Answer") -> bool:
@@ -158,9 +85,9 @@ def _is_bridge(answer: "Answer") -> bool:
 
 
 def console_for_output() -> Console:
-    """Standard output, as wide as its terminal; wide enough for a report where there is none."""
-    is_terminal = sys.stdout.isatty()
-    width = max(60, shutil.get_terminal_size((WIDTH, 24)).columns) if is_terminal else WIDTH
+    """Standard output, as wide as COLUMNS says or its terminal is; wide enough for a report where neither is."""
+    is_told = sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit()
+    width = max(WIDTH_MIN, shutil.get_terminal_size((WIDTH, 24)).columns) if is_told else WIDTH
     return Console(file=sys.stdout, width=width, highlight=False, soft_wrap=False)
 
 
@@ -174,7 +101,8 @@ def new_table(labels: Sequence[str], columns: Sequence[str]) -> Table:
     return table
 
 
-def _line(console: Console, text: Text) -> None:
+def line(console: Console, text: Text) -> None:
+    """Prints a line, cut off where it is too long."""
     console.print(text, no_wrap=True, overflow="ellipsis")
 
 
@@ -187,9 +115,27 @@ def _title(answer: "Answer", by: str | None, scaled: str) -> str:
     currency += f" at {answer['convert']} rates" if "convert" in answer else ""
     if not rows:
         return f"{name}{grouped}{currency}: nothing in this period"
-    if "at" in rows[0]:
-        return f"{name}{grouped} as {rows[0]['at']} begins{currency}"
-    return f"{name}{grouped} from {rows[0]['from']} until {rows[-1]['until']}{currency}"
+    return f"{name}{grouped} {_span({**rows[0], **_end(rows[-1])})}{currency}"
+
+
+def _end(row: Mapping[str, Any]) -> dict[str, str]:
+    return {"until": row["until"]} if "until" in row else {}
+
+
+def _span(row: Mapping[str, Any]) -> str:
+    """The day or the window of a row."""
+    return f"as {row['at']} begins" if "at" in row else f"from {row['from']} until {row['until']}"
+
+
+def _then(answer: "Answer") -> str:
+    """What figures are compared with, by name; empty where they are not."""
+    if not any("before" in row for row in answer["rows"]):
+        return ""
+    own = answer["rows"][0]
+    name = "at" if "at" in own else "from"
+    if own["before"][name] == text_of_day(day_months_later(day_of_text(own[name]), -MONTHS)):
+        return YEAR_BEFORE
+    return "month before" if name == "at" else "period before"
 
 
 def as_of_lines(answer: "Answer", width: int) -> list[str]:
@@ -223,7 +169,8 @@ def _labels(answer: "Answer", by: str | None) -> Iterator[list[str]]:
         yield [*span, *group]
 
 
-def _label_headers(answer: "Answer") -> list[str]:
+def label_headers(answer: "Answer") -> list[str]:
+    """What the columns are called that say what a row is about."""
     span = ["period"] if _is_bridge(answer) else []
     return [*span, *[*answer["rows"][0].get("group", {})]] if answer["rows"] else span
 
@@ -246,35 +193,33 @@ def _figure_columns(answer: "Answer", cut_digits: int, *, lean: bool) -> list[Co
     """The columns of figures by group; none is left out."""
     del lean
     names = [*answer["rows"][0]["figures"]] if answer["rows"] else []
+    then = [row["before"] for row in answer["rows"]] if _then(answer) else []
+
+    def cells(name: str, side: Sequence[Mapping[str, Any]]) -> list[str]:
+        return [shown.figure(CATALOGUE[name], one["figures"][name], answer["currency"], cut_digits) for one in side]
+
     return [
-        Column(
-            HEADERS.get(name, _name(name)) if side is None else "before",
-            [
-                shown.figure(CATALOGUE[name], figures[name], answer["currency"], cut_digits)
-                for row in answer["rows"]
-                for figures in [(row[side] if side else row)["figures"]]
-            ],
-        )
+        Column(HEADERS.get(name, name_shown(name)), cells(name, answer["rows"]), before=cells(name, then))
         for name in names
-        for side in ([None, "before"] if any("before" in row for row in answer["rows"]) else [None])
     ]
 
 
-def _name(figure: str) -> str:
+def name_shown(figure: str) -> str:
+    """A name of the JSON in words."""
     words = figure.removesuffix("_minor").split("_")
     return " ".join(word.upper() if word in _UPPER else word for word in words)
 
 
 def _one_by_one(answer: "Answer") -> Table:
     """Figures of the whole: one a line, with its name in the JSON."""
-    is_compared = any("before" in row for row in answer["rows"])
-    table = new_table(["figure"], [answer["currency"], *(["before"] if is_compared else [])])
+    then = _then(answer)
+    table = new_table(["figure"], [answer["currency"], *([then] if then else [])])
     table.add_column(Text("name"), no_wrap=True, overflow="ellipsis", style="dim")
     for row in answer["rows"]:
         for name, value in row["figures"].items():
-            before = [row["before"]["figures"][name]] if is_compared else []
+            before = [row["before"]["figures"][name]] if then else []
             cells = [shown.figure(CATALOGUE[name], one, answer["currency"]) for one in (value, *before)]
-            table.add_row(_name(name), *cells, name)
+            table.add_row(name_shown(name), *cells, name)
     return table
 
 
@@ -283,19 +228,26 @@ def fitting(
     answer: "Answer",
     labels: list[list[str]],
     columns_of: Callable[..., list[Column]],
-) -> tuple[list[Table], str]:
+) -> tuple[Sequence[Table | Text], str]:
     """The fullest form that is not too wide, and what to say of it in the title.
 
     First all there is; then without empty movements; then in whole units, thousands, millions, as long as the
-    largest has four digits; at last one table below the other.
+    largest has four digits; then figures one below the other, if all groups fit beside each other; at last one table
+    below the other.
     """
-    headers = _label_headers(answer)
+    headers, then = label_headers(answer), _then(answer)
     for cut_digits, lean in _forms(answer):
-        table = _table(headers, labels, columns_of(answer, cut_digits, lean=lean))
-        if _width(console, table) <= console.width:
-            return [table], _scaled(answer["currency"], cut_digits)
-    sides = 2 if any("before" in row for row in answer["rows"]) else 1
-    return list(_stacked(console, headers, labels, columns_of(answer, 0, lean=True), sides)), ""
+        columns = columns_of(answer, cut_digits, lean=lean)
+        for is_narrow in (False, True):
+            table = _table(headers, labels, columns, then, is_narrow=is_narrow)
+            if width_of(console, table) <= console.width:
+                return [table], _scaled(answer["currency"], cut_digits)
+    columns = columns_of(answer, 0, lean=True)
+    if not _is_bridge(answer):
+        table = _turned([one for label in labels for one in label], columns, then)
+        if width_of(console, table) <= console.width:
+            return [table], ""
+    return [*stacked(console, headers, labels, columns, then)], ""
 
 
 def _forms(answer: "Answer") -> Iterator[tuple[int, bool]]:
@@ -311,7 +263,7 @@ def _forms(answer: "Answer") -> Iterator[tuple[int, bool]]:
             yield digits + scale, True
 
 
-def _width(console: Console, table: Table) -> int:
+def width_of(console: Console, table: Table) -> int:
     """How wide a table would like to be."""
     return Measurement.get(console, console.options.update(width=10_000), table).maximum
 
@@ -321,25 +273,66 @@ def _scaled(currency: str, cut_digits: int) -> str:
     return f", in {scale or 'whole '}{currency}" if cut_digits else ""
 
 
-def _table(headers: list[str], labels: list[list[str]], columns: Sequence[Column]) -> Table:
-    table = new_table(headers, [column.header for column in columns])
-    for place, column in enumerate(columns, len(headers)):
-        if column.is_words:
-            table.columns[place].justify = "left"
+def _table(
+    headers: list[str], labels: list[list[str]], columns: Sequence[Column], then: str = "", *, is_narrow: bool = False
+) -> Table:
+    """A row below the other, each with that of `then` below it if there is one; narrow with headers of two lines."""
+    table = new_table(headers, [_in_two(one) if is_narrow else one.header for one in columns])
+    for place, one in enumerate(table.columns):
+        one.vertical = "bottom"
+        if place >= len(headers) and columns[place - len(headers)].is_words:
+            one.justify = "left"
     for index, label in enumerate(labels):
-        table.add_row(*map(Text, label), *(Text(column.cells[index]) for column in columns))
+        table.add_row(*map(Text, label), *(Text(one.cells[index]) for one in columns))
+        if then:
+            below = [*[""] * (len(label) - 1), f"  {then}"]
+            table.add_row(*map(Text, below), *(Text(one.before[index]) for one in columns), style="dim")
     return table
 
 
-def _stacked(
-    console: Console, headers: list[str], labels: list[list[str]], columns: list[Column], sides: int = 1
-) -> Iterator[Table]:
-    """As many columns as fit beside the labels, then the next ones below; `sides` of them always beside each other."""
-    begun: list[Column] = []
-    for place in range(0, len(columns), sides):
-        pair = columns[place : place + sides]
-        if begun and _width(console, _table(headers, labels, [*begun, *pair])) > console.width:
-            yield _table(headers, labels, begun)
-            begun = []
-        begun += pair
-    yield _table(headers, labels, begun)
+def _in_two(column: Column) -> str:
+    """The header of a column, on two lines that are as short as can be if it is wider than the cells."""
+    words = column.header.split()
+    if len(column.header) <= max(map(len, [*column.cells, *column.before]), default=0) or len(words) < 2:
+        return column.header
+    halves = [(" ".join(words[:place]), " ".join(words[place:])) for place in range(1, len(words))]
+    return "\n".join(min(halves, key=lambda pair: max(map(len, pair))))
+
+
+def _turned(groups: Sequence[str], columns: Sequence[Column], then: str) -> Table:
+    """Columns as rows: a figure a line, a group beside the other."""
+    table = new_table(["figure"], groups)
+    for one in columns:
+        table.add_row(Text(one.header), *map(Text, one.cells))
+        if then:
+            table.add_row(Text(f"  {then}"), *map(Text, one.before), style="dim")
+    return table
+
+
+def stacked(
+    console: Console, headers: list[str], labels: list[list[str]], columns: list[Column], then: str = ""
+) -> Iterator[Table | Text]:
+    """One table if it fits, else as many columns as do beside the labels, then the next ones below with their title."""
+    for is_narrow in (False, True):
+        table = _table(headers, labels, columns, then, is_narrow=is_narrow)
+        if width_of(console, table) <= console.width:
+            yield table
+            return
+    blocks = _blocks(console, headers, labels, columns, then)
+    for number, block in enumerate(blocks, 1):
+        told = ", ".join(one.header for one in block)
+        yield Text(f"\n{number} of {len(blocks)}: {told}", style="bold", no_wrap=True, overflow="ellipsis")
+        yield _table(headers, labels, block, then, is_narrow=True)
+
+
+def _blocks(
+    console: Console, headers: list[str], labels: list[list[str]], columns: list[Column], then: str
+) -> list[list[Column]]:
+    """Columns put together as they fit beside the labels; one that is too wide for that is alone."""
+    blocks: list[list[Column]] = [[]]
+    for one in columns:
+        table = _table(headers, labels, [*blocks[-1], one], then, is_narrow=True)
+        if blocks[-1] and width_of(console, table) > console.width:
+            blocks.append([])
+        blocks[-1].append(one)
+    return blocks

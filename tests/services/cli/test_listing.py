@@ -2,12 +2,14 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
 from projections.tables import TABLES
+from services import shown
 from services.cli.listing import COMMANDS
 from tests.services.cli.calling import called
 
@@ -79,8 +81,8 @@ def test_cohorts_are_two_triangles_on_a_terminal(demo_books: Path) -> None:
             assert all(abs(100 * float(ratio) - cell) <= 0.5001 for ratio, cell in zip(due, shown, strict=True))
 
 
-def test_words_are_to_the_left_and_what_belongs_together_stays_so(demo_books: Path) -> None:
-    """A number and that of before are never in two tables one below the other."""
+def test_words_are_to_the_left_and_what_is_compared_is_below_what_it_is_compared_with(demo_books: Path) -> None:
+    """Said once with its days, and by name in each row, never by a header that is there twice."""
     data = ("--currency", "USD", "--data", str(demo_books))
     lines = called("report", "renewals", "--on", "2024-12-31", *data).out.splitlines()
     header = next(line for line in lines if "last movement" in line)
@@ -91,7 +93,36 @@ def test_words_are_to_the_left_and_what_belongs_together_stays_so(demo_books: Pa
     assert "bands, accounts and MRR as 2024-01-31 began; churned since\n" in bands
     window = ("--from", "2024-10-01", "--until", "2025-01-01")
     for asked in (("sellers",), ("figures", "--by", "segment", "--compare", "year")):
-        told = called("report", *asked, *window, *data).out.splitlines()
-        headers = [line.split() for line in told if line.startswith(("owner ", "segment "))]
-        assert len(headers) > 1
-        assert all(one[1] != "before" and one[-1] == "before" for one in headers)
+        lines = called("report", *asked, *window, *data).out.splitlines()
+        assert lines[1] == "year before: from 2023-10-01 until 2024-01-01"
+        below = [place for place, line in enumerate(lines) if line.startswith("  year before  ")]
+        assert below
+        assert all(lines[place - 1][0] != " " for place in below)
+        told = called("report", *asked, *window, *data, "--format", "json").json["rows"]
+        figures = asked[0] == "figures"
+        cells = lines[below[0]].split()[2:]
+        now = [row["figures"]["mrr_minor"] if figures else row["new_mrr_minor"] for row in told]
+        then = [row["before"]["figures"]["mrr_minor"] if figures else row["before_new_mrr_minor"] for row in told]
+        assert lines[below[0] - 1].split()[1] == shown.money(now[0], "USD")
+        assert cells[: len(told) if figures else 1] == [
+            shown.money(one, "USD") for one in (then if figures else then[:1])
+        ]
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+def test_tables_are_as_wide_as_columns_says_and_each_block_has_its_title(
+    demo_books: Path, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    """Piped too; what stands in blocks is told in their titles, each column once."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    data = ("--currency", "USD", "--on", "2024-12-31", "--data", str(demo_books))
+    for asked in (("renewals",), ("cohorts",), ("figures", "--by", "account"), ("figures", "--by", "plan")):
+        lines = called("report", *asked, *data).out.splitlines()
+        assert max(map(cell_len, lines)) <= columns
+        titles = [line for line in lines if re.match(r"\d+ of \d+: ", line)]
+        assert [title.split(":")[0] for title in titles] == [
+            f"{number} of {len(titles)}" for number in range(1, len(titles) + 1)
+        ]
+        named = [name for title in titles for name in title.partition(": ")[2].split(", ")]
+        assert len(named) == len(set(named))
+        assert bool(named) == (asked in (("renewals",), ("figures", "--by", "account")))
