@@ -49,6 +49,18 @@ class DataInUse(Exception):
         self.owner = owner
 
 
+class ServiceStarting(DataInUse):
+    """A service has taken the data directory and is not ready yet to be asked."""
+
+    def __init__(self, directory: Path, owner: "Owner") -> None:
+        super().__init__(directory, owner)
+        sentence = (
+            f"the service on the data directory {directory}, process {owner.pid}, is starting: ask again when it says"
+            f" that it listens on {owner.url}, or ask {owner.url}/health/ready"
+        )
+        self.args = (sentence,)
+
+
 class Owner(Struct, frozen=True):
     """The process that works on a data directory; `url` if it serves HTTP."""
 
@@ -137,8 +149,11 @@ async def reports_of(settings: Settings) -> AsyncIterator[Reports]:
 
 @asynccontextmanager
 async def projection_of(settings: Settings) -> AsyncIterator[tuple[Ledger, Views]]:
-    """Ledger and views of a data directory: of the service that runs on it, else with the views brought up to date."""
-    socket = running_socket(settings.data) if owner_of(settings.data) else None
+    """Ledger and views of a data directory: of the service that runs on it, else with the views brought up to date.
+
+    One that starts is waited for a few seconds; raises ServiceStarting, and what `owned_books` raises.
+    """
+    socket = await _socket_of(settings.data)
     if socket is None:
         async with owned_books(settings) as books:
             await books.projector.catch_up()
@@ -150,6 +165,20 @@ async def projection_of(settings: Settings) -> AsyncIterator[tuple[Ledger, Views
         views = redis_views(socket)
         stack.push_async_callback(views.close)
         yield ledger, views
+
+
+async def _socket_of(directory: Path) -> Path | None:
+    """The views server of the process that works on a data directory; raises ServiceStarting."""
+    waited = 0.0
+    while (owner := owner_of(directory)) is not None:
+        socket = running_socket(directory)
+        if socket is not None or not owner.url:
+            return socket
+        if waited >= PATIENCE_SECONDS:
+            raise ServiceStarting(directory, owner)
+        await asyncio.sleep(0.05)
+        waited += 0.05
+    return None
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from events.days import text_of_moment
 from services.ledgers.port import Chains
 from services.questions import Moment, QuestionError
 
@@ -28,6 +29,15 @@ async def known_at(ledger: Chains, partitions: Sequence[int], moment: Moment, pa
         return await _known_at_position(ledger, partitions, dict(moment.heights), parameter)
     found = {partition: await _known_at_time(ledger, partition, moment.time) for partition in partitions}
     return Known({partition: height for partition, (height, _) in found.items()}, all(one[1] for one in found.values()))
+
+
+async def require_begun(ledger: Chains, known: Known, moment: Moment, parameter: str = "known_at") -> Known:
+    """What was known at a moment; raises QuestionError for one before anything was recorded."""
+    if max(known.heights.values()) < 0:
+        first = [block.recorded_at for one in known.heights async for block in ledger.read(one, 0, 1)]
+        began = f", at {text_of_moment(min(first))}" if first else ""
+        raise QuestionError(parameter, f"{moment.text} is before the ledger began{began}: name a later moment")
+    return known
 
 
 async def _known_at_position(

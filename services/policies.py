@@ -17,6 +17,8 @@ from services.settings import SettingsError
 from services.variables import time_zone
 
 _TYPES: Final[dict[str, Any]] = {field.name: field.type for field in fields(Policy)}
+QUOTES: Final = "; words stand in quotes, such as churn = 'notice'"
+"""What is most often wrong with a value."""
 _NAME: Final = r"\w[\w .-]{0,63}"
 """What a policy may be called."""
 _ADVICE: Final[dict[str, str]] = {
@@ -32,7 +34,7 @@ class PolicyError(Exception):
     """A policy that cannot be read; `key` is what is wrong in it, empty for the text as a whole."""
 
     def __init__(self, key: str, problem: str) -> None:
-        super().__init__(f"The policy {problem}.")
+        super().__init__(f"The policy {problem}" if problem.endswith("?") else f"The policy {problem}.")
         self.key = key
 
 
@@ -59,7 +61,7 @@ def policy_in_force(begun: Policy | None, file: Path | None, zone: str) -> Polic
         return begun or Policy(zone=usual)
     try:
         wanted = policy_of_file(file, None if begun is None else begun.name)
-    except (PolicyError, OSError) as error:
+    except PolicyError as error:
         raise SettingsError([f"REVLEDGER_POLICY={str(file)!r}: {error}"]) from error
     wanted = replace(wanted, zone=usual) if wanted.zone == "UTC" else wanted
     if begun is not None and begun.stamp != wanted.stamp:
@@ -68,12 +70,14 @@ def policy_in_force(begun: Policy | None, file: Path | None, zone: str) -> Polic
 
 
 def policy_of_file(path: Path, name: str | None = None) -> Policy:
-    """The policy in a TOML file; raises PolicyError, and OSError where there is no such file.
+    """The policy in a TOML file; raises PolicyError.
 
     One that does not name itself has a `name` that is given, else that of its file, where that can be one.
     """
     try:
         text = path.read_text("utf-8-sig")
+    except OSError as error:
+        raise PolicyError("", f"cannot be read from {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise PolicyError("", f"is not text in UTF-8: {error}") from error
     return policy_of_toml(text, name or (path.stem if re.fullmatch(_NAME, path.stem) else Policy().name))
@@ -84,7 +88,8 @@ def policy_of_toml(text: str, name: str = Policy().name) -> Policy:
     try:
         said = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
-        raise PolicyError("", f"is not TOML: {error}") from error
+        hint = QUOTES if "Invalid value" in str(error) else ""
+        raise PolicyError("", f"is not TOML: {error}{hint}") from error
     return Policy(**{"name": name, **{key: _value(key, value) for key, value in said.items()}})
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -47,7 +47,7 @@ from services.evidence import (
 from services.figured import AskedFigures, sources_of
 from services.ledgers.port import Chains, name_of
 from services.listing import bounds_of_table, listed, question_of_labels
-from services.moments import Known, known_at
+from services.moments import Known, known_at, require_begun
 from services.policies import rules_of
 from services.projector import Projector
 from services.questions import LABELS, Moment, Question, QuestionError, bounds_for, nearest, window_of
@@ -253,7 +253,7 @@ class Reports:
         """The views to answer from, and what to say of them if they are of the past."""
         if moment is None:
             return self._views, None
-        known = await known_at(self._ledger, self._partitions, moment)
+        known = await require_begun(self._ledger, await known_at(self._ledger, self._partitions, moment), moment)
         self._policies.require_settled(known.heights, "known_at")
         key = tuple(known.heights.items())
         async with self._folding:
@@ -302,24 +302,34 @@ def _names(book: Evidence) -> list[tuple[str, str]]:
     return [(currency, name) for _, currency, name in fields]
 
 
-def bounds_of_figures(question: Question, newest_day: int) -> list[int]:
-    """The day figures are asked of, or the window."""
+def bounds_of_figures(question: Question, newest_day: int, named: Iterable[Figure] | None = None) -> list[int]:
+    """The day figures are asked of, or the window; by default those of the question, by their default."""
     if question.at is not None:
         return [question.at]
-    if question.start is None and question.until is None:
-        return [newest_day + 1]
-    return [*window_of(question, newest_day)]
+    if is_of_window(question, _named(question) if named is None else named):
+        return [*window_of(question, newest_day)]
+    return [newest_day + 1]
+
+
+def is_of_window(question: Question, named: Iterable[Figure]) -> bool:
+    """Whether a window is asked about: one that is given, or the default of a figure that needs one."""
+    is_given = question.start is not None or question.until is not None
+    return question.at is None and (is_given or any(figure.needs == "window" for figure in named))
+
+
+def _named(question: Question) -> list[Figure]:
+    return [CATALOGUE[name] for name in question.figures]
 
 
 def chosen_figures(question: Question) -> list[Figure]:
     """The figures asked for; by default all that a day, or a window, can answer."""
-    is_window = question.at is None and (question.start is not None or question.until is not None)
+    chosen = _named(question)
+    is_window = is_of_window(question, chosen)
     if not question.figures:
         fitting = [figure for figure in FIGURES if is_window or figure.needs == "day"]
         return [figure for figure in fitting if question.convert is None or UNCONVERTED.isdisjoint(figure.reads)]
-    chosen = [CATALOGUE[name] for name in question.figures]
     for figure in chosen:
-        if figure.needs != "day" and not is_window:
+        if figure.needs == "window" and not is_window:
             raise QuestionError("from", f"{figure.name} is about a window: ask with from and until")
         if question.convert is not None and not UNCONVERTED.isdisjoint(figure.reads):
             raise QuestionError("convert", f"{figure.name} cannot be converted: ask in one currency, without convert")

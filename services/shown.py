@@ -10,6 +10,8 @@ from events.money import MINOR_DIGITS, round_half_up
 from projections.figures import Figure, Unit, Value
 
 NOTHING: Final = "-"
+NOTHING_BOOKED: Final = "nothing: the ledger is empty, load events into it (`revledger load --help`)"
+"""What figures of an empty ledger reflect, and what to do about it."""
 SCALES: Final = {0: "", 3: "thousands of ", 6: "millions of ", 9: "billions of "}
 """Powers of ten of the whole unit -> what they are called."""
 

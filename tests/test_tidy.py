@@ -115,6 +115,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/cli/serving.py": "tests/services/cli/test_up.py",
     "services/rows.py": "tests/services/test_reports.py",
     "services/following.py": "tests/services/test_projector.py",
+    "services/cli/usage.py": "tests/services/cli/test_main.py",
     "services/cli/listed.py": "tests/services/cli/test_listing.py",
     "services/shown.py": "tests/services/cli/test_tables.py",
     "services/clock.py": "tests/services/test_evidence.py",

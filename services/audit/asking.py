@@ -9,14 +9,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from events.block import Genesis
-from events.days import text_of_moment
 from services.adoptions import policies_of
 from services.archive.manifests import Table
 from services.archive.reading import archived_tables
 from services.archive.tables import Tables, Told, ledger_tables
 from services.evidence import AsOf
 from services.ledgers.port import Chains
-from services.moments import Known, known_at, known_now
+from services.moments import Known, known_at, known_now, require_begun
 from services.policies import zone_of
 from services.questions import Moment, QuestionError
 from services.settings import Settings
@@ -99,8 +98,4 @@ async def _begun(ledger: Chains, partitions: Sequence[int], moment: Moment, para
     known = await known_at(ledger, partitions, moment, parameter)
     if moment.heights and (policies := await policies_of(ledger)) is not None:
         policies.require_settled(known.heights, parameter)
-    if max(known.heights.values()) < 0:
-        first = [block.recorded_at for one in partitions async for block in ledger.read(one, 0, 1)]
-        began = f", at {text_of_moment(min(first))}" if first else ""
-        raise QuestionError(parameter, f"{moment.text} is before the ledger began{began}: name a later moment")
-    return known
+    return await require_begun(ledger, known, moment, parameter)

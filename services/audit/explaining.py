@@ -90,7 +90,7 @@ async def explanation(
         raise QuestionError("figures", sentence)
     if figure is None:
         raise QuestionError("figures", f"there is no figure {name!r}{nearest(name, EXPLAINED)}")
-    if figure.needs != "day" and question.start is None and question.until is None:
+    if figure.needs == "window" and question.at is not None:
         raise QuestionError("from", f"{name} is about a window: ask with from and until")
     known = await known_or_now(ledger, genesis, question.known_at)
     async with asking(ledger, genesis, known, settings, told) as asked:
@@ -99,7 +99,7 @@ async def explanation(
         await check_currency(asked, question, settings)
         await check_values(asked, question.where, settings)
         currency = await currency_in(asked.tables, question, converts=False)
-        bounds = bounds_of_figures(question, newest_day(as_of, asked.zone))
+        bounds = bounds_of_figures(question, newest_day(as_of, asked.zone), [figure])
         settled = _Asked(question, figure, currency, bounds[0], bounds[-1])
         return {
             "report": "explain",

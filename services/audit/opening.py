@@ -15,9 +15,11 @@ class NoLedger(Exception):
     """There is no ledger in a data directory, or none with a block in it: a slip of the pen is no book of zeros."""
 
     def __init__(self, directory: Path) -> None:
+        is_there = (directory / LEDGER_FILE).is_file()
+        empty = f"The ledger in {directory} is empty, nothing was booked yet"
         super().__init__(
-            f"There is no ledger in {directory}: load events into it (`revledger load --help`), or name another"
-            " directory with --data."
+            f"{empty if is_there else f'There is no ledger in {directory}'}: load events into it"
+            " (`revledger load --help`), or name another directory with --data."
         )
         self.directory = directory
 

@@ -53,6 +53,8 @@ def explain(
 
     Of a day (--at, --on) or of a window (--from, --until).
 
+    Without either: as `report figures`.
+
     FIGURE is a figure that is made of sums over accounts (docs/figures.md says of each whether it is), or a column of
     `report bridge`.
     """

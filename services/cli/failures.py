@@ -61,7 +61,7 @@ def _asked_wrongly(error: BaseException) -> Ending | None:
         return Ending(WRONG_USAGE, f"The rules of alerts cannot be used:\n{error}\nSee `revledger alerts check`.")
     if isinstance(error, QuestionError):
         said = error.message.removeprefix(f"{error.parameter} ")  # which its option says already
-        return Ending(WRONG_USAGE, _filled(f"{_option(error.parameter)}: {said}"))
+        return Ending(WRONG_USAGE, filled(f"{_option(error.parameter)}: {said}"))
     if isinstance(error, PolicyError):
         return Ending(WRONG_USAGE, f"--policy: {error}")
     if "services.archive.statements" in sys.modules:  # else it cannot have come, and DuckDB may not be installed
@@ -72,7 +72,7 @@ def _asked_wrongly(error: BaseException) -> Ending | None:
     return None
 
 
-def _filled(text: str) -> str:
+def filled(text: str) -> str:
     """A sentence that lists things, on lines that fit; others stay on one, to be searched for."""
     if CHOICE not in text:
         return text

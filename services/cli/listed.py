@@ -24,6 +24,7 @@ from services.cli.tables import (
     line,
     name_shown,
     new_table,
+    notes_of_groups,
     stacked,
     width_of,
 )
@@ -47,6 +48,9 @@ def print_table(answer: "Answer") -> None:
         console.print(part)
     if not answer["rows"]:
         line(console, Text("nothing"))
+    if "accounts" in {column.name for column in TABLES[answer["report"]].columns}:
+        for note in notes_of_groups(groups[0] if groups else None):
+            line(console, Text(note, style="dim"))
     if answer["report"] == BANDS_SINCE.name and answer["rows"]:
         then = text_of_day(day_of_text(answer["at"]) - BAND_DAYS)
         line(console, Text(f"bands, accounts and MRR as {then} began; churned since"))

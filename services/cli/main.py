@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import typer
 from typer.exceptions import Abort, TyperException
@@ -38,6 +38,7 @@ from services.cli.policy import policy
 from services.cli.report import report
 from services.cli.run import services
 from services.cli.running import TERMINATED, Terminated, told
+from services.cli.usage import usage_of
 
 NAME: Final = "revledger"
 
@@ -91,7 +92,7 @@ def status_of(arguments: Sequence[str]) -> int:
     except (BrokenPipeError, SystemExit) as error:
         return _dropped_status(error)
     except TyperException as error:
-        told(_usage(error))
+        told(usage_of(error))
         return WRONG_USAGE
     except (KeyboardInterrupt, Abort):
         ended = INTERRUPTED
@@ -124,12 +125,6 @@ def _told_status(error: Exception) -> int:
         told("".join(traceback.format_exception(error)).rstrip())
     told(f"Unexpected: {type(error).__name__}: {error}. {REPORT}")
     return NOT_DONE
-
-
-def _usage(error: TyperException) -> str:
-    context: Any = getattr(error, "ctx", None)
-    hint = f"\nSee `{context.command_path} --help`." if context is not None else ""
-    return error.format_message() + hint
 
 
 def _drop_output() -> None:

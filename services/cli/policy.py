@@ -1,6 +1,8 @@
 """`revledger policy`: the policies a ledger has had, and going over to another."""
 
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 ON_KAFKA: Final = (
     "A ledger on Kafka keeps the policy it began under: its partitions are written by processes of their own, and a"
     " policy is adopted by all of a ledger at once. Ask for reports with --policy, or load its events into another."
+)
+SAYS_NOTHING: Final = (
+    "{file} says nothing, which is every choice at its default: if that is meant, write one of them, such as"
+    " churn = 'effective'. Nothing was adopted."
 )
 COLUMNS: Final = ("policy", "since_block", "since", "entries", "choices")
 
@@ -77,8 +83,11 @@ def adopt(
         raise Failure(ON_KAFKA)
     try:
         wanted = policy_of_file(file)
+        says_nothing = not tomllib.loads(file.read_text("utf-8-sig"))
     except PolicyError as error:
-        raise Failure(f"{file}: {error}", WRONG_USAGE) from error
+        raise Failure(str(error) if str(file) in str(error) else f"{file}: {error}", WRONG_USAGE) from error
+    if says_nothing:
+        raise Failure(SAYS_NOTHING.format(file=file), WRONG_USAGE)
     effect = run(_adopted(settings, wanted, form, dry_run=dry_run))
     if effect is None:
         raise typer.Exit(DONE)
@@ -192,12 +201,29 @@ def _write(effect: "Effect", form: str) -> None:
     sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
 
 
+def _changed(effect: "Effect") -> Iterator[str]:
+    """Each choice that is another."""
+    import msgspec
+
+    for name, value in msgspec.structs.asdict(effect.now).items():
+        before = getattr(effect.then, name)
+        if name not in ("name", "version") and value != before:
+            yield f"{name} = {_choice(value)} instead of {_choice(before)}"
+
+
+def _choice(value: object) -> str:
+    return "no limit" if value is None else str(value)
+
+
 def _print(effect: "Effect") -> None:
     from events.days import text_of_day
     from services.cli.tables import console_for_output, new_table
 
     verb = "Adopted" if effect.is_adopted else "Would adopt"
     print(f"{verb} policy {effect.now.stamp} instead of {effect.then.stamp}.")
+    console = console_for_output()
+    choices = [*_changed(effect)] or ["No choice is another: it has another name."]
+    print("\n".join(shown.wrapped(choices, console.width)))
     many = "1 account changes" if effect.changed == 1 else f"{effect.changed:,} accounts change"
     print(f"{many}, of {effect.accounts:,}: {effect.postings:,} postings")
     table = new_table([f"MRR on {text_of_day(effect.today)}"], ["before", "after", "change"])
@@ -206,7 +232,7 @@ def _print(effect: "Effect") -> None:
         amounts = [shown.money(one, currency) for one in (before, after)]
         table.add_row(currency, *amounts, shown.change(after - before, currency))
     if effect.levels:
-        console_for_output().print(table)
+        console.print(table)
     if effect.is_adopted:
         is_one = effect.height == effect.settled
         where = f"block {effect.height}" if is_one else f"blocks {effect.height} to {effect.settled}"

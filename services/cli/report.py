@@ -133,7 +133,8 @@ def figures(
 
     Of a day (--at, --on) or of a window (--from, --until).
 
-    Without a day or a window: as the day of the newest event ends.
+    Without a day or a window: as the day of the newest event ends; figures that are about a window, of the last
+    twelve months.
     """
     question = question_from(
         start=start,

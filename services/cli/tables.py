@@ -16,6 +16,7 @@ from events.days import day_months_later, day_of_text, text_of_day
 from events.money import MINOR_DIGITS
 from events.movements import BRIDGE_MOVEMENTS
 from projections.figures import CATALOGUE
+from projections.groups import CONTRACT_NAMES
 from services import shown
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ WIDTH: Final = 100
 """Characters a line may have where neither COLUMNS nor a terminal says otherwise."""
 WIDTH_MIN: Final = 60
 GROUP_WIDTH_MAX: Final = 24
+SHARED: Final = frozenset(("contract", "plan", "product", *CONTRACT_NAMES))
+"""Names that an account may have several values of at a time."""
 MONTHS: Final = 12
 YEAR_BEFORE: Final = "year before"
 """What the numbers of a year before are called."""
@@ -76,8 +79,16 @@ def print_answer(answer: "Answer", by: str | None) -> None:
         line(console, Text(f"{then}: {_span(answer['rows'][0]['before'])}"))
     for part in parts:
         console.print(part)
-    for told in as_of_lines(answer, console.width):
+    counts = any("accounts" in row or "accounts" in row.get("figures", {}) for row in answer["rows"])
+    for told in [*(notes_of_groups(by) if counts else ()), *as_of_lines(answer, console.width)]:
         line(console, Text(told, style="dim"))
+
+
+def notes_of_groups(by: str | None) -> list[str]:
+    """What is to be known of accounts that are counted by a name, if they may be counted more than once."""
+    if by not in SHARED:
+        return []
+    return [f"accounts: each counts under every {by} that it has, so they may add up to more than there are"]
 
 
 def _is_bridge(answer: "Answer") -> bool:
@@ -143,6 +154,8 @@ def as_of_lines(answer: "Answer", width: int) -> list[str]:
     as_of = answer["as_of"]
     final = "final" if as_of["final"] else "not final: more may be recorded"
     parts = [f"as of {shown.heights(as_of['position'])}, {final}"]
+    if max(as_of["position"].values()) < 0:
+        parts = [f"as of {shown.NOTHING_BOOKED}"]
     if as_of["newest_event"] is not None:
         parts.append(f"newest event {as_of['newest_event']}")
     if as_of["age_seconds"] is not None:

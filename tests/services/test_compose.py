@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+from contextlib import AsyncExitStack
 from pathlib import Path
 from unittest.mock import patch
 
@@ -16,6 +17,8 @@ from services.compose import (
     Books,
     DataInUse,
     Owner,
+    ServiceStarting,
+    holding,
     owned_books,
     owner_of,
     projecting,
@@ -28,6 +31,7 @@ from services.projector import Projector
 from services.questions import question_of
 from services.settings import Settings, settings_from
 from services.views.port import Fenced, ViewsUnavailable
+from services.views.valkey import embedded_valkey
 from services.writer import Submitted
 from tests.model.notation import fact, line
 from tests.services.books import parameters, raw_of
@@ -77,6 +81,38 @@ async def test_reports_beside_a_service_are_of_its_views(settings: Settings) -> 
         await reached(books, 1)
         async with reports_of(settings) as reports:
             assert (await reports.figures(QUESTION))["as_of"]["position"] == {"0": 1}
+
+
+@asynchronous
+async def test_a_service_that_starts_is_waited_for_and_said_to_start(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the directory before its views server runs: nobody is told to stop it."""
+    url = "http://127.0.0.1:1"
+    async with owned_books(settings):
+        pass
+    monkeypatch.setattr(compose, "PATIENCE_SECONDS", 0.1)
+    async with holding(settings.data, url):
+        with pytest.raises(ServiceStarting, match=f"process {os.getpid()}, is starting: ask again when .* on {url}"):
+            async with reports_of(settings):
+                pass
+    monkeypatch.undo()
+    asked = asyncio.Event()
+
+    async def service() -> None:
+        async with AsyncExitStack() as stack, holding(settings.data, url):
+            asked.set()
+            await asyncio.sleep(0.1)
+            await stack.enter_async_context(embedded_valkey(settings.data))
+            await done.wait()
+
+    done = asyncio.Event()
+    running = asyncio.create_task(service())
+    await asked.wait()
+    async with reports_of(settings) as reports:
+        assert (await reports.figures(QUESTION))["as_of"]["position"] == {"0": -1}
+    done.set()
+    await running
 
 
 @asynchronous

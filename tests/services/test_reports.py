@@ -281,7 +281,6 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"by": "sgment"}, "by", "did you mean segment"),
     ({"where": "segmet=smb"}, "where", "did you mean segment"),
     ({"where": ["plan=pro", "colour=red"]}, "where", "nothing is labelled 'colour'"),
-    ({"figures": "nrr"}, "from", "nrr is about a window"),
     ({"figures": "nrr", "at": "2024-01-01"}, "from", "nrr is about a window"),
     ({"known_at": "0:99"}, "known_at", "has no block 99"),
     ({"known_at": "1:0"}, "known_at", "names every partition"),

@@ -79,6 +79,10 @@ def test_wrong_usage_is_status_2_and_names_the_help(arguments: tuple[str, ...]) 
     assert "--help`." in done.err
 
 
+def test_an_option_without_its_value_is_told_what_it_may_be() -> None:
+    assert "Name some, such as nrr,grr; `revledger report figures" in called("replay", "--figures").err
+
+
 def test_no_command_prints_the_help() -> None:
     assert called().out == called("--help").out
 

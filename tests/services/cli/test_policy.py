@@ -48,7 +48,8 @@ def test_adopting_says_what_changes_and_every_answer_is_under_the_new_policy(boo
     data = ("--data", str(books))
     tried = called("policy", "adopt", notice, "--dry-run", *data)
     assert (tried.status, tried.err) == (0, "")
-    assert tried.out.startswith(f"Would adopt policy {NOTICE.stamp} instead of {Policy().stamp}.\n1 account changes")
+    assert tried.out.startswith(f"Would adopt policy {NOTICE.stamp} instead of {Policy().stamp}.\nchurn = notice ")
+    assert "instead of effective\n1 account changes, of 2: 4 postings\n" in tried.out
     assert churn_of(called("report", "bridge", *MARCH, *data)) == (Policy().stamp, 0)
     done = called("policy", "adopt", notice, *data)
     assert done.out.startswith(tried.out.replace("Would adopt", "Adopted"))
@@ -116,6 +117,8 @@ def test_what_is_wrong_is_said(books: Path, tmp_path: Path, monkeypatch: pytest.
     wrong = tmp_path / "wrong.toml"
     for text, status, told in (
         ('churn = "notise"', 2, f"{wrong}: The policy says churn = 'notise': did you mean notice?"),
+        ("churn = notice", 2, "words stand in quotes, such as churn = 'notice'."),
+        (" # nothing", 2, f"{wrong} says nothing, which is every choice at its default"),
         ('zone = "Asia/Seoul"', 1, "Leave the zone out; to keep books in another zone, load their events into a new"),
     ):
         wrong.write_text(text)
@@ -123,7 +126,12 @@ def test_what_is_wrong_is_said(books: Path, tmp_path: Path, monkeypatch: pytest.
         assert (done.status, done.out) == (status, "")
         assert told in done.err
     missing = called("policy", "adopt", str(tmp_path / "none.toml"), *data)
-    assert (missing.status, missing.err) == (1, f"{tmp_path / 'none.toml'}: No such file or directory.\n")
+    none = tmp_path / "none.toml"
+    assert (missing.status, missing.err) == (
+        2, f"The policy cannot be read from {none}: No such file or directory.\n"
+    )
+    asked = called("report", "bridge", "--policy", str(none), *data)
+    assert (asked.status, asked.err) == (2, f"--policy: {missing.err}")
     nowhere = called("policy", "adopt", str(wrong), "--data", str(tmp_path / "nowhere"))
     assert (nowhere.status, nowhere.out) == (1, "")
     assert "There is no ledger in" in nowhere.err
@@ -132,6 +140,12 @@ def test_what_is_wrong_is_said(books: Path, tmp_path: Path, monkeypatch: pytest.
     done = called("policy", "adopt", str(wrong))
     assert (done.status, done.out) == (1, "")
     assert "keeps the policy it began under" in done.err
+
+
+def test_a_policy_that_only_has_another_name_is_said_to_change_no_choice(books: Path, tmp_path: Path) -> None:
+    (tmp_path / "ours.toml").write_text('churn = "effective"')
+    done = called("policy", "adopt", str(tmp_path / "ours.toml"), "--dry-run", "--data", str(books))
+    assert "\nNo choice is another: it has another name.\n0 accounts change" in done.out
 
 
 def test_nobody_may_send_what_only_the_ledger_writes(books: Path, notice: str, tmp_path: Path) -> None:

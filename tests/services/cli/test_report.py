@@ -70,9 +70,14 @@ def test_csv_holds_minor_units_and_the_group(demo_books: Path) -> None:
         (("bridge", "--where", "plan"), "--where: 'plan' is not NAME=VALUE"),
         (("bridge", "--known-at", "now"), "--known-at: 'now'"),
         (("figures", "nnr"), "NAME: there is no figure 'nnr': did you mean nrr"),
-        (("figures", "nrr", "--currency", "USD"), "--from: nrr is about a window"),
+        (("figures", "nrr", "--currency", "USD", "--on", "2024-06-30"), "--from: nrr is about a window"),
         (("figures", "--at", "2024-01-01", "--from", "2024-01-01"), "--at: ask either"),
         (("churning",), "No such command 'churning'"),
+        (("foo",), "No such command 'foo': choose one of bridge, figures, concentration,"),
+        (("bridge", "--compare", "year"), "No such option: --compare. It is an option of `report figures`."),
+        (("accounts", "--limit", "abc"), "Invalid value for '--limit': write a whole number\n"),
+        (("accounts", "--currency", "USD", "--known-at", "1999-01-01T00:00:00Z"), "before the ledger began, at 20"),
+        (("bridge", "--currency", "USD", "--known-at", "1999-01-01T00:00:00Z"), "before the ledger began, at 20"),
         (("bridge", "--form", "table"), "No such option: --form"),
         (("bridge", "--format", "xml"), "See `revledger report bridge --help`."),
         ((), "Commands:"),
@@ -86,6 +91,19 @@ def test_questions_that_cannot_be_answered_are_wrong_usage(
     assert (done.status, done.out) == (2, "")
     assert sentence in done.err
     assert "Traceback" not in done.err
+
+
+def test_figures_of_a_window_have_the_same_one_by_default_everywhere(demo_books: Path) -> None:
+    """The last twelve months: of `report bridge`, of figures live and replayed, and of what is explained."""
+    data = ("--currency", "USD", "--format", "json", "--data", str(demo_books))
+    bridge = called("report", "bridge", *data).json["rows"]
+    window = {"from": bridge[0]["from"], "until": bridge[-1]["until"]}
+    for asked in (("report", "figures", "nps", "mrr_minor"), ("replay", "--figures", "nps,mrr_minor")):
+        [row] = called(*asked, *data).json["rows"]
+        assert window.items() <= row.items()
+        assert row["figures"]["mrr_minor"] == bridge[-1]["mrr_minor"]["closing"]
+    assert window.items() <= called("explain", "nrr", *data).json["rows"][0].items()
+    assert "at" in called("report", "figures", "mrr_minor", *data).json["rows"][0]
 
 
 @pytest.mark.parametrize("wrong", ["QQQ", "--by zzz", "qqq"])
@@ -108,6 +126,30 @@ def test_a_directory_without_a_ledger_is_not_a_book_of_zeros(tmp_path: Path) -> 
     assert done.status == 1
     assert f"There is no ledger in {tmp_path / 'nothing'}" in done.err
     assert not (tmp_path / "nothing").exists()
+
+
+def test_an_empty_ledger_is_said_to_be_empty_by_all_that_is_asked_of_it(tmp_path: Path) -> None:
+    """Figures of it are zeros, as its books are; what there is no answer to is no mistake about the directory."""
+    data = ("--data", str(tmp_path / "books"))
+    (tmp_path / "none.jsonl").write_text("")
+    assert called("load", str(tmp_path / "none.jsonl"), *data).status == 0
+    for asked in (("bridge",), ("figures",), ("accounts",)):
+        done = called("report", *asked, *data)
+        assert (done.status, done.err) == (0, "")
+        assert "the ledger is empty, load events into it (`revledger load --help`)" in done.out
+    for command in (("explain", "nrr"), ("replay",), ("policy", "show"), ("checkpoint",)):
+        done = called(*command, *data)
+        assert (done.status, done.out) == (1, "")
+        assert f"The ledger in {tmp_path / 'books'} is empty, nothing was booked yet: load events" in done.err
+
+
+def test_accounts_that_count_under_several_names_are_said_to(demo_books: Path) -> None:
+    data = ("--currency", "USD", "--on", "2024-12-31", "--data", str(demo_books))
+    note = "accounts: each counts under every plan that it has"
+    assert note in called("report", "figures", "accounts", "--by", "plan", *data).out
+    assert note in called("report", "bands", "--by", "plan", *data).out
+    for asked in (("figures", "accounts", "--by", "segment"), ("figures", "mrr_minor", "--by", "plan")):
+        assert "each counts under" not in called("report", *asked, *data).out
 
 
 def test_what_is_not_a_ledger_is_left_alone(tmp_path: Path) -> None:

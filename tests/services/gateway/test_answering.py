@@ -85,7 +85,7 @@ def test_answers_are_those_of_the_reports(service: Service, path: str, query: st
         ("/v1/reports/bridge?currency=USD&where=plan%3Dpor", "where"),
         ("/v1/reports/seasons?currency=USD&where=owner%3Dnobody", "where"),
         ("/v1/figures?currency=USD&known_at=0:99", "known_at"),
-        ("/v1/figures?currency=USD&figures=nrr", "from"),
+        ("/v1/figures?currency=USD&figures=nrr&on=2024-03-01", "from"),
         ("/v1/reports/bridge?currency=USD&from=2024-03-01&until=2024-01-01", "until"),
         ("/v1/reports/bridge?currency=USD&at=2024-03-01", "at"),
         ("/v1/reports/bridge?currency=USD&figures=nrr", "figures"),

@@ -121,7 +121,7 @@ def test_a_replay_without_accounts_or_under_another_policy_says_so(service: Serv
         (f"/v1/reports/replay?{SPAN}&limit=3", "limit"),
         (f"/v1/reports/replay?{SPAN}&known_at=1999-01-01T00:00:00Z", "known_at"),
         (f"/v1/explain/nnr?{SPAN}", "figures"),
-        ("/v1/explain/nrr?currency=USD", "from"),
+        ("/v1/explain/nrr?currency=USD&on=2024-03-01", "from"),
         (f"/v1/explain/nrr?{SPAN}&every=month", "every"),
         (f"/v1/restate?{SPAN}", "between"),
         (f"/v1/restate?{SPAN}&between=0:1", "between"),
