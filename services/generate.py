@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from events import reference as events_reference
 from events.asyncapi import DOCUMENT, asyncapi_document
 from events.catalogue import schema_documents
 from projections.reference import markdown
@@ -17,13 +18,15 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 SCHEMAS: Final = "events/schemas"
 SETTINGS: Final = "deploy/settings.md"
 FIGURES: Final = "docs/figures.md"
+EVENTS: Final = "docs/events.md"
 
 
 def generated_files() -> dict[str, bytes]:
     """Path from the root of the repository, with forward slashes -> what the file is to hold."""
     schemas = {f"{SCHEMAS}/{name}": _json(document) for name, document in schema_documents().items()}
     kafka = {f"{SCHEMAS}/{DOCUMENT}": _json(asyncapi_document())}
-    return {**schemas, **kafka, SETTINGS: settings_markdown().encode(), FIGURES: markdown().encode()}
+    pages = {SETTINGS: settings_markdown(), FIGURES: markdown(), EVENTS: events_reference.markdown()}
+    return {**schemas, **kafka, **{path: text.encode() for path, text in pages.items()}}
 
 
 def out_of_date(root: Path, files: Mapping[str, bytes]) -> list[str]:
