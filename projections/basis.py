@@ -17,8 +17,10 @@ from projections.retention import NOBODY, Held, Retention, retention_of
 from projections.satisfaction import SILENCE, Satisfaction
 from projections.terms import NONE, Values
 
-Source = Literal["retention", "shares", "answers", "costs", "contracts", "begun", "discounts", "lives"]
-"""What the sums of a window do not tell: each account has to be looked at, for `lives` all months before."""
+Source = Literal["retention", "shares", "answers", "weights", "costs", "contracts", "begun", "discounts", "lives"]
+"""What the sums of a window do not tell: each account has to be looked at, for `lives` all months before.
+
+`weights` are what answers are weighed by: without them answers are about no money."""
 
 
 class Basis(Struct, frozen=True):

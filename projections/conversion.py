@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import Final, Literal
 
 from msgspec import Struct
@@ -17,9 +18,11 @@ from projections.rates import NoRate, Rate, Rates
 from projections.records import Key
 from projections.retention import Held
 from projections.tally import COUNTS
+from projections.worth import Part
 
 Convert = Literal["closing", "constant"]
-"""`closing`: each period at the rates in force as it ends; `constant`: all at those in force as the last one ends."""
+"""`closing`: each period at the rates in force as it ends, and what is spent on a day at those of that day; `constant`:
+all at those in force as the last period ends."""
 
 
 class NoRates(Exception):
@@ -51,7 +54,20 @@ class Converter:
         """What a minor unit of a currency is worth at a bound; nothing where a rate is missing, see `require`."""
         if currency == self.currency:
             return 1
-        key = (self._bounds[place if self.how == "closing" else -1] - 1, currency)
+        return self._factor_on(self._bounds[place] - 1, currency)
+
+    def over(self, currency: str, start: int, until: int, part: Part) -> Exact:
+        """What an amount of some days is worth: under `closing` each day's at the rate of that day; see `Worth`."""
+        if currency == self.currency:
+            return part(start, until)
+        closing = self.how == "closing"
+        changes = self._rates.changes(currency, self.currency, start, until) if closing else ()
+        spans = [(part(*span), span[0]) for span in pairwise((start, *changes, until))]
+        return sum(amount * self._factor_on(first, currency) for amount, first in spans if amount)
+
+    def _factor_on(self, day: int, currency: str) -> Fraction:
+        """What a minor unit is worth on a day; under `constant` on whatever day."""
+        key = (day if self.how == "closing" else self._bounds[-1] - 1, currency)
         factor = self._factors.get(key)
         if factor is None:
             factor = self._factors[key] = self._looked_up(*key)

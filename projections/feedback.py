@@ -31,7 +31,7 @@ FEEDBACK: Final = (
         "100 * (MRR of promoters - MRR of detractors) / MRR of the people who answered",
         "",
         lambda basis: ratio_text(100 * basis.answers.swing, basis.answers.weight),
-        ("answers",),
+        ("answers", "weights"),
     ),
     Figure(
         "csat",

@@ -1,6 +1,6 @@
 """Rates: what was published about two currencies, and which rate is in force on a day."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
 from datetime import tzinfo
 from fractions import Fraction
@@ -102,6 +102,11 @@ class Rates:
         if not place:
             raise NoRate(base, quote, day, days[0] if days else None)
         return rates[place - 1]
+
+    def changes(self, base: str, quote: str, start: int, until: int) -> list[int]:
+        """The days between two, without the first, from which another rate is in force."""
+        days, _ = self._in_order(base, quote)
+        return sorted({*days[bisect_right(days, start) : bisect_left(days, until)]})
 
     def _in_order(self, base: str, quote: str) -> tuple[list[int], list[Rate]]:
         found = self._ordered.get((base, quote))

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from events.days import MONTH_PARTS, month_parts, text_of_day
 from events.facts import Fact, Pairs
-from events.money import MRR_DIVISOR, mrr_minor, ratio_text, round_half_up
+from events.money import MRR_DIVISOR, Exact, mrr_minor, ratio_text, round_half_up
 from events.movements import Movement
 from events.notes import AnyNote, Cost
 from events.stated import spans_of
@@ -108,7 +108,7 @@ class Sold(Struct):
     deducted: Fraction = Fraction(0)
     opening: int = 0
     closing: int = 0
-    spent: int = 0
+    spent: Exact = 0
 
     @property
     def is_nothing(self) -> bool:

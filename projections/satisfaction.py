@@ -8,10 +8,12 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
+from events.money import Exact
 from events.notes import Answer, AnyNote
 from events.timeline import Cell
 from projections.groups import GroupsOf
 from projections.records import Key
+from projections.worth import Worth, as_it_is, worth_on
 
 Item = tuple[Key, int]
 """((day, movement, cell, cause), annual_e4): one sum of what was posted to an account."""
@@ -44,16 +46,18 @@ SILENCE: Final = Satisfaction()
 
 
 class Window(Struct, frozen=True):
-    """What is asked: answers of the days `[start, until)`, revenue in one currency.
+    """What is asked: answers of the days `[start, until)`, weighed by revenue in one currency.
 
     `is_whole`: whether nothing is grouped or filtered, so that answers count whatever their account is worth.
+    `currency` None: by revenue in any, each at its `worth` as the window ends; groups are then those of all of it.
     """
 
-    currency: str
+    currency: str | None
     start: int
     until: int
     groups_of: GroupsOf
     is_whole: bool
+    worth: Worth = as_it_is
 
 
 def band_of(answer: Answer) -> int:
@@ -92,7 +96,7 @@ class _Counted:
 
     def __init__(self) -> None:
         self.bands = {1: 0, 0: 0, -1: 0}
-        self.weights: dict[int, tuple[int, int]] = {}
+        self.weights: dict[int, tuple[Exact, Exact]] = {}
         self.content = self.rated = self.resolved = self.contacts = 0
 
     def sums(self) -> Satisfaction:
@@ -102,32 +106,38 @@ class _Counted:
         return Satisfaction(*recommending, self.content, self.rated, self.resolved, self.contacts)
 
 
-Held = Mapping[int, Mapping[str, int]]
+Held = Mapping[int, Mapping[str, Exact]]
 """Day -> value of the group -> what the account is worth there as the day ends."""
 
 
 def _held(account: str, items: Iterable[Item], days: set[int], window: Window) -> Held:
     """Where an account has revenue, of whatever currency: what it says is about no money; its amount is that of one."""
     last = max(days)
-    changes: dict[str, list[tuple[int, int, int]]] = {}
+    changes: dict[str, list[tuple[int, str, int]]] = {}
     for (day, movement, cell, _), amount in items:
         if day <= last and movement != "ahead":
-            is_own = cell.currency == window.currency
+            is_own = window.currency in (None, cell.currency)
             for _, value in window.groups_of(account, cell if is_own else replace(cell, currency=window.currency)):
-                changes.setdefault(value, []).append((day, amount, amount if is_own else 0))
-    nothing = Cell(window.currency, "", "", "", "", ())
+                changes.setdefault(value, []).append((day, cell.currency, amount))
+    nothing = Cell(window.currency or "", "", "", "", "", ())
     elsewhere = [value for _, value in window.groups_of(account, nothing)]
-    held: dict[int, dict[str, int]] = {}
+    held: dict[int, dict[str, Exact]] = {}
     for day in days:
-        there = {value: own for value, some in changes.items() if (own := _own_of(some, day)) is not None}
+        there = {value: own for value, some in changes.items() if (own := _own_of(some, day, window)) is not None}
         held[day] = there or dict.fromkeys([""] if window.is_whole else elsewhere, 0)
     return held
 
 
-def _own_of(changes: Iterable[tuple[int, int, int]], day: int) -> int | None:
+def _own_of(changes: Iterable[tuple[int, str, int]], day: int, window: Window) -> Exact | None:
     """What there is in the currency asked for as a day ends; None where there is nothing at all."""
-    then = [(amount, own) for at, amount, own in changes if at <= day]
-    return max(0, sum(own for _, own in then)) if sum(amount for amount, _ in then) > 0 else None
+    levels: dict[str, int] = {}
+    for at, currency, amount in changes:
+        if at <= day:
+            levels[currency] = levels.get(currency, 0) + amount
+    if sum(levels.values()) <= 0:
+        return None
+    own = [(currency, level) for currency, level in levels.items() if window.currency in (None, currency) and level > 0]
+    return sum(worth_on(window.worth, currency, window.until - 1, level) for currency, level in own)
 
 
 def _last_of_each(answers: Iterable[Answer]) -> list[Answer]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from operator import itemgetter
 from typing import Final
 
 from msgspec import Struct
@@ -13,6 +14,7 @@ from events.money import MRR_DIVISOR
 from events.notes import Agreed, AnyNote
 from projections.groups import GroupsOf
 from projections.satisfaction import Item
+from projections.worth import Worth, as_it_is, worth_on
 
 OPEN_MONTHS: Final = 12
 """The term of a contract without an end: each of its years."""
@@ -42,6 +44,12 @@ class Held(Struct, frozen=True):
     items: list[Item]
     level: int
 
+    @property
+    def currency(self) -> str:
+        """The one it is agreed in."""
+        (_, _, cell, _), _ = self.items[0]
+        return cell.currency
+
 
 class Values(Struct, frozen=True):
     """Sums over contracts in minor units: over their terms, and per year of them."""
@@ -59,8 +67,10 @@ NONE: Final = Values()
 """Where no contract has revenue."""
 
 
-def held_on(account: str, items: Iterable[Item], notes: Iterable[AnyNote], currency: str, day: int) -> list[Held]:
-    """The contracts of an account that have revenue as a day begins, in order of their names."""
+def held_on(
+    account: str, items: Iterable[Item], notes: Iterable[AnyNote], currency: str | None, day: int
+) -> list[Held]:
+    """The contracts of an account that have revenue as a day begins, in order of their names; None: in any currency."""
     agreed = [note for note in notes if type(note) is Agreed and note.day < day]
     held: list[Held] = []
     for contract, own in by_contract(items, currency):
@@ -75,7 +85,7 @@ def held_on(account: str, items: Iterable[Item], notes: Iterable[AnyNote], curre
 
 
 def _begun_within(
-    account: str, items: Iterable[Item], notes: Sequence[AnyNote], currency: str, start: int, until: int
+    account: str, items: Iterable[Item], notes: Sequence[AnyNote], currency: str | None, start: int, until: int
 ) -> list[Held]:
     """The contracts of an account whose first day with revenue lies in `[start, until)`, as they are when it ends."""
     held: list[Held] = []
@@ -86,37 +96,50 @@ def _begun_within(
     return held
 
 
-def by_contract(items: Iterable[Item], currency: str) -> list[tuple[str, list[Item]]]:
-    """What was posted to each contract in a currency, in order of their names."""
-    posted: dict[str, list[Item]] = {}
+def by_contract(items: Iterable[Item], currency: str | None) -> list[tuple[str, list[Item]]]:
+    """What was posted to each contract in a currency, or in each of any, in order of their names."""
+    posted: dict[tuple[str, str], list[Item]] = {}
     for item in items:
         (_, movement, cell, _), _ = item
-        if movement != "ahead" and cell.currency == currency:
-            posted.setdefault(cell.contract, []).append(item)
-    return sorted(posted.items())
+        if movement != "ahead" and currency in (None, cell.currency):
+            posted.setdefault((cell.contract, cell.currency), []).append(item)
+    return [(contract, own) for (contract, _), own in sorted(posted.items(), key=itemgetter(0))]
 
 
 def values_of(
-    accounts: Iterable[tuple[str, Iterable[Item], Sequence[AnyNote]]], currency: str, day: int, groups_of: GroupsOf
+    accounts: Iterable[tuple[str, Iterable[Item], Sequence[AnyNote]]],
+    currency: str | None,
+    day: int,
+    groups_of: GroupsOf,
+    worth: Worth = as_it_is,
 ) -> dict[str, Values]:
-    """The values of contracts with revenue as a day begins, by group; a contract has the labels it has by then."""
-    return _summed((one for told in accounts for one in held_on(*told, currency, day)), groups_of)
+    """The values of contracts with revenue as a day begins, by group; a contract has the labels it has by then.
+
+    Those in one currency; None: those in any, by what each is worth as the day begins.
+    """
+    return _summed((one for told in accounts for one in held_on(*told, currency, day)), groups_of, worth, day)
 
 
 def values_begun(
     accounts: Iterable[tuple[str, Iterable[Item], Sequence[AnyNote]]],
-    currency: str,
+    currency: str | None,
     bounds: tuple[int, int],
     groups_of: GroupsOf,
+    worth: Worth = as_it_is,
 ) -> dict[str, Values]:
-    """The values of contracts whose first day with revenue lies in a window, with the labels of that day."""
-    return _summed((one for told in accounts for one in _begun_within(*told, currency, *bounds)), groups_of)
+    """The values of contracts whose first day with revenue lies in a window, with the labels of that day.
+
+    Those in one currency; None: those in any, by what each is worth as the window ends.
+    """
+    begun = (one for told in accounts for one in _begun_within(*told, currency, *bounds))
+    return _summed(begun, groups_of, worth, bounds[1])
 
 
-def _summed(contracts: Iterable[Held], groups_of: GroupsOf) -> dict[str, Values]:
+def _summed(contracts: Iterable[Held], groups_of: GroupsOf, worth: Worth, day: int) -> dict[str, Values]:
     found: dict[str, Values] = {}
     for held in contracts:
-        for value, total in values_of_contract(held, groups_of).items():
+        for value, own in values_of_contract(held, groups_of).items():
+            total = Fraction(worth_on(worth, held.currency, day - 1, own))
             so_far = found.get(value, NONE)
             yearly = total * Fraction(12 * MONTH_PARTS, held.term.parts)
             found[value] = Values(so_far.contracts + 1, so_far.total + total, so_far.yearly + yearly)

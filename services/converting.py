@@ -6,14 +6,17 @@ from datetime import tzinfo
 from typing import Final
 
 from events.days import text_of_day
+from events.money import MINOR_DIGITS
 from projections.basis import Details, Figure, Source, details_of
 from projections.buckets import Buckets, empty_buckets
 from projections.conversion import Converter, NoRates, converted_basis, converted_bridge, converted_record
 from projections.figures import FALLS
 from projections.groups import GroupsOf
+from projections.pages import STATED
 from projections.rates import RETRACTED, NoRate, Rates, rates_key
 from projections.retention import Held
 from projections.tally import EVERY
+from services.details import IN_SUMS, NOTED
 from services.evidence import Evidence, keys_for
 from services.questions import Question, QuestionError
 from services.rows import Answer, basis_of_buckets, rows_of_bases, rows_of_periods
@@ -44,11 +47,25 @@ def currency_or_refusal(question: Question, currencies: Sequence[str], *, conver
 
 
 def keys_converted(
-    question: Question, currency: str, currencies: Sequence[str], bounds: Sequence[int], *, accounts: bool
+    question: Question, currency: str, currencies: Sequence[str], bounds: Sequence[int], sources: Set[Source]
 ) -> list[str]:
-    """The keys that a converted answer is worked out from: the sums of all currencies, and their rates."""
-    sums = {key for one in (*currencies, EVERY) for key in keys_for(question, one, bounds, accounts=accounts)}
-    return [*sorted(sums), *rate_keys(currency, currencies)]
+    """The keys that a converted answer is worked out from: the sums of all currencies, their rates, and accounts.
+
+    Costs, and contracts that cost nothing, may be in other currencies than there is revenue in.
+    """
+    looks, has_notes = bool(sources - IN_SUMS), not sources.isdisjoint(NOTED)
+    sums = {
+        key
+        for one in (*currencies, EVERY)
+        for key in keys_for(question, one, bounds, accounts=looks, notes=has_notes)
+    }
+    stated = [STATED] if "discounts" in sources else []
+    return [*sorted(sums), *stated, *rate_keys(currency, rated(currencies, sources))]
+
+
+def rated(currencies: Sequence[str], sources: Set[Source]) -> Iterable[str]:
+    """The currencies that rates may be needed of."""
+    return currencies if sources.isdisjoint(("costs", "discounts")) else MINOR_DIGITS
 
 
 def rate_keys(currency: str, currencies: Iterable[str]) -> list[str]:
@@ -81,6 +98,8 @@ def figures_converted(
     converter: Converter,
 ) -> list[Answer]:
     """The figures of every group; raises NoRates, also for what the details were converted with."""
+    groups = details.groups if question.by is not None else ()
+    empty = {value: {EVERY: empty_buckets(len(bounds) - 1)} for value in groups}
     bases = {
         value: converted_basis(
             {currency: basis_of_buckets(buckets, Details(), value) for currency, buckets in own.items()},
@@ -88,7 +107,7 @@ def figures_converted(
             details,
             value,
         )
-        for value, own in _nonempty(parts, question, len(bounds) - 1, FALLS).items()
+        for value, own in {**empty, **_nonempty(parts, question, len(bounds) - 1, FALLS)}.items()
     }
     rows = rows_of_bases(bases, question, bounds, chosen)
     converter.require()
@@ -102,7 +121,7 @@ def details_converted(
     sources: Set[Source],
     converter: Converter,
 ) -> Details:
-    """What every account is looked at for, in one currency; see to `converter.require`."""
+    """What the revenue of every account is looked at for, in one currency; see to `converter.require`."""
     held = [(account, converted_record(account, record, bounds, groups, converter)) for account, record in records]
     return details_of(lambda: held, None, (bounds[0], bounds[-1]), groups, sources)
 

@@ -4,12 +4,12 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from datetime import tzinfo
-from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from events.days import day_of_moment
+from events.policy import Rules
 from projections.basis import Figure
 from projections.conversion import Converter
 from projections.figures import CATALOGUE, FIGURES
@@ -28,11 +28,12 @@ from services.converting import (
     figures_converted,
     keys_converted,
     rate_keys,
+    rated,
     rates_in,
     rates_required,
     told_of,
 )
-from services.details import IN_SUMS, TABLES_NOTED, UNCONVERTED, is_ranked, months_of
+from services.details import OF_POSTINGS, TABLES_NOTED, accounts_in, details_told, is_ranked, months_of
 from services.evidence import (
     AsOf,
     Evidence,
@@ -193,12 +194,13 @@ class Reports:
         """An answer in one currency from the sums in all of them and their rates, read at one position."""
         currency = currency_or_refusal(question, currencies)
         chosen = chosen_figures(question) if report == "figures" else []
-        keys = keys_converted(question, currency, currencies, bounds, accounts=bool(sources_of(chosen) - IN_SUMS))
+        sources = sources_of(chosen)
+        keys = keys_converted(question, currency, currencies, bounds, sources)
         evidence = await evidence_of(views, self._partitions, keys)
-        rates = rates_in(evidence, rate_keys(currency, currencies), self._zone)
+        rates = rates_in(evidence, rate_keys(currency, rated(currencies, sources)), self._zone)
         converter = Converter(rates, currency, question.convert or "closing", bounds)
-        margin = self._policies.projected(evidence.as_of.heights).margin
-        asked = (evidence, question, currencies, bounds, chosen, converter, margin)
+        rules = rules_of(self._policies.projected(evidence.as_of.heights))
+        asked = (evidence, question, currencies, bounds, chosen, converter, rules)
         with rates_required(question):
             rows = await asyncio.to_thread(_converted_rows, *asked)
         return {**self._answer(report, currency, evidence.as_of, known, rows), **told_of(converter)}
@@ -326,13 +328,10 @@ def chosen_figures(question: Question) -> list[Figure]:
     chosen = _named(question)
     is_window = is_of_window(question, chosen)
     if not question.figures:
-        fitting = [figure for figure in FIGURES if is_window or figure.needs == "day"]
-        return [figure for figure in fitting if question.convert is None or UNCONVERTED.isdisjoint(figure.reads)]
+        return [figure for figure in FIGURES if is_window or figure.needs == "day"]
     for figure in chosen:
         if figure.needs == "window" and not is_window:
             raise QuestionError("from", f"{figure.name} is about a window: ask with from and until")
-        if question.convert is not None and not UNCONVERTED.isdisjoint(figure.reads):
-            raise QuestionError("convert", f"{figure.name} cannot be converted: ask in one currency, without convert")
     return chosen
 
 
@@ -347,14 +346,17 @@ def _converted_rows(
     bounds: Sequence[int],
     chosen: Sequence[Figure],
     converter: Converter,
-    margin: Fraction,
+    rules: Rules,
 ) -> list[Answer]:
     parts = parts_for(evidence, question, [*currencies, EVERY], bounds)
     if not chosen:
         return bridge_converted(parts, question, bounds, converter)
     sources = sources_of(chosen)
-    records = evidence.records() if sources - IN_SUMS else ()
+    records = evidence.records() if sources & OF_POSTINGS else ()
     details = details_converted(records, bounds, groups_asked(question), sources, converter)
+    details = details_told(
+        details, accounts_in(evidence, rules), question, None, bounds, sources, converter.over
+    )
     lives = lives_for(evidence, question, [*currencies, EVERY], bounds) if "lives" in sources else {}
-    details = replace(details, months=months_of(bounds), margin=margin, lives=lives)
+    details = replace(details, months=months_of(bounds), margin=rules.policy.margin, lives=lives)
     return figures_converted(parts, details, question, bounds, chosen, converter)

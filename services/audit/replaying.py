@@ -20,7 +20,6 @@ from projections.basis import Details, Figure, Source
 from projections.buckets import Buckets, buckets_of
 from projections.concentration import Shares, shares_of_levels
 from projections.conversion import Converter, Holding
-from projections.discounts import Discounts
 from projections.groups import Group
 from projections.lives import Lives
 from projections.pages import Amount
@@ -29,10 +28,10 @@ from projections.records import Key
 from projections.retention import Retention
 from projections.sales import Sources
 from projections.sales import Told as SalesTold
-from projections.satisfaction import Satisfaction, satisfaction_of
+from projections.satisfaction import Item
 from projections.tables import SALES
 from projections.tally import EVERY
-from projections.terms import Values, values_begun, values_of
+from projections.worth import as_it_is
 from services.archive.manifests import Table
 from services.archive.tables import Told
 from services.audit.alternatives import asking_under
@@ -51,8 +50,8 @@ from services.audit.selecting import (
 from services.audit.valuing import check_currency, check_values
 from services.comparing import bounds_before, rows_compared
 from services.converting import bridge_converted, details_converted, figures_converted, rates_required, told_of
-from services.details import IN_SUMS, NOTED, costs_asked, discounts_asked, months_of, window_of_answers
-from services.evidence import AsOf, groups_asked, parts_of
+from services.details import IN_SUMS, NOTED, OF_POSTINGS, Accounts, details_told, months_of
+from services.evidence import AsOf, parts_of
 from services.ledgers.port import Chains
 from services.listing import bounds_of_table, listed, question_of_labels
 from services.moments import Known, known_now
@@ -67,7 +66,6 @@ POSTINGS: Final[tuple[Table, ...]] = ("postings",)
 """All that is read of a ledger to replay it, unless rates, notes or terms are needed."""
 _UNCOUNTED: Final = frozenset(("nrr", "grr", "gross_mrr_churn_rate", "net_mrr_churn_rate", "quick_ratio"))
 """Figures that no number of accounts goes into: to count a million of them takes longer than all the rest."""
-_OF_POSTINGS: Final[frozenset[Source]] = frozenset(("retention", "shares", "lives"))
 _AMOUNTS: Final = """
     SELECT {place} AS place, movement, {grp} AS grp, sum(amount) AS total FROM chosen WHERE {within} GROUP BY ALL
 """
@@ -171,8 +169,8 @@ async def _checked(
 
 def _tables_of(question: Question, *, is_bridge: bool) -> Sequence[Table]:
     """The tables that a question is answered from; raises QuestionError."""
-    is_enough = question.convert is None and (is_bridge or sources_of(chosen_figures(question)) <= _OF_POSTINGS)
-    return POSTINGS if is_enough else NAMES
+    sources = set() if is_bridge else sources_of(chosen_figures(question))
+    return POSTINGS if question.convert is None and sources <= OF_POSTINGS | IN_SUMS else NAMES
 
 
 async def replayed_table(
@@ -297,11 +295,13 @@ async def _figures(asked: Asked, settled: _Settled, chosen: Sequence[Figure]) ->
     found = await _buckets(asked, counted, "true")
     sources = sources_of(chosen)
     lives = await _lives(asked, settled) if "lives" in sources else {}
+    looked_at = _details if converter is None else _details_converted
+    details, accounts = await looked_at(asked, settled, sources), await _accounts(asked, settled, sources)
+    currency, worth = (settled.currency, as_it_is) if converter is None else (None, converter.over)
+    details = details_told(details, accounts, question, currency, bounds, sources, worth)
+    details = replace(details, months=months_of(bounds), margin=asked.genesis.policy.margin, lives=lives)
     if converter is not None:
-        details = await _details_converted(asked, settled, sources, converter) if sources - IN_SUMS else Details()
-        details = replace(details, months=months_of(bounds), margin=asked.genesis.policy.margin, lives=lives)
         return figures_converted(parts_of(found), details, question, bounds, chosen, converter)
-    details = replace(await _details(asked, settled, sources), lives=lives)
     return rows_of_figures(found, details, question, bounds, chosen)
 
 
@@ -314,29 +314,24 @@ async def _details(asked: Asked, settled: _Settled, sources: set[Source]) -> Det
     if "shares" in sources:
         rows = await asked.tables.rows(settled.sql(SHARES))
         shares = {group: shares_of_levels(map(int, levels)) for group, levels in rows}
-    question, currency, bounds = settled.question, settled.currency, settled.bounds
+    return Details(retention, shares)
+
+
+async def _accounts(asked: Asked, settled: _Settled, sources: set[Source]) -> Accounts:
+    """What is told of accounts besides sums, as far as it is needed."""
     notes = {} if sources.isdisjoint(NOTED) else await notes_of(asked.tables, asked.zone)
-    answers: dict[str, Satisfaction] = {}
+    held: dict[str, list[Item]] = {}
     if "answers" in sources:
-        items = await items_of(asked.tables, None, frozenset(notes))
-        accounts = ((name, some, items.get(name, [])) for name, some in notes.items())
-        answers = satisfaction_of(accounts, window_of_answers(question, currency, bounds))
-    costs = costs_asked(notes.items(), question, currency, bounds) if "costs" in sources else {}
-    contracts: dict[str, Values] = {}
-    begun: dict[str, Values] = {}
+        held = await items_of(asked.tables, None, frozenset(notes))
+    posted: dict[str, list[Item]] = {}
     if not sources.isdisjoint(("contracts", "begun")):
-        posted = await items_of(asked.tables, currency)
-        told = [(name, some, notes.get(name, [])) for name, some in posted.items()]
-        if "contracts" in sources:
-            contracts = values_of(told, currency, bounds[-1], groups_asked(question))
-        if "begun" in sources:
-            begun = values_begun(told, currency, (bounds[0], bounds[-1]), groups_asked(question))
-    discounts: dict[str, Discounts] = {}
-    if "discounts" in sources:
-        facts = await stated_of(asked.tables, asked.genesis.policy)
-        discounts = discounts_asked(facts.items(), question, currency, bounds)
-    found = (retention, shares, answers, costs, contracts, begun, discounts)
-    return Details(*found, months_of(bounds), asked.genesis.policy.margin)
+        posted = await items_of(asked.tables, settled.currency if settled.converter is None else None)
+    facts = await stated_of(asked.tables, asked.genesis.policy) if "discounts" in sources else {}
+    return Accounts(
+        lambda: ((name, some, held.get(name, [])) for name, some in notes.items()),
+        lambda: ((name, some, notes.get(name, [])) for name, some in posted.items()),
+        facts.items,
+    )
 
 
 async def _lives(asked: Asked, settled: _Settled) -> dict[str, Lives]:
@@ -344,9 +339,11 @@ async def _lives(asked: Asked, settled: _Settled) -> dict[str, Lives]:
     return {value.removeprefix(f"{EVERY}|"): Lives(int(months), int(lost)) for value, months, lost in rows}
 
 
-async def _details_converted(
-    asked: Asked, settled: _Settled, sources: set[Source], converter: Converter
-) -> Details:
+async def _details_converted(asked: Asked, settled: _Settled, sources: set[Source]) -> Details:
+    converter = settled.converter
+    if converter is None or sources.isdisjoint(OF_POSTINGS):
+        return Details()
+
     def groups(_account: str, cell: Cell) -> tuple[Group, ...]:
         return ((settled.question.by or "", cell.plan),)
 

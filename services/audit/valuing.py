@@ -58,7 +58,9 @@ async def check_currency(asked: Asked, question: Question, settings: Settings | 
 
 
 async def _booked(tables: Tables, name: str) -> set[str]:
-    """The values under a name that postings have."""
+    """The values under a name that postings have; currencies also if all of one was taken back, as everywhere."""
+    if name == "currency":
+        return {*await currencies_in(tables)}
     found = name if name in CAUSE_NAMES else value_sql(name)
     return {row[0] for row in await tables.rows(_BOOKED.format(value=found))}
 

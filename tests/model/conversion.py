@@ -1,12 +1,30 @@
 """The model's conversion: rates read from the events, bridges and figures in one currency as exact fractions."""
 
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
+from tests.model import asides, discounts, terms
+from tests.model.asides import Told, Weighed
 from tests.model.books import Cell, Movement, facts_in_force
-from tests.model.days import Event, effective_day, moment
-from tests.model.figures import MOVEMENTS, account_days, arr_minor, committed_cells, mrr_minor
-from tests.model.reports import Asked, Books, Value, held, label, ratio_text
+from tests.model.days import Event, effective_day, moment, months_between
+from tests.model.figures import MOVEMENTS, account_days, arr_minor, committed_cells, half_up, mrr_minor
+from tests.model.reports import (
+    Asked,
+    Books,
+    Value,
+    acv_to_cac,
+    concentrated,
+    economics,
+    held,
+    invested_in,
+    is_annual,
+    label,
+    lived,
+    ratio_text,
+    said,
+    valued,
+)
 
 DIGITS = {"USD": 2, "EUR": 2, "KRW": 0, "JPY": 0}
 PUBLISHED = "revledger.rate.published.v1"
@@ -23,6 +41,10 @@ class MissingError(Exception):
 
 class InAny(Asked):
     """What is asked, of cells in any currency."""
+
+    def alone(self, currency: str) -> Asked:
+        """The same of one of them."""
+        return Asked(currency, self.by, self.where)
 
     def group(self, account: str, cell: Cell) -> str | None:
         """The group of a cell, None if it does not count."""
@@ -44,6 +66,7 @@ class Money:
     def __init__(self, events: list[Event], currency: str, always: int | None = None) -> None:
         own = [event for event in facts_in_force(events) if event["type"] == PUBLISHED]
         self.rates = [(effective_day(event), moment(event["time"]), event["data"]) for event in own]
+        self.days = {day for day, _, _ in self.rates}
         self.currency = currency
         self.always = always
 
@@ -94,8 +117,12 @@ def figures(books: Books, asked: Asked, convert: str, start: int | None, until: 
     ahead = books.moved(one, until, 10**9)
     within = {} if start is None else books.moved(one, start, until)
     levels = {day: _levels(books.events, one, day, money) for day in (start, until) if day is not None}
-    later = _committed(books.events, one, until, money)
-    groups = {*ahead, *within, *later, *(group for sums in levels.values() for group in sums)}
+    agreed = committed_cells(books.events, until)
+    later = _committed(agreed, one, until, money)
+    annual = _committed({key: amount for key, amount in agreed.items() if is_annual(key[1])}, one, until, money)
+    before = books.moved(one, -(10**9), until)
+    aside = Asides(books.events, one, money, start, until)
+    groups = {*before, *ahead, *within, *later, *aside.groups, *(group for sums in levels.values() for group in sums)}
     groups |= {""} if asked.by is None else set()
     found: dict[str, dict[str, Value]] = {}
     for group in groups:
@@ -105,17 +132,83 @@ def figures(books: Books, asked: Asked, convert: str, start: int | None, until: 
         found[group] = {
             "mrr_minor": mrr_minor(level),
             "arr_minor": arr_minor(level),
-            "committed_mrr_minor": mrr_minor(level + later.get(group, 0)),
+            "committed_mrr_minor": mrr_minor(later.get(group, 0)),
+            "committed_arr_minor": arr_minor(annual.get(group, 0)),
             "scheduled_churn_minor": mrr_minor(_sum(falls, money, until)),
             "accounts": len(closing),
             "arpa_minor": mrr_minor(level / len(closing)) if closing else None,
-            "share_top_1": ratio_text(max(closing.values(), default=Fraction(0)), level),
-            "herfindahl": ratio_text(sum((one * one for one in closing.values()), Fraction(0)), level * level),
+            **concentrated(closing),
+            **lived(closing, before.get(group, []), until),
         }
+        opening, moved = {} if start is None else levels[start].get(group, {}), within.get(group, [])
+        found[group] |= aside.figures(group, opening, closing, moved)
         if start is not None:
-            opening = levels[start].get(group, {})
-            found[group] |= _within(opening, closing, within.get(group, []), money, until)
+            found[group] |= _within(opening, closing, moved, money, until)
     return found
+
+
+class Asides:
+    """What the events say beside revenue, in one currency, by group."""
+
+    def __init__(self, events: list[Event], asked: InAny, money: Money, start: int | None, until: int) -> None:
+        self.months = months_between(until if start is None else start, until)
+        self.is_window = start is not None
+        self.off, self.invested = _taken_off(events, asked, start, until, money)
+        self.contracts: dict[str, list[tuple[Fraction, Fraction]]] = {}
+        self.begun: dict[str, list[Fraction]] = {}
+        self.answers = {} if start is None else asides.told(events, asked, start, until, _weighed(money, until))
+        self.costs = {} if start is None else asides.costs(events, asked, start, until, money.of)
+        for one in CURRENCIES:
+            for group, values in terms.values(events, asked.alone(one), until).items():
+                for each in values:
+                    total, yearly = (money.of(amount, one, until - 1) for amount in each)
+                    self.contracts.setdefault(group, []).append((total, yearly))
+            begun = {} if start is None else terms.begun(events, asked.alone(one), start, until)
+            for group, signed in begun.items():
+                self.begun.setdefault(group, []).extend(money.of(each, one, until - 1) for each in signed)
+
+    @property
+    def groups(self) -> set[str]:
+        """Those of which anything is said."""
+        spent = {group for group, kinds in (self.costs or {}).items() if any(kinds.values())}
+        return {*self.off, *self.invested, *self.contracts, *self.begun, *self.answers, *spent}
+
+    def figures(
+        self, group: str, opening: dict[str, Fraction], closing: dict[str, Fraction], moved: list[Movement]
+    ) -> dict[str, Value]:
+        """The figures of one group."""
+        contracts, new = self.contracts.get(group, []), self.begun.get(group, [])
+        found = {"discounts_minor": mrr_minor(self.off.get(group, 0)), **valued(contracts)}
+        if not self.is_window:
+            return found
+        spent = None if self.costs is None else self.costs.get(group, asides.UNSPENT)
+        found |= said(self.answers.get(group, Told([], [], [])))
+        found |= economics(opening, closing, moved, spent, self.months)
+        found |= invested_in(self.invested.get(group, Fraction(0)), moved, spent)
+        found["acv_signed_minor"] = half_up(sum(new, Fraction(0)) / len(new)) if new else None
+        found["acv_to_cac"] = acv_to_cac(contracts, moved, spent)
+        return found
+
+
+def _weighed(money: Money, until: int) -> Weighed:
+    """An answer weighs what the account is worth in all currencies, at the rates as the window ends."""
+    return lambda cell, amount: (cell, money.of(amount, cell.currency, until - 1))
+
+
+def _taken_off(
+    events: list[Event], asked: InAny, start: int | None, until: int, money: Money
+) -> tuple[dict[str, Fraction], dict[str, Fraction]]:
+    """What discounts take off as a day begins, at the rate of the day before, and over each day, at that of it."""
+    levels: dict[str, Fraction] = {}
+    spent: dict[str, Fraction] = {}
+    cuts = [until] if start is None else sorted({start, until, *(day for day in money.days if start < day < until)})
+    for currency in CURRENCIES:
+        for group, amount in discounts.taken_off(events, asked.alone(currency), None, until)[0].items():
+            levels[group] = levels.get(group, Fraction(0)) + money.of(amount, currency, until - 1)
+        for first, end in pairwise(cuts):
+            for group, worth in discounts.taken_off(events, asked.alone(currency), first, end)[1].items():
+                spent[group] = spent.get(group, Fraction(0)) + money.of(worth, currency, first)
+    return levels, spent
 
 
 def _levels(events: list[Event], asked: InAny, day: int, money: Money) -> dict[str, dict[str, Fraction]]:
@@ -129,16 +222,15 @@ def _levels(events: list[Event], asked: InAny, day: int, money: Money) -> dict[s
     return found
 
 
-def _committed(events: list[Event], asked: InAny, day: int, money: Money) -> dict[str, Fraction]:
-    """What is committed beyond the level as a day begins, by group."""
+def _committed(
+    agreed: dict[tuple[str, Cell], int], asked: InAny, day: int, money: Money
+) -> dict[str, Fraction]:
+    """What is committed as a day begins, by group."""
     sums: dict[tuple[str, str], int] = {}
-    for (account, cell), amount in committed_cells(events, day).items():
+    for (account, cell), amount in agreed.items():
         group = asked.group(account, cell)
         if group is not None:
             sums[group, cell.currency] = sums.get((group, cell.currency), 0) + amount
-    for currency in CURRENCIES:
-        for group, accounts in held(events, day, Asked(currency, asked.by, asked.where)).items():
-            sums[group, currency] = sums.get((group, currency), 0) - sum(accounts.values())
     found: dict[str, Fraction] = {}
     for (group, currency), amount in sums.items():
         found[group] = found.get(group, Fraction(0)) + money.of(amount, currency, day - 1)

@@ -4,7 +4,7 @@ Built on the model's levels and movements alone. Groups are the values of one na
 a filter lets through the cells that have a value. Amounts in annual_e4 unless the name ends in `_minor`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -29,6 +29,7 @@ Held = dict[str, dict[str, int]]
 """Group -> account -> what it is worth, above zero."""
 
 Value = int | str | None
+Exact = int | Fraction
 RATIO_DIGITS = 8
 
 
@@ -62,6 +63,11 @@ def label(account: str, cell: Cell, name: str) -> str | None:
     """The value of a cell under a name; a term of no whole month is no term."""
     value = group_of(account, cell, name)
     return None if name == "term_months" and value == "0" else value
+
+
+def is_annual(cell: Cell) -> bool:
+    """Whether a contract is agreed for twelve months or longer."""
+    return int(dict(cell.dims).get("term_months", "0")) >= 12
 
 
 def held(events: list[Event], day: int, asked: Asked) -> Held:
@@ -124,7 +130,7 @@ class Books:
         agreed = [(name, cell, amount) for (name, cell), amount in committed_cells(self.events, until).items()]
         committed = _summed(agreed, asked)
         before = self.moved(asked, -(10**9), until)
-        long = (one for one in agreed if int(dict(one[1].dims).get("term_months", "0")) >= 12)
+        long = (one for one in agreed if is_annual(one[1]))
         annual = _summed(long, asked)
         answers = {} if start is None else asides.told(self.events, asked, start, until)
         costs = {} if start is None else asides.costs(self.events, asked, start, until)
@@ -145,7 +151,7 @@ class Books:
             if start is not None:
                 found[group] |= _within(opening.get(group, {}), closing.get(group, {}), moved.get(group, []))
                 found[group] |= said(answers.get(group, Told([], [], [])))
-                spent = None if costs is None else costs.get(group, {"acquisition": 0, "retention": 0})
+                spent = None if costs is None else costs.get(group, asides.UNSPENT)
                 sides = opening.get(group, {}), closing.get(group, {})
                 found[group] |= economics(*sides, moved.get(group, []), spent, months_between(start, until))
                 new = begun.get(group, [])
@@ -204,16 +210,16 @@ def said(answers: Told) -> dict[str, Value]:
 
 
 def economics(
-    opening: dict[str, int],
-    closing: dict[str, int],
+    opening: Mapping[str, Exact],
+    closing: Mapping[str, Exact],
     moved: list[Movement],
-    spent: dict[str, int] | None,
+    spent: Mapping[str, Exact] | None,
     months: Fraction,
 ) -> dict[str, Value]:
     """What an account costs and earns; the margin is all of it."""
     won = account_days([one for one in moved if one.movement == "new"])
     lost = len(opening.keys() - closing.keys())
-    arpa = Fraction(sum(closing.values()), 120_000 * len(closing)) if closing else None
+    arpa = Fraction(sum(closing.values())) / (120_000 * len(closing)) if closing else None
     ltv = None if arpa is None or not lost else arpa / (Fraction(lost, len(opening)) / months)
     cac = Fraction(spent["acquisition"], won) if spent and spent["acquisition"] and won else None
     kept = spent["retention"] if spent and closing else 0
@@ -227,7 +233,7 @@ def economics(
     }
 
 
-def lived(closing: dict[str, int], before: list[Movement], until: int) -> dict[str, Value]:
+def lived(closing: Mapping[str, Exact], before: list[Movement], until: int) -> dict[str, Value]:
     """How long accounts have revenue: every month that one has some as it ends, over every time that one is lost."""
     ends = {until, *(end for _, end in periods(min((one.day for one in before), default=until - 1), until, "month"))}
     months = 0
@@ -239,7 +245,7 @@ def lived(closing: dict[str, int], before: list[Movement], until: int) -> dict[s
         months += sum(level > 0 for level in levels.values())
     lost = account_days([one for one in before if one.movement == "churn"])
     life = Fraction(months, lost) if lost else None
-    arpa = Fraction(sum(closing.values()), 120_000 * len(closing)) if closing else None
+    arpa = Fraction(sum(closing.values())) / (120_000 * len(closing)) if closing else None
     return {
         "average_life_months": None if life is None else fraction_text(life),
         "ltv_by_life_minor": None if life is None or arpa is None else half_up(arpa * life),
@@ -253,7 +259,7 @@ def valued(contracts: list[tuple[Fraction, Fraction]]) -> dict[str, Value]:
     return {"acv_minor": acv, "tcv_minor": tcv}
 
 
-def invested_in(invested: Fraction, moved: list[Movement], spent: dict[str, int] | None) -> dict[str, Value]:
+def invested_in(invested: Fraction, moved: list[Movement], spent: Mapping[str, Exact] | None) -> dict[str, Value]:
     """What discounts cost in a window, alone and with what winning an account cost."""
     won = account_days([one for one in moved if one.movement == "new"])
     cost = spent["acquisition"] + invested if spent else 0
@@ -265,7 +271,7 @@ def invested_in(invested: Fraction, moved: list[Movement], spent: dict[str, int]
 
 
 def acv_to_cac(
-    contracts: list[tuple[Fraction, Fraction]], moved: list[Movement], spent: dict[str, int] | None
+    contracts: list[tuple[Fraction, Fraction]], moved: list[Movement], spent: Mapping[str, Exact] | None
 ) -> Value:
     """A contract's year over what an account cost."""
     won = account_days([one for one in moved if one.movement == "new"])
@@ -280,10 +286,10 @@ def fraction_text(value: Fraction) -> str | None:
     return ratio_text(value.numerator, value.denominator)
 
 
-def concentrated(closing: dict[str, int]) -> dict[str, Value]:
+def concentrated(closing: Mapping[str, Exact]) -> dict[str, Value]:
     """What hangs on the largest accounts."""
     total, largest = sum(closing.values()), sorted(closing.values(), reverse=True)
-    shares = [Fraction(amount, total) for amount in largest]
+    shares = [Fraction(amount) / total for amount in largest]
     index = sum((share * share for share in shares), Fraction(0))
     return {
         **{f"share_top_{count}": ratio_text(sum(largest[:count]), total) for count in (1, 3, 10)},

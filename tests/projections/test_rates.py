@@ -46,6 +46,9 @@ DAY = 19_727
 def test_a_rate_holds_from_its_day_until_the_next() -> None:
     found = rates(FIRST, told("2", "EUR", "USD", "1.2", "2024-01-01T00:00:00Z", "2024-01-08"))
     assert [found.in_force("EUR", "USD", DAY + days).rate for days in (0, 2, 3, 1000)] == ["1.10", "1.10", "1.2", "1.2"]
+    assert found.changes("EUR", "USD", DAY - 9, DAY + 9) == [DAY, DAY + 3]
+    assert found.changes("USD", "EUR", DAY - 1, DAY + 4) == [DAY, DAY + 3]
+    assert found.changes("EUR", "USD", DAY, DAY + 3) == []
     with pytest.raises(NoRate) as missing:
         found.in_force("EUR", "USD", DAY - 1)
     assert (missing.value.base, missing.value.quote, missing.value.day, missing.value.first) == (
