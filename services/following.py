@@ -2,7 +2,7 @@
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import ClassVar, Final
 
@@ -14,6 +14,8 @@ from services.views.port import START, Gap, Position, Views
 BATCH_ENTRIES_MAX: Final = 50_000
 """The most entries of one commit: whoever is behind rewrites each page once for all of them."""
 BATCH_BYTES_MAX: Final = 64 * 1024 * 1024
+COMING_ENTRIES_MAX: Final = 1_000
+"""How many blocks, and entries in them, are held that came and are still to be projected."""
 CHECK_SECONDS: Final = 1.0
 """How often whoever is idle looks whether the views are still where it left them."""
 
@@ -36,6 +38,8 @@ class Follower(ABC):
         self._position = START
         self._before: Block | None = None
         self._moved = asyncio.Condition()
+        self._came: list[StoredBlock] = []
+        self._coming = asyncio.Event()
 
     @abstractmethod
     async def _project(self, batch: Sequence[StoredBlock]) -> None:
@@ -72,26 +76,54 @@ class Follower(ABC):
             Fenced: another took the partition over.
             ViewsUnavailable, LedgerUnavailable, BlockDamaged: nothing was folded wrongly; start again.
         """
-        following = self._ledger.follow(self._partition, self._position.next_height)
-        coming = asyncio.ensure_future(self._news(following))
-        try:
-            while True:
-                await asyncio.wait([coming], timeout=CHECK_SECONDS)
-                if not coming.done():
-                    await self._check()
-                    continue
-                coming.result()
-                if self.gather_seconds:
-                    await asyncio.sleep(self.gather_seconds)
-                await self.catch_up()
-                coming = asyncio.ensure_future(self._news(following))
-        finally:
-            coming.cancel()
+        while True:
+            await self._keep_up()
+            await self.catch_up()
 
-    async def _news(self, following: AsyncIterator[StoredBlock]) -> None:
-        """Returns when a block comes that the views do not reflect; those they do are passed over together."""
-        while (await anext(following)).height < self._position.next_height:
-            pass
+    async def _keep_up(self) -> None:
+        """Projects blocks as they come; returns when too many have come to be held."""
+        self._came = []
+        listening = asyncio.create_task(self._listen(self._position.next_height))
+        try:
+            while not listening.done():
+                await self._something_came()
+                if self._came:
+                    await asyncio.sleep(self.gather_seconds)
+                    await self._take_in()
+                elif not listening.done():
+                    await self._check()
+            listening.result()
+        finally:
+            listening.cancel()
+
+    async def _listen(self, height: int) -> None:
+        """Holds what comes; whoever lags by more than a little reads it from the ledger, in large commits."""
+        try:
+            async for block in self._ledger.follow(self._partition, height):
+                self._came.append(block)
+                self._coming.set()
+                if sum(1 + one.entries for one in self._came) > COMING_ENTRIES_MAX:
+                    return
+        finally:
+            self._coming.set()
+
+    async def _something_came(self) -> None:
+        """Returns when blocks are held or none can come any more, and after a while in any case."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self._coming.wait()
+
+    async def _take_in(self) -> None:
+        """Projects what came; where the views are not right before that, all that the ledger holds."""
+        came, self._came = self._came, []
+        self._coming.clear()
+        if self._doubtful:
+            await self._reload()
+        new = [one for one in came if one.height >= self._position.next_height]
+        if new and new[0].height > self._position.next_height:
+            await self.catch_up()
+        else:
+            await self._take_all(new)
 
     async def catch_up(self, until_height: int | None = None) -> None:
         """Projects all that the ledger holds now (or the blocks below a height), and returns."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, TypeVarTuple
 
 from services.ledgers.port import Ledger, LedgerDamaged, StoredBlock, closed_ledger, require_chain
+from services.ledgers.recent import Recent
 from services.ledgers.sqlite_file import (
     LedgerFile,
     close_file,
@@ -89,6 +90,7 @@ class SqliteReader:
         self._path = path
         self._reader = reader
         self._reading = reading
+        self._recent = Recent()
         self._appended = asyncio.Event()
         self._closed = False
 
@@ -98,8 +100,14 @@ class SqliteReader:
     async def read(
         self, partition: int, from_height: int = 0, until_height: int | None = None
     ) -> AsyncIterator[StoredBlock]:
+        self._require_open()
         height, until = from_height, _HIGHEST if until_height is None else until_height
-        while batch := await self._ask(_batch, partition, height, until):
+        while height < until:
+            batch = self._recent.since(partition, height, until)
+            if not batch:  # what others appended only the file knows
+                batch = await self._ask(_batch, partition, height, until)
+            if not batch:
+                return
             for block in batch:
                 yield block
             if batch[-1].height < height:
@@ -114,7 +122,14 @@ class SqliteReader:
             async for block in self.read(partition, height):
                 yield block
                 height = block.height + 1
-            await self._await_append(appended, version)
+            while await self._await_append(appended, version):
+                appended = self._appended
+                own = self._recent.since(partition, height, _HIGHEST)
+                if not own:
+                    break
+                for block in own:
+                    yield block
+                    height = block.height + 1
 
     async def block_of(self, partition: int, seq: int) -> StoredBlock | None:
         block = await self._ask(_one, _HOLDER, partition, seq)
@@ -134,14 +149,17 @@ class SqliteReader:
         finally:
             self._reading.shutdown(wait=False)
 
-    async def _await_append(self, appended: asyncio.Event, version: int) -> None:
-        """Returns after an append of this object, or after any change of the file since `version`."""
+    async def _await_append(self, appended: asyncio.Event, version: int) -> bool:
+        """Returns after an append of this object (then True), or after any change of the file since `version`."""
         while not appended.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_SECONDS):
                     await appended.wait()
+                    break
             if await self._ask(_data_version) != version:
-                return
+                return False
+        self._require_open()
+        return True
 
     def _wake(self) -> None:
         """Wakes whoever follows; each wait has its own event, so that none is missed."""
@@ -182,6 +200,7 @@ class _SqliteLedger(SqliteReader):
         loop = asyncio.get_running_loop()
         try:
             await loop.run_in_executor(self._writing, _append, self._file, tuple(blocks))
+            self._recent.add(blocks)
         finally:
             self._wake()
 

@@ -14,6 +14,7 @@ from services import following
 from services import projector as module
 from services.ledgers.port import StoredBlock
 from services.projector import Projector
+from services.tasks import cancelled
 from services.views.memory import memory_views
 from services.views.port import Fenced, ViewsUnavailable
 from services.writer import Submitted
@@ -215,6 +216,31 @@ async def test_it_follows_the_ledger() -> None:
         await waiting
         await check_views(books.ledger, books.views)
     running.cancel()
+
+
+@settings(SOME, max_examples=examples(20))
+@given(histories().flatmap(arrival_orders), st.data())
+@asynchronous
+async def test_what_comes_while_it_runs_is_projected_once(events: list[Event], data: st.DataObject) -> None:
+    """However much comes at a time, more than is held too, and also by views that lose what they had."""
+    books = await MemoryBooks().start()
+    with patch.object(following, "COMING_ENTRIES_MAX", data.draw(st.integers(1, 6))):
+        running = asyncio.create_task(books.projector.run())
+        while events:
+            size = data.draw(st.integers(1, 5))
+            await books.writer.write([Submitted(raw_of(event)) for event in events[:size]])
+            for _ in range(data.draw(st.integers(0, 3))):
+                await asyncio.sleep(0)
+            if data.draw(st.booleans()):
+                await books.views.clear(0)
+            events = events[size:]
+        tail = await books.ledger.tail(0)
+        assert tail is not None
+        await until(books.projector, tail.height)
+        await cancelled([running])
+    if await books.views.position(0) != books.projector.position:  # lost since: looked for once a second
+        await books.projector._check()
+    await check_views(books.ledger, books.views)
 
 
 @pytest.mark.parametrize("loses", ["all", "some"])

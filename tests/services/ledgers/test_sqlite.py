@@ -13,9 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from services.ledgers import sqlite
 from services.ledgers.port import Ledger, LedgerUnavailable, NewerLedger, NotALedger, StoredBlock
 from services.ledgers.sqlite import sqlite_ledger
 from services.ledgers.sqlite_file import APPLICATION_ID, FORMAT
@@ -258,3 +260,27 @@ async def test_a_ledger_another_program_keeps_locked(tmp_path: Path, monkeypatch
         raw.execute("ROLLBACK")
     await ledger.append([next_block(blocks[-1])])
     await ledger.close()
+
+
+@asynchronous
+async def test_what_this_object_appends_is_followed_without_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only whoever begins asks the file where it ends, and whoever comes upon what another has appended."""
+    monkeypatch.setattr(sqlite, "POLL_SECONDS", 3_600.0)
+    blocks, path = chain(60), tmp_path / "ledger"
+    ours, theirs = await sqlite_ledger(path), await sqlite_ledger(path)
+    following = ours.follow(0, 0)
+    with patch.object(sqlite, "_batch", wraps=sqlite._batch) as asked:
+        for block in blocks[:40]:
+            coming = asyncio.ensure_future(anext(following))
+            await ours.append([block])
+            assert await coming == block
+        assert [one async for one in ours.read(0, 3, 40)] == blocks[3:40]
+        assert asked.call_count <= 3
+    await theirs.append(blocks[40:50])
+    await ours.append(blocks[50:])
+    assert [await anext(following) for _ in range(20)] == blocks[40:]
+    assert await everything(ours) == await everything(theirs) == blocks
+    await theirs.close()
+    await ours.close()
