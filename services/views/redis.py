@@ -26,6 +26,7 @@ from redis.exceptions import (
 )
 from redis.maint_notifications import MaintNotificationsConfig
 
+from services.views.lines import Argument, Lines
 from services.views.port import (
     Fenced,
     Field,
@@ -173,6 +174,7 @@ class _RedisViews:
 
     def __init__(self, client: Redis, namespace: str) -> None:
         self._client = client
+        self._lines = Lines(client.connection_pool, ANSWER_SECONDS)
         self._namespace = namespace
         self._is_warned = False
 
@@ -182,7 +184,8 @@ class _RedisViews:
 
     async def position(self, partition: int) -> Position | None:
         with _explained():
-            return _position(await _answer(self._client.hmget(self._own(partition), _PLACE)))
+            (place,) = await self._lines.ask(("HMGET", self._own(partition), *_PLACE))
+        return _position(place)
 
     async def commit(self, partition: int, epoch: int, expected_next: int, position: Position, writes: Writes) -> None:
         keys = [self._own(partition), self._index(partition), *(self._key(partition, key) for key in writes)]
@@ -208,23 +211,20 @@ class _RedisViews:
     async def read_many(self, partition: int, keys: Sequence[str]) -> list[dict[bytes, bytes]]:
         if not keys:
             return []
-        pipeline = self._client.pipeline(transaction=False)
-        for key in keys:
-            pipeline.hgetall(self._key(partition, key))
         with _explained():
-            return list(await pipeline.execute())
+            return await self._lines.ask(*(("HGETALL", self._key(partition, key)) for key in keys))
 
     async def read_fields(self, partition: int, key: str, fields: Sequence[Field]) -> list[bytes | None]:
         return (await self.read_each(partition, {key: fields}))[key]
 
     async def read_each(self, partition: int, wanted: Mapping[str, Sequence[Field]]) -> dict[str, list[bytes | None]]:
-        asked = {key: list(fields) for key, fields in wanted.items() if fields}
-        pipeline = self._client.pipeline(transaction=False)
-        for key, fields in asked.items():
-            pipeline.hmget(self._key(partition, key), fields)
+        asked = {key: fields for key, fields in wanted.items() if fields}
+        if not asked:
+            return {key: [] for key in wanted}
         with _explained():
-            found = dict(zip(asked, await pipeline.execute(), strict=True))
-        return {key: list(found.get(key, ())) for key in wanted}
+            values = await self._lines.ask(*self._fields(partition, asked))
+        found = dict(zip(asked, values, strict=True))
+        return {key: found.get(key, []) for key in wanted}
 
     async def snapshot(self, partition: int, keys: Sequence[str]) -> tuple[Position | None, list[dict[bytes, bytes]]]:
         position, hashes, _ = await self.snapshot_with(partition, keys, {})
@@ -233,17 +233,15 @@ class _RedisViews:
     async def snapshot_with(
         self, partition: int, keys: Sequence[str], wanted: Mapping[str, Sequence[Field]]
     ) -> tuple[Position | None, list[dict[bytes, bytes]], dict[str, list[bytes | None]]]:
-        asked = {key: list(fields) for key, fields in wanted.items() if fields}
-        pipeline = self._client.pipeline(transaction=True)
-        pipeline.hmget(self._own(partition), _PLACE)
-        for key in keys:
-            pipeline.hgetall(self._key(partition, key))
-        for key, fields in asked.items():
-            pipeline.hmget(self._key(partition, key), fields)
+        asked = {key: fields for key, fields in wanted.items() if fields}
+        commands: list[tuple[Argument, ...]] = [("MULTI",), ("HMGET", self._own(partition), *_PLACE)]
+        commands += [("HGETALL", self._key(partition, key)) for key in keys]
+        commands += self._fields(partition, asked)
         with _explained():
-            place, *found = await pipeline.execute()
+            *_, answers = await self._lines.ask(*commands, ("EXEC",))
+        place, *found = answers
         values = dict(zip(asked, found[len(keys) :], strict=True))
-        return _position(place), found[: len(keys)], {key: list(values.get(key, ())) for key in wanted}
+        return _position(place), found[: len(keys)], {key: values.get(key, []) for key in wanted}
 
     async def keys(self, partition: int) -> list[str]:
         with _explained():
@@ -275,16 +273,22 @@ class _RedisViews:
             )
 
     async def close(self) -> None:
+        await self._lines.close()
         await self._client.aclose()
 
     async def _run(self, script: _Script, keys: Sequence[str], arguments: Sequence[Value]) -> Any:
         """What the script answers; a server that does not know it (any more) is told."""
         with _explained():
             try:
-                return await _answer(self._client.evalsha(script.sha1, len(keys), *keys, *arguments))
+                (answer,) = await self._lines.ask(("EVALSHA", script.sha1, len(keys), *keys, *arguments))
             except NoScriptError:
                 await self._client.script_load(script.text)
-                return await _answer(self._client.evalsha(script.sha1, len(keys), *keys, *arguments))
+                (answer,) = await self._lines.ask(("EVALSHA", script.sha1, len(keys), *keys, *arguments))
+        return answer
+
+    def _fields(self, partition: int, wanted: Mapping[str, Sequence[Field]]) -> list[tuple[Argument, ...]]:
+        """The commands that read some fields of each key."""
+        return [("HMGET", self._key(partition, key), *fields) for key, fields in wanted.items()]
 
     def _own(self, partition: int) -> str:
         return f"{self._namespace}:{{{partition}}}"
