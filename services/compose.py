@@ -61,6 +61,13 @@ class ServiceStarting(DataInUse):
         self.args = (sentence,)
 
 
+class ServiceGone(Exception):
+    """No service runs on the data directory any more."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(f"no service runs on {directory}")
+
+
 class Owner(Struct, frozen=True):
     """The process that works on a data directory; `url` if it serves HTTP."""
 
@@ -142,9 +149,23 @@ def requests_namespace(settings: Settings) -> str:
 async def reports_of(settings: Settings) -> AsyncIterator[Reports]:
     """The reports of a data directory, as `projection_of` finds its stores."""
     async with projection_of(settings) as (ledger, views):
-        policies = await policies_of(ledger)
-        policy = policy_in_force(None if policies is None else policies.in_force, settings.policy, settings.zone)
-        yield Reports(ledger, views, policies or begun_under(policy))
+        yield await _reports(settings, ledger, views)
+
+
+@asynccontextmanager
+async def reports_beside(settings: Settings) -> AsyncIterator[tuple[Reports, Ledger, Views]]:
+    """Reports, ledger and views of the service that runs on a data directory; raises ServiceGone if none does."""
+    socket = running_socket(settings.data)
+    if socket is None:
+        raise ServiceGone(settings.data)
+    async with _beside(settings, socket) as (ledger, views):
+        yield await _reports(settings, ledger, views), ledger, views
+
+
+async def _reports(settings: Settings, ledger: Ledger, views: Views) -> Reports:
+    policies = await policies_of(ledger)
+    policy = policy_in_force(None if policies is None else policies.in_force, settings.policy, settings.zone)
+    return Reports(ledger, views, policies or begun_under(policy))
 
 
 @asynccontextmanager
@@ -159,6 +180,13 @@ async def projection_of(settings: Settings) -> AsyncIterator[tuple[Ledger, Views
             await books.projector.catch_up()
             yield books.ledger, books.views
         return
+    async with _beside(settings, socket) as found:
+        yield found
+
+
+@asynccontextmanager
+async def _beside(settings: Settings, socket: Path) -> AsyncIterator[tuple[Ledger, Views]]:
+    """Ledger and views of a service that runs, given the socket of its views."""
     async with AsyncExitStack() as stack:
         ledger = await sqlite_ledger(settings.data / LEDGER_FILE)
         stack.push_async_callback(ledger.close)

@@ -25,6 +25,7 @@ from projections.columnar.layers import Layers, told
 from projections.columnar.living import lives
 from projections.columnar.numbering import Vocabulary
 from projections.columnar.reductions import reductions_of
+from projections.columnar.warming import warm, warm_off
 from projections.groups import Choice
 from projections.lives import Lives
 from projections.pages import ACCOUNTS, NOTES, STATED
@@ -91,6 +92,10 @@ class Mirror:
     ) -> None:
         self._parts = [_Part(ledger, views, partition, rules) for partition in partitions]
 
+    async def warm(self) -> None:
+        """Reads all accounts, and works out what nobody should have to wait for. Raises ViewsUnavailable."""
+        await asyncio.gather(*(part.warm() for part in self._parts))
+
     async def read(self, keys: Sequence[str], *, notes: bool = False, discounts: bool = False) -> Mirrored | None:
         """Some keys and the accounts of all partitions; None if they have to be looked at in the views.
 
@@ -155,6 +160,18 @@ class _Part:
         self._vocabulary = Vocabulary()
         self._is_too_large = False
         self._turn = asyncio.Lock()
+        self._is_warm = False
+        self._piling: asyncio.Task[None] | None = None
+        self._since: set[str] | None = None
+        """The accounts that changed since layers are being piled; None if they are not, or not any more."""
+
+    async def warm(self) -> None:
+        """As that of the mirror."""
+        self._is_warm = True
+        found = await self.read([], notes=True, discounts=True)
+        if found is not None:
+            await asyncio.to_thread(warm, found.layers)
+            await asyncio.to_thread(warm_off, found.off)
 
     async def read(self, keys: Sequence[str], *, notes: bool, discounts: bool) -> _Seen | None:
         """Some keys and the accounts, at one position; None if it cannot be told which accounts changed."""
@@ -181,8 +198,24 @@ class _Part:
                     return None  # to know what changed would be quicker, but nothing in the views depends on it
                 if found is not None:
                     self._position, self._layers, self._costs = found.position, found.layers, found.costs
+                    if found.layers.overdue and (self._piling is None or self._piling.done()):
+                        self._piling = asyncio.create_task(self._pile(found.layers), name="piling")
                     return found
         return None
+
+    async def _pile(self, layers: Layers) -> None:
+        """Puts layers together while they are asked and changed, for the questions to come."""
+        changed = self._since = set()
+        try:
+            piled = await asyncio.to_thread(_piled, layers, is_warm=self._is_warm)
+            async with self._turn:
+                if self._since is changed and self._layers is not None:
+                    self._layers = piled.overtaken(changed, self._layers.less(layers))
+        except TooLarge:
+            pass  # they stay as they are: who is asked next finds it out, too
+        finally:
+            if self._since is changed:
+                self._since = None
 
     async def _loaded(self) -> Layers:
         """All accounts, read at once."""
@@ -200,7 +233,7 @@ class _Part:
         return _Off(layers, b"" in stated, position or START)
 
     def _forget(self) -> None:
-        self._layers = self._off = None
+        self._layers = self._off = self._since = None
 
     async def _moved_on(self, keys: Sequence[str], layers: Layers) -> _Seen | None:
         """What the views hold now, the accounts brought to the same position; None: try again."""
@@ -234,6 +267,8 @@ class _Part:
         """The accounts with what was read of some."""
         notes = {name: [] if data is None else notes_in_force(data) for name, data in read[NOTES].items()}
         told_of = notes if self._is_noted else {}
+        if self._since is not None:
+            self._since.update(read[ACCOUNTS])
         changed = await asyncio.to_thread(_changed, layers, read[ACCOUNTS], told_of, self._vocabulary)
         off = Layers()
         if self._off is not None:
@@ -304,6 +339,14 @@ def _costs_of(notes: Iterable[tuple[str, Sequence[AnyNote]]]) -> Costs:
     """The costs among notes."""
     noted = ((account, [one for one in some if type(one) is Cost]) for account, some in notes)
     return {account: costs for account, costs in noted if costs}
+
+
+def _piled(layers: Layers, *, is_warm: bool) -> Layers:
+    """Few layers of the same accounts, the new ones of which are warm if they are to be. Raises TooLarge."""
+    piled = layers.piled()
+    if is_warm:
+        warm(piled.less(layers))
+    return piled
 
 
 def _changed(layers: Layers, read: Mapping[str, bytes | None], notes: Notes, vocabulary: Vocabulary) -> Layers:

@@ -53,9 +53,10 @@ class Columns(Struct, frozen=True):
     """Sums in order of their days, cells in order of their accounts.
 
     Of each sum the day (`NEVER` for what lies ahead), the cell, the movement as a place in `MOVEMENTS`, the amount and
-    the number of its cause; of those ahead, which are the last, also their days; of each cell its account, the numbers
-    of what it says, and which of the contracts of the account it is of (`deals`, from 0 on); of each account its first
-    cell and its first contract, its name, and whether these columns still hold for it; of each contract its name.
+    the number of its cause; of those ahead, which are the last, also their days, in order; of each cell its account,
+    the numbers of what it says, and which of the contracts of the account it is of (`deals`, from 0 on); of each
+    account its first cell and its first contract, its name, and whether these columns still hold for it; of each
+    contract its name.
     `total` is the sum of all amounts whatever their signs. `known` keeps what was worked out once.
     """
 
@@ -140,12 +141,21 @@ class Columns(Struct, frozen=True):
 
     def levels_of_cells(self, day: int) -> Amounts:
         """What each cell is worth as a day begins, from the levels at the last mark before it."""
-        marks = self._marks()
         (end,) = cuts(self.days, [day])
+        if end == len(self.days) - len(self.ahead):
+            return self.known.once("last", self._last).copy()
+        marks = self._marks()
         place = min(end // MARK_SUMS, len(marks) - 1)
         levels = marks[place].copy()
         start = place * MARK_SUMS
         np.add.at(levels, self.cells[start:end], self.amounts[start:end])
+        return levels
+
+    def _last(self) -> Amounts:
+        """What each cell is worth in the end."""
+        levels = np.zeros(len(self.accounts), dtype=np.int64)
+        end = len(self.days) - len(self.ahead)
+        np.add.at(levels, self.cells[:end], self.amounts[:end])
         return levels
 
     def _marks(self) -> Sequence[Amounts]:

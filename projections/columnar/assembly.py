@@ -36,7 +36,7 @@ def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary, notes: Not
     kinds = np.array([_PLACES[movement] for movement in movements], dtype=np.int8)
     told = np.array(days, dtype=np.int32)
     dated = np.where(kinds == _AHEAD, NEVER, told).astype(np.int32)
-    order = np.argsort(dated, kind="stable")
+    order = np.lexsort((told, dated))
     said, contracts = _said(held, vocabulary)
     told_of = [(notes or {}).get(name, ()) for name in records]
     return _columns(
@@ -47,7 +47,7 @@ def columns_of(records: Mapping[str, Record], vocabulary: Vocabulary, notes: Not
         kinds[order],
         np.array(amounts, dtype=np.int64)[order],
         np.array(vocabulary.cause.numbers(causes), dtype=np.int32)[order],
-        told[kinds == _AHEAD],
+        told[order][np.searchsorted(dated[order], NEVER) :],
         said,
         counts,
         [name for own in contracts for name in own],
@@ -93,7 +93,9 @@ def joined(tables: Sequence[Columns]) -> Columns:
     if total >= TOTAL_MAX:
         raise TooLarge
     days = np.concatenate([part.days for part in parts])
-    order = np.argsort(days, kind="stable")
+    told = days.copy()
+    told[days == NEVER] = np.concatenate([part.ahead for part in parts])
+    order = np.lexsort((told, days))
     cells = firsts_of(np.array([len(part.accounts) for part in parts], dtype=np.intp)).tolist()
     accounts = firsts_of(np.array([len(part.names) for part in parts], dtype=np.intp)).tolist()
     said = [(part.currencies, part.plans, part.products, part.labels, part.deals) for part in parts]
@@ -105,7 +107,7 @@ def joined(tables: Sequence[Columns]) -> Columns:
         np.concatenate([part.movements for part in parts])[order],
         np.concatenate([part.amounts for part in parts])[order],
         np.concatenate([part.causes for part in parts])[order],
-        np.concatenate([part.ahead for part in parts]),
+        told[order][np.searchsorted(days[order], NEVER) :],
         [np.concatenate(codes) for codes in zip(*said, strict=True)],
         np.concatenate([part.cells_of_accounts() for part in parts]),
         [name for part in parts for name in part.contracts],

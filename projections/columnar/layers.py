@@ -1,6 +1,7 @@
 """Layers: the columns of all accounts, old and large ones below, new and small ones above; each account in one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
+from itertools import accumulate
 from typing import Final, TypeVar
 
 from msgspec import Struct
@@ -21,6 +22,8 @@ from projections.terms import NONE, Values
 
 TIMES_LARGER: Final = 4
 """How many times as many accounts a layer holds as the one above: so they are few, and an account is seldom moved."""
+AT_ONCE: Final = 1_000
+"""So many accounts are put together in some milliseconds, while somebody waits; more are `overdue` until `piled`."""
 
 S = TypeVar("S", Retention, Shares, Satisfaction, Values, Discounts)
 
@@ -45,7 +48,7 @@ class Layers(Struct, frozen=True):
     ) -> "Layers":
         """With the records that some accounts have now, None for those without one, and their notes.
 
-        Raises TooLarge.
+        Small layers are put together. Raises TooLarge.
         """
         columns = [one.without(records) for one in self.columns]
         some = told(records, notes or {})
@@ -53,7 +56,27 @@ class Layers(Struct, frozen=True):
             columns.append(columns_of(some, vocabulary, notes))
         if Layers(tuple(columns)).total >= TOTAL_MAX:
             raise TooLarge
-        return Layers(_piled([one for one in columns if one.held]))
+        return Layers(_piled([one for one in columns if one.held], AT_ONCE))
+
+    @property
+    def overdue(self) -> bool:
+        """Whether there are layers to be put together."""
+        return max(_piles([one.held for one in self.columns]), default=1) > 1
+
+    def piled(self) -> "Layers":
+        """The same accounts in few layers."""
+        return Layers(_piled(self.columns))
+
+    def less(self, others: "Layers") -> "Layers":
+        """The layers that others do not have, whichever accounts these hold for."""
+        known = {id(one.known) for one in others.columns}
+        return Layers(tuple(one for one in self.columns if id(one.known) not in known))
+
+    def overtaken(self, names: Set[str], newer: "Layers") -> "Layers":
+        """With some accounts as newer layers have them, which may hold others too."""
+        own = [one.without(names) for one in self.columns]
+        more = [one.without([name for name in one.names if name not in names]) for one in newer.columns]
+        return Layers(tuple(one for one in (*own, *more) if one.held))
 
     def retention(self, choice: Choice, start: int, until: int) -> dict[str, Retention]:
         """As `retention_of`."""
@@ -86,14 +109,24 @@ def told(records: Mapping[str, Record | None], notes: Notes) -> dict[str, Record
     return {account: record for account, record in held if record.count or notes.get(account)}
 
 
-def _piled(columns: Iterable[Columns]) -> tuple[Columns, ...]:
-    """Columns so that each holds many more accounts than the next."""
-    piled: list[Columns] = []
-    for above in columns:
-        piled.append(above)
-        while len(piled) > 1 and piled[-1].held * TIMES_LARGER > piled[-2].held:
-            piled[-2:] = [joined(piled[-2:])]
-    return tuple(piled)
+def _piled(columns: Sequence[Columns], held_max: int | None = None) -> tuple[Columns, ...]:
+    """Columns so that each holds many more accounts than the next; none of more than some are put together."""
+    ends = accumulate(counts := _piles([one.held for one in columns], held_max))
+    piles = (columns[end - count : end] for count, end in zip(counts, ends, strict=True))
+    return tuple(joined(pile) if len(pile) > 1 else pile[0] for pile in piles)
+
+
+def _piles(held: Iterable[int], held_max: int | None = None) -> list[int]:
+    """How many layers to put together each time, given how many accounts they hold for."""
+    piles: list[tuple[int, int]] = []
+    for above in held:
+        piles.append((1, above))
+        while len(piles) > 1 and piles[-1][1] * TIMES_LARGER > piles[-2][1]:
+            counts, sums = zip(*piles[-2:], strict=True)
+            if held_max is not None and sum(sums) > held_max:
+                break
+            piles[-2:] = [(sum(counts), sum(sums))]
+    return [count for count, _ in piles]
 
 
 def _summed(parts: Iterable[Mapping[str, S]], nothing: S) -> dict[str, S]:

@@ -1,4 +1,4 @@
-"""`revledger up`: the whole service in one process."""
+"""`revledger up`: the whole service with one command."""
 
 import asyncio
 import errno
@@ -49,7 +49,7 @@ def up(
         bool, typer.Option("--demo", help="Fill the ledger with a made-up company, if it is empty.")
     ] = False,
 ) -> None:
-    """Run the whole service in one process.
+    """Run the whole service.
 
     Events come in over HTTP; ledger, projections, figures, the stream and the dashboard are in it.
 
@@ -117,7 +117,7 @@ class _Service:
         _say("Filling the empty ledger with a made-up company.")
         await _fill(books, self._settings.data)
 
-    async def _served(self, books: "Books", listener: socket.socket, url: str) -> None:
+    async def _served(self, owned: "Books", listener: socket.socket, url: str) -> None:
         from services.alerts.embedded import alerting
         from services.archive.embedded import archiving
         from services.cli.serving import announced_server
@@ -125,10 +125,12 @@ class _Service:
         from services.gateway import application
         from services.gateway.embedded import embedded
         from services.metrics import Metrics
+        from services.reporting.process import reporting
 
         metrics = Metrics()
         queue, tick = self._settings.queue_events_max, self._settings.tick_seconds or None
         async with (
+            reporting(owned, self._settings) as books,
             projecting(books) as projection,
             taking_in(books, queue, tick) as intake,
             alerting(books, self._settings, metrics),

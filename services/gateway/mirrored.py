@@ -3,21 +3,28 @@
 import logging
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from services.ledgers.port import Chains
 from services.reports import Reports
 from services.views.port import Views
 
+if TYPE_CHECKING:
+    from services.mirror import Mirror
+
 LIBRARY: Final = "numpy"
 _log: Final = logging.getLogger("revledger")
 
 
-def keep_accounts(reports: Reports, ledger: Chains, views: Views, partitions: Sequence[int]) -> None:
-    """Has reports answer from a mirror of the views; where the library is not there, they go on without."""
+def keep_accounts(
+    reports: Reports, ledger: Chains, views: Views, partitions: Sequence[int]
+) -> "Mirror | None":
+    """Has reports answer from a mirror of the views; where the library is not there, they go on without: None."""
     if find_spec(LIBRARY) is None:
         _log.warning("%s is not installed: figures that look at every account are slow", LIBRARY)
-        return
+        return None
     from services.mirror import Mirror  # noqa: PLC0415 - it needs the library
 
-    reports.keep_accounts(Mirror(ledger, views, partitions, reports.rules))
+    mirror = Mirror(ledger, views, partitions, reports.rules)
+    reports.keep_accounts(mirror)
+    return mirror

@@ -5,12 +5,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from string import ascii_letters
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from events.partitions import partition_of
+from projections.columnar import layers
 from projections.pages import ACCOUNTS
 from projections.tables import TABLES
 from services import mirror
@@ -142,11 +144,22 @@ async def watched(events: Sequence[Event] = ()) -> Watched:
 @given(st.data())
 @asynchronous
 async def test_answers_are_those_of_the_views(data: st.DataObject) -> None:
-    """At random positions of a random history, with late and retracted facts; the views may be built anew meanwhile."""
+    """At random positions of a random history, with late and retracted facts; the views may be built anew meanwhile.
+
+    Layers of more than a few accounts are put together while they are asked.
+    """
+    with patch.object(layers, "AT_ONCE", data.draw(st.sampled_from([layers.AT_ONCE, 2]))):
+        await check_answers(data)
+
+
+async def check_answers(data: st.DataObject) -> None:
+    """Of one history."""
     history = data.draw(histories())
     arrived: st.SearchStrategy[list[Event]] = st.one_of(st.just(history), arrival_orders(history))
     events = data.draw(arrived)
     found = await watched()
+    if data.draw(st.booleans()):
+        await found.mirror.warm()
     while events:
         size = data.draw(st.integers(1, 8))
         await found.books.book(events[:size])

@@ -1,11 +1,13 @@
 """Layers: accounts that change again and again, in any portions, count once, as they are now."""
 
 from itertools import pairwise
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from events.account import Booking
+from projections.columnar import layers
 from projections.columnar.counting import counted
 from projections.columnar.layers import TIMES_LARGER, Layers
 from projections.columnar.living import lives
@@ -51,6 +53,29 @@ def test_columns_that_are_kept_say_what_columns_made_anew_say(made: list[Booking
         anew = Layers().changed(dict(records), Vocabulary())
         for choice in choices:
             assert answers(kept, choice, bounds) == answers(anew, choice, bounds)
+
+
+@settings(max_examples=20, deadline=None)
+@given(bookings(), st.data())
+def test_layers_put_together_while_accounts_change_say_the_same(made: list[Booking], data: st.DataObject) -> None:
+    """None is put together at once, so that some are old, some are altered and some are new when it is done."""
+    vocabulary, current, place = Vocabulary(), Layers(), 0
+    choice = data.draw(CHOICES)
+    bounds = sorted(data.draw(st.sets(DAYS, min_size=2, max_size=2)))
+    with patch.object(layers, "AT_ONCE", data.draw(st.integers(0, 3))):
+        while place < len(made):
+            before, changed = current, set[str]()
+            for _ in range(data.draw(st.integers(1, 4))):
+                more = made[place : (place := place + data.draw(st.integers(1, 3)))]
+                records = records_of(made[:place])
+                changed.update(one.account for one in more)
+                current = current.changed({one.account: records.get(one.account) for one in more}, vocabulary)
+            piled = before.piled()
+            assert not piled.overdue
+            overtaken = piled.overtaken(changed, current.less(before))
+            assert overtaken.held == current.held
+            assert answers(overtaken, choice, bounds) == answers(current, choice, bounds)
+            current = overtaken
 
 
 def answers(layers: Layers, choice: Choice, bounds: list[int]) -> list[object]:
