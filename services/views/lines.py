@@ -62,7 +62,7 @@ class Lines:
 
     def _made(self) -> AbstractConnection:
         """A connection that is limited by `ask` alone: its own limit on each step would be a task for each."""
-        connection: AbstractConnection = self._pool.make_connection()
+        connection = self._pool.connection_class(**self._pool.connection_kwargs)
         connection.socket_timeout = None
         return connection
 
