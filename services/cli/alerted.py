@@ -51,7 +51,7 @@ def show_replayed(found: "Sequence[Replayed]", late: int, form: str) -> None:
         shown = [{"time": row.time, "state": row.state, "subject": row.subject, **row.data} for row in rows]
         sys.stdout.write(json.dumps({"report": "alerts", "rows": shown, "late": late}) + "\n")
     elif form == "csv":
-        from services.cli.separated import text_of
+        from services.separated import text_of
 
         sys.stdout.write(text_of(COLUMNS, [row.cells() for row in rows]))
     else:

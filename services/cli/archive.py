@@ -99,7 +99,7 @@ def archive(
     working = _listed(settings) if listed else _sealed(settings, count, is_due=due, is_resealing=reseal)
     state = run(working)
     if form == "csv":
-        from services.cli.separated import text_of
+        from services.separated import text_of
 
         sys.stdout.write(text_of(COLUMNS, [[row[name] for name in COLUMNS] for row in state.rows]))
         for line in _damage(state.findings):
@@ -264,7 +264,7 @@ def _show_checked(place: str, checked: "Checked", form: str) -> None:
         head = {"report": "archive", "place": place, "sound": not rows, "segments": len(checked.manifests)}
         _print_json({**head, "bytes": checked.bytes, "findings": rows})
     elif form == "csv":
-        from services.cli.separated import text_of
+        from services.separated import text_of
 
         sys.stdout.write(text_of(FINDINGS, [row.values() for row in rows]))
     else:

@@ -99,7 +99,7 @@ def _show(alerts: "list[Shown]", more: int, form: str) -> None:
         rows = [one.document() for one in alerts]
         sys.stdout.write(json.dumps({"report": "alerts", "rows": rows, "more": more}) + "\n")
     elif form == "csv":
-        from services.cli.separated import text_of
+        from services.separated import text_of
 
         sys.stdout.write(text_of(COLUMNS, [_cells(one) for one in alerts]))
     else:

@@ -111,7 +111,7 @@ def _show(answer: dict[str, Any], form: str, printed: Any) -> None:
 
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
     elif form == "csv":
-        from services.cli.separated import text_of
+        from services.separated import text_of
 
         if answer["report"] == "check":
             sys.stdout.write(text_of(COLUMNS, [[one[name] for name in COLUMNS] for one in answer["differences"]]))

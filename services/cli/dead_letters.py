@@ -61,7 +61,7 @@ def list_letters(
 
         sys.stdout.write(msgspec.json.encode({"waiting": waiting, "dead_letters": rows}).decode() + "\n")
     elif form == "csv":
-        from services.cli.separated import text_of
+        from services.separated import text_of
 
         sys.stdout.write(text_of(_COLUMNS, [row.values() for row in rows]))
     else:

@@ -232,21 +232,10 @@ def show_table(answer: "Answer", form: str) -> None:
 
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
     elif form == "csv":
-        from projections.tables import TABLES
-        from services.cli.separated import text_of
+        from services.separated import csv_of
 
-        columns = [column.name for column in TABLES[answer["report"]].columns]
-        groups = [*answer["rows"][0].get("group", {})] if answer["rows"] else []
-        rows = [
-            [*[row["group"][name] for name in groups], *[_flat(row[name]) for name in columns]]
-            for row in answer["rows"]
-        ]
-        sys.stdout.write(text_of([*groups, *columns], rows))
+        sys.stdout.write(csv_of(answer, None))
     else:
         from services.cli.listed import print_table
 
         print_table(answer)
-
-
-def _flat(value: object) -> object:
-    return ";".join(map(str, value)) if isinstance(value, list) else value

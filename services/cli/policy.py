@@ -49,7 +49,7 @@ def show(data: Data = None, form: Form = "table") -> None:
 
         sys.stdout.write(msgspec.json.encode({"report": "policies", "rows": rows}).decode() + "\n")
     elif form == "csv":
-        from services.cli.separated import text_of
+        from services.separated import text_of
 
         sys.stdout.write(text_of(COLUMNS, [[_text(row[name]) for name in COLUMNS] for row in rows]))
     else:
@@ -179,7 +179,7 @@ def _write(effect: "Effect", form: str) -> None:
     import msgspec
 
     from events.days import text_of_day
-    from services.cli.separated import text_of
+    from services.separated import text_of
 
     rows = _levels(effect)
     if form == "csv":

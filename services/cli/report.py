@@ -236,7 +236,7 @@ def show(answer: "Answer", question: "Question", form: str) -> None:
 
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
     elif form == "csv":
-        from services.cli.separated import csv_of
+        from services.separated import csv_of
 
         sys.stdout.write(csv_of(answer, question.by))
     else:

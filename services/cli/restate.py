@@ -68,7 +68,7 @@ def restate(
 
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
     elif form == "csv":
-        from services.cli.separated import text_of
+        from services.separated import text_of
 
         sys.stdout.write(text_of(_header(by), [*_rows(answer, by)]))
     else:

@@ -47,7 +47,7 @@ def _show(rows: "list[Row]", form: str) -> None:
 
         sys.stdout.write(msgspec.json.encode({"settings": rows}).decode() + "\n")
     elif form == "csv":
-        from services.cli.separated import text_of
+        from services.separated import text_of
 
         lines = [(row.name, row.value, row.source, row.description) for row in rows]
         sys.stdout.write(text_of(("name", "value", "source", "description"), lines))

@@ -35,7 +35,7 @@ def unmatched(data: Data = None, form: Form = "table") -> None:
         answer = {"report": "unmatched", "as_of": {"position": position}, "rows": rows}
         sys.stdout.write(msgspec.json.encode(answer).decode() + "\n")
     elif form == "csv":
-        from services.cli.separated import text_of
+        from services.separated import text_of
 
         sys.stdout.write(text_of(COLUMNS, [[row.get(name, "") for name in COLUMNS] for row in rows]))
     else:

@@ -1,7 +1,8 @@
 """Answering: reports and figures over HTTP; the same question at the same position is worked out once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 from litestar import Request, Response, get
@@ -20,6 +21,7 @@ from services.gateway.problems import Problem, json_response
 from services.listing import ROWS_MAX
 from services.questions import Question, QuestionError, nearest, question_of
 from services.reports import Answer, Reports
+from services.separated import csv_of
 
 KEPT_MAX: Final = 64
 """How many answers are kept; each is a few kilobytes, or a few megabytes for thousands of groups."""
@@ -40,6 +42,12 @@ PARAMETERS_OF: Final = {
     "restate": ("from", "until", "every", "currency", "by", "where", "between", "limit"),
 }
 """Report -> the parameters it takes."""
+
+FORMAT: Final = "format"
+FORMATS: Final = {"json": "application/json", "csv": "text/csv"}
+"""Forms of an answer, and their media types."""
+ABOUT: Final = "revledger-answer"
+"""The header beside CSV that says what the answer is of."""
 
 _ELSEWHERE: Final = {
     ("bridge", "at"): "the bridge is about a window: ask with from and until",
@@ -117,16 +125,19 @@ def answering(served: Served) -> list[HTTPRouteHandler]:
         if name != "bridge" and name not in TABLES:
             known = ("bridge", "replay", *TABLES)
             raise Problem("not_found", f"there is no report {name!r}{nearest(name, known)}")
-        question = question_asked(name, request)
+        form = form_asked(request)
+        question = question_asked(name, request, (FORMAT,))
         if name in TABLES and "limit" not in request.query_params:
             question = replace(question, limit=ROWS_MAX)
         if name in SALES and SALES[name].every and "every" not in request.query_params:
             question = replace(question, every=SALES[name].every[0])
-        return json_response(await answers.answer(name, question))
+        return told(await answers.answer(name, question), question, form)
 
     @get("/v1/figures")
     async def figures(request: Request[Any, Any, Any]) -> Response[bytes]:
-        return json_response(await answers.answer("figures", question_asked("figures", request)))
+        form = form_asked(request)
+        question = question_asked("figures", request, (FORMAT,))
+        return told(await answers.answer("figures", question), question, form)
 
     @get("/v1/names")
     async def names() -> Response[bytes]:
@@ -136,9 +147,35 @@ def answering(served: Served) -> list[HTTPRouteHandler]:
     return [report, figures, names]
 
 
-def question_asked(report: str, request: Request[Any, Any, Any]) -> Question:
-    """The question of a URL; raises QuestionError."""
-    parameters = request.query_params.dict()
+def form_asked(request: Request[Any, Any, Any]) -> str:
+    """The form an answer is asked in, by its parameter, or else the first media type that is accepted.
+
+    Raises QuestionError.
+    """
+    asked = request.query_params.getall(FORMAT, [])
+    if not asked:
+        first = request.headers.get("accept", "").partition(",")[0].partition(";")[0].strip().lower()
+        return next((form for form, media_type in FORMATS.items() if first == media_type), "json")
+    if len(asked) > 1 or asked[0] not in FORMATS:
+        raise QuestionError(FORMAT, f"{FORMAT} {asked[-1]!r} is not a form{nearest(asked[-1], FORMATS)}")
+    return str(asked[0])
+
+
+def told(answer: Answer, question: Question, form: str) -> Response[bytes]:
+    """An answer in a form; beside CSV stands in a header what is no row: of when it is, its policy, how many more."""
+    if form == "json":
+        return json_response(answer, headers={"vary": "accept"})
+    about = {name: value for name, value in answer.items() if name not in ("rows", "rates")}
+    return Response(
+        csv_of(answer, question.by).encode(),
+        media_type=FORMATS[form],
+        headers={"cache-control": "no-store", "vary": "accept", ABOUT: json.dumps(about)},
+    )
+
+
+def question_asked(report: str, request: Request[Any, Any, Any], apart: Sequence[str] = ()) -> Question:
+    """The question of a URL, `apart` from what is no part of it; raises QuestionError."""
+    parameters = {name: texts for name, texts in request.query_params.dict().items() if name not in apart}
     question = question_of(parameters)
     for name, texts in parameters.items():
         if name.replace("-", "_") not in PARAMETERS_OF[report] and any(texts):

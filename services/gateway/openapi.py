@@ -14,6 +14,7 @@ from projections.periods import Every
 from projections.tables import LISTS, SALES, TABLES
 from services.gateway.answering import PARAMETERS_OF
 from services.gateway.openapi_alerts import ALERT_PATHS, ALERT_SCHEMAS
+from services.gateway.openapi_forms import separated
 from services.gateway.problems import CODES, MEDIA_TYPE, STATUS_OF_REFUSAL
 from services.gateway.receiving import EVENTS_MAX
 from services.questions import LIMIT, LIMIT_MAX, REPEATED
@@ -80,13 +81,12 @@ def _paths(body_bytes_max: int) -> Json:
     names = {"enum": ["bridge", *TABLES]}
     bridge["parameters"].insert(0, {"name": "name", "in": "path", "required": True, "schema": names})
     bridge["responses"]["404"] = _PROBLEM
+    figures = _get("Figures of a day or a window.", "Figures", (400, 503), _parameters("figures"))
     return {
         "/v1/events": {"post": _post_events(body_bytes_max)},
-        "/v1/reports/{name}": {"get": bridge},
-        "/v1/figures": {"get": _get("Figures of a day or a window.", "Figures", (400, 503), _parameters("figures"))},
-        "/v1/reports/replay": {
-            "get": _get("A bridge or figures, from the ledger alone.", "Replay", _ASKED, _parameters("replay"))
-        },
+        "/v1/reports/{name}": {"get": separated(bridge)},
+        "/v1/figures": {"get": separated(figures)},
+        "/v1/reports/replay": {"get": _get("A bridge or figures, from the ledger.", "Replay", _ASKED, _parameters("replay"))},
         "/v1/restate": {
             "get": _get("What changed between two moments, and why.", "Restatement", _ASKED, _parameters("restate"))
         },

@@ -1,6 +1,8 @@
 """Reports and figures over HTTP: what the reports say, problems by parameter, and one computation for one question."""
 
 import asyncio
+import csv
+import io
 import json
 from collections.abc import Iterator
 from functools import partial
@@ -14,6 +16,7 @@ from projections.tables import TABLES
 from services.gateway.answering import KEPT_MAX, Answers, names_in_use
 from services.questions import Question, QuestionError, question_of
 from services.reports import Answer
+from services.separated import csv_of
 from tests.services.gateway.served import Service, served, signed, until
 from tests.services.running import asynchronous
 
@@ -28,9 +31,9 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         yield service
 
 
-def ask(service: Service, path: str) -> httpx.Response:
+def ask(service: Service, path: str, **headers: str) -> httpx.Response:
     with service.client() as client:
-        return client.get(path)
+        return client.get(path, headers=headers)
 
 
 def without_age(answer: Answer) -> Answer:
@@ -71,9 +74,45 @@ def test_answers_are_those_of_the_reports(service: Service, path: str, query: st
 
 
 @pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/reports/bridge?currency=USD&by=plan&every=quarter",
+        "/v1/figures?currency=USD&on=2024-01-31&by=plan",
+        "/v1/figures?currency=USD&from=2024-01-01&until=2024-02-01&figures=nrr,accounts&compare=year",
+        "/v1/reports/concentration?currency=USD&limit=1",
+        "/v1/reports/risk?currency=USD&by=plan",
+    ],
+)
+def test_csv_is_the_same_answer(service: Service, path: str) -> None:
+    """As the command line writes it; asked for by the parameter, or by what is accepted first."""
+    answer = ask(service, path).json()
+    asked = ask(service, f"{path}&format=csv")
+    assert (asked.status_code, asked.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert asked.headers["cache-control"] == "no-store"
+    by = httpx.URL(path).params.get("by")
+    assert asked.text == csv_of(answer, by)
+    assert len([*csv.reader(io.StringIO(asked.text))]) == 1 + len(answer["rows"])
+    about = json.loads(asked.headers["revledger-answer"])
+    assert without_age(about) == {name: one for name, one in without_age(answer).items() if name != "rows"}
+    for accept, media_type in (
+        ("text/csv", "text/csv"),
+        ("text/csv;q=0.9, application/json", "text/csv"),
+        ("application/json, text/csv", "application/json"),
+        ("*/*", "application/json"),
+    ):
+        told = ask(service, path, accept=accept)
+        assert told.headers["content-type"].startswith(media_type)
+        assert "accept" in told.headers["vary"]
+    assert ask(service, f"{path}&format=json", accept="text/csv").json()["rows"] == answer["rows"]
+
+
+@pytest.mark.parametrize(
     ("path", "parameter"),
     [
         ("/v1/figures", "currency"),
+        ("/v1/figures?currency=USD&format=xml", "format"),
+        ("/v1/reports/bridge?currency=USD&format=csv&format=json", "format"),
+        ("/v1/reports/accounts?currency=USD&format=", "format"),
         ("/v1/figures?currency=usd", "currency"),
         ("/v1/figures?currency=USD&figurs=nrr", "figurs"),
         ("/v1/figures?currency=USD&figures=mrr", "figures"),

@@ -75,7 +75,7 @@ def test_it_has_all_routes_and_no_other(service: Service) -> None:
 def test_it_knows_all_parameters_and_figures() -> None:
     gets = [item["get"] for item in DOCUMENT["paths"].values() if "get" in item]
     named = {parameter["name"] for get in gets for parameter in get.get("parameters", ())}
-    assert named - {"name", "figure", "given_up"} == set(PARAMETERS)
+    assert named - {"name", "figure", "given_up", "format"} == set(PARAMETERS)
     figures = DOCUMENT["components"]["schemas"]["Figures"]["properties"]["rows"]["items"]["properties"]["figures"]
     assert set(figures["properties"]) == set(CATALOGUE)
 
@@ -117,3 +117,19 @@ def test_its_schemas_hold_for_answers(client: httpx.Client) -> None:
         answer = client.get(path).json()
         is_of = {"Converted": "Bridge", "Compared": "Figures", "Window": "Table", "Sold": "Table"}.get(schema, schema)
         assert conforms(is_of, answer), (schema, answer)
+
+
+def test_its_csv_is_what_comes_out(client: httpx.Client) -> None:
+    """Of the media type and with the header that it says, where it says so and nowhere else."""
+    client.post("/v1/events", json=signed(1))
+    paths = {"/v1/figures": "/v1/figures", "/v1/reports/{name}": "/v1/reports/accounts"}
+    for path, item in DOCUMENT["paths"].items():
+        named = {one["name"]: one for one in item.get("get", {}).get("parameters", ())}
+        assert ("format" in named) == (path in paths)
+        if path in paths:
+            answer = item["get"]["responses"]["200"]
+            for form in named["format"]["schema"]["enum"]:
+                told = client.get(paths[path], params={"currency": "USD", "format": form})
+                assert told.headers["content-type"].partition(";")[0] in answer["content"]
+                assert (set(answer["headers"]) <= set(told.headers)) == (form == "csv")
+    assert client.get("/v1/explain/mrr_minor?currency=USD&format=csv").status_code == 400
