@@ -86,7 +86,7 @@ def _paths(body_bytes_max: int) -> Json:
         "/v1/events": {"post": _post_events(body_bytes_max)},
         "/v1/reports/{name}": {"get": separated(bridge)},
         "/v1/figures": {"get": separated(figures)},
-        "/v1/reports/replay": {"get": _get("A bridge or figures, from the ledger.", "Replay", _ASKED, _parameters("replay"))},
+        "/v1/reports/replay": {"get": _get("From the ledger alone.", "Replay", _ASKED, _parameters("replay"))},
         "/v1/restate": {
             "get": _get("What changed between two moments, and why.", "Restatement", _ASKED, _parameters("restate"))
         },
