@@ -30,8 +30,8 @@ class Basis(Struct, frozen=True):
 
     `before`: sums by kind of all days before the end of the window (or before the day asked for);
     `after`: those of that day and later ones; `within`: those of the window; `opening`: the level at its start.
-    `costs` are None where they cannot be broken down so. `months` is the length of the window, `margin` what is left of
-    revenue once it is served, of 1.
+    `are_costs_named`: whether costs say of themselves what they are broken down by; else all are without a value.
+    `months` is the length of the window, `margin` what is left of revenue once it is served, of 1.
     """
 
     before: Mapping[str, Exact]
@@ -41,13 +41,14 @@ class Basis(Struct, frozen=True):
     retention: Retention = NOBODY
     shares: Shares = NO_SHARES
     answers: Satisfaction = SILENCE
-    costs: Costs | None = FREE
+    costs: Costs = FREE
     contracts: Values = NONE
     begun: Values = NONE
     discounts: Discounts = UNDISCOUNTED
     months: Fraction = Fraction(0)
     margin: Fraction = Fraction(1)
     lives: Lives = UNLIVED
+    are_costs_named: bool = True
 
     @property
     def level(self) -> Exact:
@@ -93,18 +94,19 @@ class Details(Struct, frozen=True):
     retention: Mapping[str, Retention] = {}
     shares: Mapping[str, Shares] = {}
     answers: Mapping[str, Satisfaction] = {}
-    costs: Mapping[str, Costs] | None = {}
+    costs: Mapping[str, Costs] = {}
     contracts: Mapping[str, Values] = {}
     begun: Mapping[str, Values] = {}
     discounts: Mapping[str, Discounts] = {}
     months: Fraction = Fraction(0)
     margin: Fraction = Fraction(1)
     lives: Mapping[str, Lives] = {}
+    are_costs_named: bool = True
 
     @property
     def groups(self) -> set[str]:
         """The groups that answers, costs, contracts or discounts belong to, whether or not they hold revenue now."""
-        spent = [group for group, costs in (self.costs or {}).items() if costs != FREE]
+        spent = [group for group, costs in self.costs.items() if costs != FREE]
         off = [group for group, one in self.discounts.items() if one != UNDISCOUNTED]
         return {*self.answers, *spent, *self.contracts, *self.begun, *off}
 
@@ -125,13 +127,14 @@ class Details(Struct, frozen=True):
             self.retention.get(group, NOBODY),
             self.shares.get(group, NO_SHARES),
             self.answers.get(group, SILENCE),
-            None if self.costs is None else self.costs.get(group, FREE),
+            self.costs.get(group, FREE),
             self.contracts.get(group, NONE),
             self.begun.get(group, NONE),
             self.discounts.get(group, UNDISCOUNTED),
             self.months,
             self.margin,
             self.lives.get(group, UNLIVED),
+            self.are_costs_named,
         )
 
 

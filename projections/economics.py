@@ -11,7 +11,7 @@ from projections.terms import Values
 def _cac(basis: Basis, more: Exact = 0) -> Fraction | None:
     """Minor units that a new account cost, or would have with `more`; None where no cost is known, which is no zero."""
     won = int(basis.within.get("n_new", 0))
-    spent = None if basis.costs is None else basis.costs.acquisition + more
+    spent = basis.costs.acquisition + more if basis.are_costs_named else 0
     return Fraction(spent, won) if spent and won else None
 
 
@@ -58,7 +58,7 @@ def _ratio(amount: Fraction | None, of: Fraction | None) -> Value:
 
 
 def _crc(basis: Basis) -> Value:
-    spent = 0 if basis.costs is None else basis.costs.retention
+    spent = basis.costs.retention if basis.are_costs_named else 0
     return round_half_up(spent, basis.accounts) if spent and basis.accounts else None
 
 
@@ -123,6 +123,26 @@ ECONOMICS: Final = (
         "",
         _ltv_by_life,
         ("lives",),
+    ),
+    Figure(
+        "acquisition_cost_minor",
+        "minor",
+        "window",
+        "Acquisition cost: what the window spent on winning accounts, every cost spread evenly over its days.",
+        "sum of the parts of acquisition costs that lie in the window",
+        "",
+        lambda basis: round_half_up(basis.costs.acquisition, 1),
+        ("costs",),
+    ),
+    Figure(
+        "retention_cost_minor",
+        "minor",
+        "window",
+        "Retention cost: what the window spent on keeping accounts, every cost spread evenly over its days.",
+        "sum of the parts of retention costs that lie in the window",
+        "",
+        lambda basis: round_half_up(basis.costs.retention, 1),
+        ("costs",),
     ),
     Figure(
         "cac_minor",

@@ -38,6 +38,8 @@ EXAMPLES: Final[dict[str, tuple[str, str]]] = {
         "exposure by events, as lives are measured where not all are over",
     ),
     "ltv_by_life_minor": ("ARPA 250.00, an average life of 12 months: 3,000.00", "the usual ARPA * average lifetime"),
+    "acquisition_cost_minor": ("90.00 over three months, of which one is in the window: 30.00", "costs, as recorded"),
+    "retention_cost_minor": ("60 of 100 spent by then: 60", "costs, as recorded"),
     "cac_minor": ("290.00 spent on one new account: 290.00", "David Skok: SaaS Metrics 2.0"),
     "discounts_minor": ("10 % off 100.00, 100 % off 50.00: 60.00", "these books"),
     "discount_investment_minor": ("60.00 a month over a quarter: 180.00", "these books: list value less net value"),
@@ -95,7 +97,7 @@ SOLD: Final = {
     "acv_signed_minor": "as the figure, of the contracts whose first day with revenue lies in the window",
     "discount_share": "what discounts take off these contracts over their terms / their value at list prices",
     "nrr": "as the figure, of the revenue that each won: what another sells to the same account is none of it",
-    "cac_minor": "acquisition cost that names the value / new accounts; null where none of the window does",
+    "cac_minor": "acquisition cost that names the value (for `-`: none) / new accounts; null where no such cost is",
     "before_...": "the same a year before; `before` in the answer is its window",
 }
 """Column of a table of what was sold -> what it tells."""
@@ -110,7 +112,8 @@ _UNITS: Final = {
     "times": "times, a decimal string of 8 digits",
 }
 _GROUPS: Final[dict[Source, str]] = {
-    "costs": f"{', '.join(sorted(COST_NAMES - {'currency'}))}; by anything else the answer is null",
+    "costs": f"{', '.join(sorted(COST_NAMES - {'currency'}))}; a cost that does not name it is in the row without a"
+    " value (`-`). By anything else all costs are, and what is divided by accounts is null",
     "answers": "any; an answer counts where its account has revenue, of any currency, as the day of the answer ends",
     "discounts": "any; a discount counts each day with the attributes its account has that day",
     "begun": "any; a contract counts with the attributes it has on its first day with revenue",

@@ -318,9 +318,9 @@ class _Windows:
     def _count_costs(
         self, found: dict[str, Sold], noted: Sequence[tuple[str, Sequence[AnyNote]]], start: int, until: int
     ) -> None:
-        """What was spent in the name of whoever sold; a cost that names nobody is nobody's."""
+        """What was spent in the name of whoever sold; or of nobody, beside what nobody sold, if anything."""
         for place, costs in costs_of(noted, self._currency, start, until, self._groups_of).items():
-            if costs.acquisition and (self._by is None or _place_of_text(place).value):
+            if costs.acquisition and (self._by is None or place in found or _place_of_text(place).value):
                 found.setdefault(place, Sold()).spent = costs.acquisition
 
 

@@ -51,17 +51,19 @@ def months_of(bounds: Sequence[int]) -> Fraction:
     return Fraction(month_parts(bounds[0], bounds[-1]), MONTH_PARTS)
 
 
+def _are_costs_named(question: Question) -> bool:
+    """Whether costs say of themselves what a question asks for."""
+    return {name for name, _ in question.where} | ({question.by} if question.by else set()) <= COST_NAMES
+
+
 def _costs_asked(
     accounts: Iterable[tuple[str, Sequence[AnyNote]]],
     question: Question,
     currency: str | None,
     bounds: Sequence[int],
     worth: Worth = as_it_is,
-) -> dict[str, Costs] | None:
-    """The costs a question is about; None where costs do not say of themselves what it asks for."""
-    names = {name for name, _ in question.where} | ({question.by} if question.by else set())
-    if not names <= COST_NAMES:
-        return None
+) -> dict[str, Costs]:
+    """The costs a question is about."""
     return costs_of(accounts, currency, bounds[0], bounds[-1], groups_asked(question), worth)
 
 
@@ -86,6 +88,7 @@ def details_mirrored(
         months=months_of(bounds),
         margin=margin,
         lives=_lives_mirrored(mirrored, question, currency, bounds) if "lives" in sources else {},
+        are_costs_named=_are_costs_named(question),
     )
 
 
@@ -134,7 +137,7 @@ def details_told(
         is_whole = question.by is None and not question.where
         window = Window(currency, *ends, groups, is_whole, worth if "weights" in sources else nothing)
         answers = satisfaction_of(accounts.noted(), window)
-    costs: dict[str, Costs] | None = {}
+    costs: dict[str, Costs] = {}
     if "costs" in sources:
         noted = ((account, notes) for account, notes, _ in accounts.noted())
         costs = _costs_asked(noted, question, currency, bounds, worth)
@@ -147,7 +150,8 @@ def details_told(
     discounts: dict[str, Discounts] = {}
     if "discounts" in sources:
         discounts = discounts_of(accounts.stated(), currency, *ends, groups, worth)
-    return replace(details, answers=answers, costs=costs, contracts=contracts, begun=begun, discounts=discounts)
+    found = replace(details, answers=answers, costs=costs, contracts=contracts, begun=begun, discounts=discounts)
+    return replace(found, are_costs_named=_are_costs_named(question))
 
 
 def details_noted(

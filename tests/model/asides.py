@@ -111,15 +111,18 @@ def spent_on(cost: Event, day: int) -> int:
     return int(Fraction(data["amount_minor"] * len(days), max(end - first, 1)).__floor__())
 
 
+def are_named(asked: Any) -> bool:
+    """Whether costs say of themselves what is asked for."""
+    return {name for name, _ in asked.where} | ({asked.by} if asked.by else set()) <= COST_NAMES
+
+
 def costs(
     events: list[Event], asked: Any, start: int, until: int, priced: Priced | None = None
-) -> dict[str, dict[str, Fraction]] | None:
-    """What was spent on each day of a window, by group and kind; None where no cost says what is asked for.
+) -> dict[str, dict[str, Fraction]]:
+    """What was spent on each day of a window, by group and kind.
 
     In the currency asked for alone, unless what is spent in any is `priced`.
     """
-    if not {name for name, _ in asked.where} | ({asked.by} if asked.by else set()) <= COST_NAMES:
-        return None
     found: dict[str, dict[str, Fraction]] = {}
     for one in facts_in_force(events):
         data = one["data"]

@@ -23,6 +23,7 @@ from tests.model.reports import (
     lived,
     ratio_text,
     said,
+    spending,
     valued,
 )
 
@@ -152,6 +153,7 @@ class Asides:
 
     def __init__(self, events: list[Event], asked: InAny, money: Money, start: int | None, until: int) -> None:
         self.months = months_between(until if start is None else start, until)
+        self.asked = asked
         self.is_window = start is not None
         self.off, self.invested = _taken_off(events, asked, start, until, money)
         self.contracts: dict[str, list[tuple[Fraction, Fraction]]] = {}
@@ -170,7 +172,7 @@ class Asides:
     @property
     def groups(self) -> set[str]:
         """Those of which anything is said."""
-        spent = {group for group, kinds in (self.costs or {}).items() if any(kinds.values())}
+        spent = {group for group, kinds in self.costs.items() if any(kinds.values())}
         return {*self.off, *self.invested, *self.contracts, *self.begun, *self.answers, *spent}
 
     def figures(
@@ -181,7 +183,9 @@ class Asides:
         found = {"discounts_minor": mrr_minor(self.off.get(group, 0)), **valued(contracts)}
         if not self.is_window:
             return found
-        spent = None if self.costs is None else self.costs.get(group, asides.UNSPENT)
+        costs = self.costs.get(group, asides.UNSPENT)
+        spent = costs if asides.are_named(self.asked) else None
+        found |= spending(costs)
         found |= said(self.answers.get(group, Told([], [], [])))
         found |= economics(opening, closing, moved, spent, self.months)
         found |= invested_in(self.invested.get(group, Fraction(0)), moved, spent)

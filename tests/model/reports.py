@@ -137,7 +137,7 @@ class Books:
         off, invested = discounts.taken_off(self.events, asked, start, until)
         begun = {} if start is None else terms.begun(self.events, asked, start, until)
         contracts = terms.values(self.events, asked, until)
-        groups = {*closing, *answers, *(costs or {}), *off, *invested, *opening, *moved, *ahead, *committed, *contracts}
+        groups = {*closing, *answers, *costs, *off, *invested, *opening, *moved, *ahead, *committed, *contracts}
         groups |= before.keys()
         groups |= {""} if asked.by is None else set()
         found: dict[str, dict[str, Value]] = {}
@@ -151,7 +151,8 @@ class Books:
             if start is not None:
                 found[group] |= _within(opening.get(group, {}), closing.get(group, {}), moved.get(group, []))
                 found[group] |= said(answers.get(group, Told([], [], [])))
-                spent = None if costs is None else costs.get(group, asides.UNSPENT)
+                found[group] |= spending(costs.get(group, asides.UNSPENT))
+                spent = costs.get(group, asides.UNSPENT) if asides.are_named(asked) else None
                 sides = opening.get(group, {}), closing.get(group, {})
                 found[group] |= economics(*sides, moved.get(group, []), spent, months_between(start, until))
                 new = begun.get(group, [])
@@ -231,6 +232,11 @@ def economics(
         "cac_payback_months": None if cac is None or arpa is None else fraction_text(cac / arpa),
         "crc_minor": crc,
     }
+
+
+def spending(spent: Mapping[str, Exact]) -> dict[str, Value]:
+    """What was spent, of each kind."""
+    return {f"{kind}_cost_minor": half_up(Fraction(one)) for kind, one in spent.items()}
 
 
 def lived(closing: Mapping[str, Exact], before: list[Movement], until: int) -> dict[str, Value]:

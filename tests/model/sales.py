@@ -88,7 +88,7 @@ def sold(books: Books, asked: Asked, own: str | None, start: int, until: int) ->
         days, values = new.get(where, {}), signed.get(where, [])
         before, after = opening.get(where, {}), closing.get(where, {})
         won_accounts = sum(amount != 0 for amount in days.values())
-        acquired = spent.get(where, {}).get("acquisition", 0) if own is None or where[1] else 0
+        acquired = spent.get(where, {}).get("acquisition", 0)
         listed = sum((listed for _, _, listed in values), Fraction(0))
         off = listed - sum((net for _, net, _ in values), Fraction(0))
         found[where] = Row(

@@ -72,6 +72,8 @@ VALUES: dict[str, Value] = {
     "ltv_minor": 549,
     "average_life_months": "13.33333333",
     "ltv_by_life_minor": 1714,
+    "acquisition_cost_minor": 1_000,
+    "retention_cost_minor": 70,
     "cac_minor": 250,
     "discounts_minor": 60,
     "discount_investment_minor": 121,
@@ -108,7 +110,7 @@ def test_costs_that_nobody_recorded_are_no_zero() -> None:
     """Nor is what is divided by them, or takes them; discounts alone make a cost with discounts."""
     assert {name: CATALOGUE[name].value(replace(WORKED, costs=FREE)) for name in COSTLY} == COSTLY
     nothing = dict.fromkeys(COSTLY)
-    assert {name: CATALOGUE[name].value(replace(WORKED, costs=None)) for name in COSTLY} == nothing
+    assert {name: CATALOGUE[name].value(replace(WORKED, are_costs_named=False)) for name in COSTLY} == nothing
     undiscounted = replace(WORKED, costs=FREE, discounts=UNDISCOUNTED)
     assert {name: CATALOGUE[name].value(undiscounted) for name in COSTLY} == nothing
 

@@ -88,7 +88,7 @@ def test_sellers_beside_a_year_before() -> None:
     assert [row["owner"] for row in rows] == ["kim", "lee", None]
     assert sides(rows[0]) == (KIM, KIM_BEFORE)
     assert sides(rows[1]) == (LEE, NOTHING)
-    assert sides(rows[2]) == ((7_000, 1, 84_000, "0.00000000", None, None), NOTHING)
+    assert sides(rows[2]) == ((7_000, 1, 84_000, "0.00000000", None, 50_000), NOTHING)
 
 
 def test_seasons_are_the_whole_and_campaigns_and_channels_alike() -> None:

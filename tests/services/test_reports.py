@@ -42,7 +42,8 @@ VALUES = {
     "contract": ("acme-k1",),
     "currency": ("USD", "EUR"),
 }
-RATES = ("nrr", "grr")
+SUMS = ("acquisition_cost_minor", "retention_cost_minor")
+"""Figures whose groups add up to the whole, by whatever name."""
 
 
 @st.composite
@@ -121,7 +122,7 @@ async def test_figures_are_those_of_the_model(events: list[Event], asked: Asked,
 @given(arrived(), st.sampled_from(NAMES), windows())
 @asynchronous
 async def test_groups_add_up_to_the_whole(events: list[Event], by: str, window: tuple[int, int, str]) -> None:
-    """To the last integer, every column of every period, and every amount that is known of a day."""
+    """To the last integer, every column of every period, and what was spent, whether or not it names what is asked."""
     start, until, every = window
     grouped = Asked("USD", by)
     books = await asked_books(events, grouped)
@@ -135,6 +136,9 @@ async def test_groups_add_up_to_the_whole(events: list[Event], by: str, window: 
             assert sum(rows[index]["annual_e4"][name] for rows in groups.values()) == amount
         rows = [found[index] for found in groups.values()]
         assert not rows or {one["from"] for one in rows} == {row["from"]}
+    for name in SUMS:
+        (whole_row,), parts = [(await books.figures(figures=name, **span, **more))["rows"] for more in ({}, {"by": by})]
+        assert sum(row["figures"][name] for row in parts) == whole_row["figures"][name]
 
 
 # ---------------------------------------------------------------- particular questions
@@ -207,6 +211,7 @@ async def test_empty_books_have_zeros_and_nulls() -> None:
     assert {name: value for name, value in row["figures"].items() if value is not None} == {
         **dict.fromkeys(("mrr_minor", "arr_minor", "committed_mrr_minor", "committed_arr_minor"), 0),
         **dict.fromkeys(("scheduled_churn_minor", "accounts", "discounts_minor", "discount_investment_minor"), 0),
+        **dict.fromkeys(SUMS, 0),
     }
     bridge = await books.bridge()  # of the twelve months up to now, whenever that is
     assert len(bridge["rows"]) == 12
