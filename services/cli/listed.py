@@ -49,7 +49,7 @@ def print_table(answer: "Answer") -> None:
     if not answer["rows"]:
         line(console, Text("nothing"))
     if "accounts" in {column.name for column in TABLES[answer["report"]].columns}:
-        for note in notes_of_groups(groups[0] if groups else None):
+        for note in notes_of_groups(groups[0] if groups else None, console.width):
             line(console, Text(note, style="dim"))
     if answer["report"] == BANDS_SINCE.name and answer["rows"]:
         then = text_of_day(day_of_text(answer["at"]) - BAND_DAYS)
@@ -89,7 +89,8 @@ def _listed(console: Console, answer: "Answer", groups: list[str]) -> Iterator[T
         if one not in labels and not one.name.startswith(BEFORE)
     ]
     headers = [*groups, *[name_shown(column.name) for column in labels]]
-    yield from stacked(console, headers, named, columns, YEAR_BEFORE if before else "")
+    days = {place for place, one in enumerate(labels, len(groups)) if one.unit == "day"}
+    yield from stacked(console, headers, named, columns, YEAR_BEFORE if before else "", days)
 
 
 def _triangles(console: Console, answer: "Answer", groups: list[str]) -> Iterator[Table | Text]:

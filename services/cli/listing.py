@@ -51,6 +51,23 @@ COMMANDS: Final = {
 """Command -> its help: the definitions of `projections.tables`, which would take time to import here."""
 
 
+SHORT: Final = {
+    "concentration": "The largest accounts and their share of revenue.",
+    "renewals": "Contracts whose term ends within 90 days.",
+    "accounts": "Every account against a year before.",
+    "risk": "Revenue of accounts that would not recommend it.",
+    "upsell": "Promoters worth less than their segment's average.",
+    "bands": "Who has left within 90 days, by their last answer.",
+    "tags": "What answers mentioned, with the revenue behind it.",
+    "cohorts": "What is kept, by month of first revenue.",
+    "churn": "What was lost, by month, reason and initiative.",
+    "sellers": "What each owner sold, against a year before.",
+    "campaigns": "What each campaign sold, against a year before.",
+    "channels": "What each channel sold, against a year before.",
+    "seasons": "What each quarter sold, against a year before.",
+}
+"""Command -> its help in the list of them, on one line of 80 characters."""
+
 Limit = Annotated[
     int,
     typer.Option("--limit", metavar="N", help="How many rows, and of how many groups; the rest is counted."),
@@ -82,10 +99,11 @@ _OWN: Final = ("cohorts", "churn", "sellers", "campaigns", "channels", "seasons"
 
 for _name in [name for name in COMMANDS if name not in _OWN]:
     _shown = (f"revledger report {_name} --on 2024-12-31", f"revledger report {_name} --where segment=smb --format csv")
-    report.command(_name, epilog=examples(*_shown))(_command(_name))
+    report.command(_name, short_help=SHORT[_name], epilog=examples(*_shown))(_command(_name))
 
 
 @report.command(
+    short_help=SHORT["cohorts"],
     help=f"{COMMANDS['cohorts']}\n\n    Without --at or --on: as the day of the newest event ends.",
     epilog=examples("revledger report cohorts", "revledger report cohorts --every quarter --by segment --format csv"),
 )
@@ -108,6 +126,7 @@ def cohorts(
 
 
 @report.command(
+    short_help=SHORT["churn"],
     help=f"{COMMANDS['churn']}\n\n    Without --from and --until: the last twelve months.",
     epilog=examples(
         "revledger report churn",
@@ -159,10 +178,11 @@ for _name in ("sellers", "campaigns", "channels"):
         f"revledger report {_name} --where segment=smb --limit 5",
         f"revledger report {_name} --from 2024-10-01 --by region --format csv",
     )
-    report.command(_name, epilog=examples(*_examples))(_sales_command(_name))
+    report.command(_name, short_help=SHORT[_name], epilog=examples(*_examples))(_sales_command(_name))
 
 
 @report.command(
+    short_help=SHORT["seasons"],
     help=f"{COMMANDS['seasons']}\n\n    Without --from and --until: the quarters of the last twelve months.",
     epilog=examples("revledger report seasons", "revledger report seasons --every month --where owner=kim"),
 )

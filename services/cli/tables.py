@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import Struct
@@ -55,13 +55,14 @@ _UPPER: Final = frozenset(
 class Column(Struct, frozen=True):
     """A column: its header and its cells, one a row; numbers are to the right, words to the left.
 
-    `before` are the cells of what is compared with, which stand below those of their row.
+    `before` are the cells of what is compared with, which stand below those of their row; `name` is its whole name.
     """
 
     header: str
     cells: list[str]
     is_words: bool = False
     before: Sequence[str] = ()
+    name: str = ""
 
 
 def print_answer(answer: "Answer", by: str | None) -> None:
@@ -80,15 +81,25 @@ def print_answer(answer: "Answer", by: str | None) -> None:
     for part in parts:
         console.print(part)
     counts = any("accounts" in row or "accounts" in row.get("figures", {}) for row in answer["rows"])
-    for told in [*(notes_of_groups(by) if counts else ()), *as_of_lines(answer, console.width)]:
+    notes = [*(notes_of_groups(by, console.width) if counts else ()), *_notes_of_day(answer)]
+    for told in [*notes, *as_of_lines(answer, console.width)]:
         line(console, Text(told, style="dim"))
 
 
-def notes_of_groups(by: str | None) -> list[str]:
+def _notes_of_day(answer: "Answer") -> list[str]:
+    """Where the figures are that a day has not, if it is told with all it has."""
+    named = {name for row in answer["rows"] if "at" in row for name in row.get("figures", {})}
+    of_a_day = {name for name, one in CATALOGUE.items() if one.needs == "day"}
+    told = "NRR, churn rates, CAC and others are of a window: ask with --from and --until"
+    return [told] if named == of_a_day else []
+
+
+def notes_of_groups(by: str | None, width: int) -> list[str]:
     """What is to be known of accounts that are counted by a name, if they may be counted more than once."""
     if by not in SHARED:
         return []
-    return [f"accounts: each counts under every {by} that it has, so they may add up to more than there are"]
+    parts = [f"accounts: one with more than one {by} counts under each", "so they may add up to more than there are"]
+    return shown.wrapped(parts, width, ", ")
 
 
 def _is_bridge(answer: "Answer") -> bool:
@@ -212,7 +223,12 @@ def _figure_columns(answer: "Answer", cut_digits: int, *, lean: bool) -> list[Co
         return [shown.figure(CATALOGUE[name], one["figures"][name], answer["currency"], cut_digits) for one in side]
 
     return [
-        Column(HEADERS.get(name, name_shown(name)), cells(name, answer["rows"]), before=cells(name, then))
+        Column(
+            HEADERS.get(name, name_shown(name)),
+            cells(name, answer["rows"]),
+            before=cells(name, then),
+            name=name_shown(name),
+        )
         for name in names
     ]
 
@@ -316,36 +332,49 @@ def _turned(groups: Sequence[str], columns: Sequence[Column], then: str) -> Tabl
     """Columns as rows: a figure a line, a group beside the other."""
     table = new_table(["figure"], groups)
     for one in columns:
-        table.add_row(Text(one.header), *map(Text, one.cells))
+        table.add_row(Text(one.name or one.header), *map(Text, one.cells))
         if then:
             table.add_row(Text(f"  {then}"), *map(Text, one.before), style="dim")
     return table
 
 
 def stacked(
-    console: Console, headers: list[str], labels: list[list[str]], columns: list[Column], then: str = ""
+    console: Console,
+    headers: list[str],
+    labels: list[list[str]],
+    columns: list[Column],
+    then: str = "",
+    once: Collection[int] = (),
 ) -> Iterator[Table | Text]:
-    """One table if it fits, else as many columns as do beside the labels, then the next ones below with their title."""
+    """One table if it fits, else as many columns as do beside the labels, then the next ones below with their title.
+
+    Labels at the places `once` are told in the first block alone: they tell of a row, not which it is.
+    """
     for is_narrow in (False, True):
         table = _table(headers, labels, columns, then, is_narrow=is_narrow)
         if width_of(console, table) <= console.width:
             yield table
             return
-    blocks = _blocks(console, headers, labels, columns, then)
-    for number, block in enumerate(blocks, 1):
+    later = [[one for place, one in enumerate(row) if place not in once] for row in (headers, *labels)]
+    blocks = _blocks(console, [[headers, *labels], later], columns, then)
+    for number, (block, table) in enumerate(blocks, 1):
         told = ", ".join(one.header for one in block)
         yield Text(f"\n{number} of {len(blocks)}: {told}", style="bold", no_wrap=True, overflow="ellipsis")
-        yield _table(headers, labels, block, then, is_narrow=True)
+        yield table
 
 
 def _blocks(
-    console: Console, headers: list[str], labels: list[list[str]], columns: list[Column], then: str
-) -> list[list[Column]]:
-    """Columns put together as they fit beside the labels; one that is too wide for that is alone."""
-    blocks: list[list[Column]] = [[]]
+    console: Console, beside: Sequence[list[list[str]]], columns: list[Column], then: str
+) -> list[tuple[list[Column], Table]]:
+    """Columns put together as they fit `beside` the labels of the first block, and of later ones; one at least."""
+    blocks: list[tuple[list[Column], Table]] = []
+    begun: list[Column] = []
     for one in columns:
-        table = _table(headers, labels, [*blocks[-1], one], then, is_narrow=True)
-        if blocks[-1] and width_of(console, table) > console.width:
-            blocks.append([])
-        blocks[-1].append(one)
-    return blocks
+        headers, *labels = beside[min(len(blocks), 1)]
+        table = _table(headers, labels, [*begun, one], then, is_narrow=True)
+        if begun and width_of(console, table) > console.width:
+            blocks.append((begun, _table(headers, labels, begun, then, is_narrow=True)))
+            begun = []
+        begun = [*begun, one]
+    headers, *labels = beside[min(len(blocks), 1)]
+    return [*blocks, (begun, _table(headers, labels, begun, then, is_narrow=True))]

@@ -79,6 +79,13 @@ def test_wrong_usage_is_status_2_and_names_the_help(arguments: tuple[str, ...]) 
     assert "--help`." in done.err
 
 
+def test_commands_of_report_are_told_whole_on_lines_of_80_characters(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    told = called("report", "--help").out.partition("Commands:")[2].partition("Example:")[0].strip().splitlines()
+    assert len(told) > 10
+    assert all(line.endswith(".") and not line.endswith("...") and len(line) <= 80 for line in told)
+
+
 def test_an_option_without_its_value_is_told_what_it_may_be() -> None:
     assert "Name some, such as nrr,grr; `revledger report figures" in called("replay", "--figures").err
 

@@ -143,13 +143,21 @@ def test_an_empty_ledger_is_said_to_be_empty_by_all_that_is_asked_of_it(tmp_path
         assert f"The ledger in {tmp_path / 'books'} is empty, nothing was booked yet: load events" in done.err
 
 
+def test_all_that_a_day_has_says_where_the_figures_of_windows_are(demo_books: Path) -> None:
+    data = ("--currency", "USD", "--data", str(demo_books))
+    note = "are of a window: ask with --from and --until\n"
+    assert note in called("report", "figures", *data).out
+    for asked in (("mrr_minor",), ("--from", "2024-01-01", "--until", "2025-01-01")):
+        assert note not in called("report", "figures", *asked, *data).out
+
+
 def test_accounts_that_count_under_several_names_are_said_to(demo_books: Path) -> None:
     data = ("--currency", "USD", "--on", "2024-12-31", "--data", str(demo_books))
-    note = "accounts: each counts under every plan that it has"
+    note = "accounts: one with more than one plan counts under each, so they may add up to more than there are\n"
     assert note in called("report", "figures", "accounts", "--by", "plan", *data).out
     assert note in called("report", "bands", "--by", "plan", *data).out
     for asked in (("figures", "accounts", "--by", "segment"), ("figures", "mrr_minor", "--by", "plan")):
-        assert "each counts under" not in called("report", *asked, *data).out
+        assert "counts under each" not in called("report", *asked, *data).out
 
 
 def test_what_is_not_a_ledger_is_left_alone(tmp_path: Path) -> None:
