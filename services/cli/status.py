@@ -1,6 +1,7 @@
 """`revledger status`: where the books of a data directory stand."""
 
 import sys
+import textwrap
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 _FILES = ("ledger.db", "accounts.db", "dead-letters.db", "views")
 
 
+NAME_WIDTH: Final = 16
 EXAMPLES: Final = examples(
     "revledger status",
     "revledger status --data ./books --format json",
@@ -163,6 +165,8 @@ def _size_bytes(path: Path) -> int:
 def _print(state: dict[str, Any]) -> None:
     if not state["exists"]:
         return
+    from services.cli.tables import console_for_output
+
     as_of, service = state["as_of"], state["service"]
     lag = state["lag_blocks"]
     rows = [
@@ -180,8 +184,10 @@ def _print(state: dict[str, Any]) -> None:
         ("dead letters", counts_text(state["dead_letters"]) or "none"),
         ("files", ", ".join(f"{name} {shown.size(size)}" for name, size in state["files_bytes"].items())),
     ]
+    width = console_for_output().width - NAME_WIDTH
     for name, text in rows:
-        print(f"{name:<16}{text}")
+        lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False) if ", " in text else [text]
+        print(f"{name:<{NAME_WIDTH}}" + f"\n{'':<{NAME_WIDTH}}".join(lines))
 
 
 def _service(service: dict[str, Any] | None) -> str:

@@ -1,5 +1,6 @@
 """The status of a directory: missing, empty, filled, and beside a command that works on it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,9 @@ def test_an_empty_ledger_has_nothing(tmp_path: Path) -> None:
 
 
 def test_a_filled_ledger_is_counted(tmp_path: Path) -> None:
-    file = written(tmp_path / "a.jsonl", [signed("1"), signed("2", subject="b", currency="KRW"), "garbage"])
+    labels = {f"attribute-{number:02}": "x" for number in range(12)}
+    first = signed("1", attributes=labels)
+    file = written(tmp_path / "a.jsonl", [first, signed("2", subject="b", currency="KRW"), "garbage"])
     called("load", file, "--data", str(tmp_path / "books"))
     state = called("status", "--data", str(tmp_path / "books"), "--format", "json").json
     assert state["service"] is None
@@ -48,6 +51,10 @@ def test_a_filled_ledger_is_counted(tmp_path: Path) -> None:
     assert state["files_bytes"]["ledger.db"] > 0
     assert state["policy"].startswith("default@1:")
     table = called("status", "--data", str(tmp_path / "books")).out
+    assert all(len(line) <= 100 for line in table.splitlines() if not line.startswith("data directory"))
+    listed = re.search(r"^labels          (.*?)^postings ", table, re.MULTILINE | re.DOTALL)
+    assert listed is not None
+    assert listed[1].replace(",", "").split() == state["labels"]
     assert "not running" in table
     assert "not_json 1" in table
 
