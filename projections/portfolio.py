@@ -123,12 +123,21 @@ def _so_far(items: Iterable[Item], asked: Asked) -> int:
 
 def _accounts(told: Iterable[Told], asked: Asked) -> list[Row]:
     then = year_before(asked.day)
-    levels: list[tuple[str, int, int, int]] = []
+    levels: list[tuple[str, int, int, int, bool]] = []
     for account, items, _ in told:
         before, now = level_before(items, asked, then), level_before(items, asked, asked.day)
         if before > 0 or now > 0:
-            levels.append((account, before, now, _so_far(items, asked)))
+            levels.append((account, before, now, _so_far(items, asked), _had_before(items, asked, then)))
     return account_rows(levels)
+
+
+def _had_before(items: Iterable[Item], asked: Asked, day: int) -> bool:
+    """Whether an account ever had revenue before a day."""
+    return any(
+        at < day and movement != "ahead" and amount > 0
+        for (at, movement, cell, _), amount in items
+        if cell.currency == asked.currency
+    )
 
 
 def year_before(day: int) -> int:
@@ -136,11 +145,18 @@ def year_before(day: int) -> int:
     return day_months_later(day, -PATTERN_MONTHS)
 
 
-def account_rows(levels: Iterable[tuple[str, int, int, int]]) -> list[Row]:
-    """The rows of accounts, given what each was worth a year before, is, and came to so far."""
+def pattern_of(before: int, now: int, *, had_before: bool) -> str:
+    """How an account went since a year before; `had_before`: it had revenue by then, be it none on that day."""
+    if before <= 0 < now:
+        return "returned" if had_before else "new"
+    return "growing" if now > before else "shrinking" if now < before else "flat"
+
+
+def account_rows(levels: Iterable[tuple[str, int, int, int, bool]]) -> list[Row]:
+    """The rows of accounts: what each was worth a year before, is, and came to; and whether it had any by then."""
     rows: list[Row] = []
-    for account, before, now, so_far in levels:
-        pattern = "growing" if now > before else "shrinking" if now < before else "flat"
+    for account, before, now, so_far, had_before in levels:
+        pattern = pattern_of(before, now, had_before=had_before)
         amounts = {"then_minor": mrr_minor(before), "mrr_minor": mrr_minor(now)}
         amounts |= {"change_minor": mrr_minor(now - before), "realised_ltv_minor": mrr_minor(so_far)}
         rows.append({"account": account, "pattern": pattern, **amounts})
@@ -168,7 +184,8 @@ RENEWALS: Final = Table(
 
 ACCOUNTS: Final = Table(
     "accounts",
-    "Every account against a year before: growing, flat or shrinking; and its months so far, each at its last MRR.",
+    "Every account against a year before: growing, flat, shrinking, new since or returned; and its months so far, each"
+    " at its last MRR.",
     columns(
         account="text", pattern="text", then_minor="minor", mrr_minor="minor", change_minor="minor",
         realised_ltv_minor="minor",

@@ -57,7 +57,7 @@ def accounts(layers: Layers, choice: Choice, asked: Asked, limit: int) -> dict[s
     return {
         value: First(
             account_rows(
-                (some.name(place), int(some.told[0][place]), int(some.told[1][place]), so_far[value][place])
+                (some.name(place), int(some.told[0][place]), int(some.told[1][place]), *so_far[value][place])
                 for place in chosen[value]
             ),
             counts[value],
@@ -92,18 +92,21 @@ def risk(layers: Layers, choice: Choice, asked: Asked, limit: int) -> dict[str, 
 
 def _so_far(
     members: Mapping[str, Members], chosen: Mapping[str, Sequence[int]], choice: Choice, day: int
-) -> dict[str, dict[int, int]]:
-    """What some accounts of groups came to as a day begins, exact: it might outgrow 64 bits."""
+) -> dict[str, dict[int, tuple[int, bool]]]:
+    """What some accounts of groups came to, exact: it might outgrow 64 bits; and whether any a year before."""
     places: dict[int, tuple[Columns, Groups, dict[int, tuple[str, int]]]] = {}
     for value, some in members.items():
         for place in chosen[value]:
             part, pair = some.at(place)
             places.setdefault(id(part.columns), (part.columns, part.groups, {}))[2][pair] = (value, place)
-    found: dict[str, dict[int, int]] = {value: dict.fromkeys(some, 0) for value, some in chosen.items()}
+    then = year_before(day)
+    found = {value: dict.fromkeys(some, (0, False)) for value, some in chosen.items()}
     for columns, groups, asked in places.values():
         for pair, at, amount in _posted(columns, groups, choice, [*asked], day):
             value, place = asked[pair]
-            found[value][place] += amount * months_held(at, day)
+            so_far, had_before = found[value][place]
+            had_before = had_before or (at < then and amount > 0)
+            found[value][place] = (so_far + amount * months_held(at, day), had_before)
     return found
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "concentration": "The largest accounts, and how much of the revenue hangs on them.",
     "renewals": "Contracts whose term ends within 7, 30 and 90 days, with what a seller asks before the call.",
-    "accounts": "Every account against a year before: growing, flat or shrinking; and its months so far, each at its"
-    " last MRR.",
+    "accounts": "Every account against a year before: growing, flat, shrinking, new since or returned; and its months"
+    " so far, each at its last MRR.",
     "risk": "Revenue at risk: the accounts whose last answer was that of a detractor.",
     "upsell": "Promoters that are worth less a year than the average account of their segment.",
     "bands": "By the last answer of 90 days ago: accounts with revenue then, and how many have left since; of a day"

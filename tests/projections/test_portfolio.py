@@ -1,5 +1,8 @@
 """Portfolio: what its tables list, worked out by hand."""
 
+import pytest
+
+from projections.portfolio import pattern_of
 from projections.tables import LISTS
 from tests.projections.tabled import columns, table
 
@@ -40,9 +43,25 @@ def test_accounts_grow_shrink_or_stay() -> None:
     assert columns(rows, "account", "pattern", "then_minor", "mrr_minor", "change_minor") == [
         ("b", "growing", 300, 400, 100),
         ("c", "flat", 100, 100, 0),
-        ("d", "growing", 0, 100, 100),
+        ("d", "new", 0, 100, 100),
         ("a", "shrinking", 500, 0, -500),
     ]
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "had_before", "pattern"),
+    [
+        (0, 5, False, "new"),
+        (0, 5, True, "returned"),
+        (5, 6, True, "growing"),
+        (5, 5, True, "flat"),
+        (5, 4, True, "shrinking"),
+        (5, 0, True, "shrinking"),
+    ],
+)
+def test_patterns(before: int, now: int, had_before: bool, pattern: str) -> None:
+    """An account that had nothing a year before does not grow: it is new, or is back."""
+    assert pattern_of(before, now, had_before=had_before) == pattern
 
 
 def test_what_an_account_came_to_so_far_is_the_mrr_of_its_months() -> None:
