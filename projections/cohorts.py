@@ -54,16 +54,18 @@ def cohort_row(first: int, start: int, sums: tuple[int, int, int, int], asked: A
         "kept": ratio_text(active, size),
         "mrr_minor": mrr_minor(worth),
         "mrr_kept": ratio_text(worth, begun),
+        "ended": "yes" if next_period(start, asked.every) <= asked.day else "no",
     }
 
 
 COHORTS: Final = Table(
     "cohorts",
     "By month of first revenue: accounts and MRR that are still there after so many months. Month 0 is as the first"
-    " period ends: kept is of all accounts that began in it (size), mrr_kept of the MRR as it ends.",
+    " period ends: kept is of all accounts that began in it (size), mrr_kept of the MRR as it ends. What has not ended"
+    " is told as of the day.",
     columns(
         cohort="text", month="count", size="count", accounts="count",
-        kept="ratio", mrr_minor="minor", mrr_kept="ratio",
+        kept="ratio", mrr_minor="minor", mrr_kept="ratio", ended="text",
     ),
     _cohorts,
     is_whole=True,

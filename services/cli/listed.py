@@ -28,7 +28,7 @@ from services.cli.tables import (
     stacked,
     width_of,
 )
-from services.cli.triangles import TRIANGLES, ages_shown, lines_of
+from services.cli.triangles import RUNNING, TRIANGLES, ages_shown, lines_of
 
 if TYPE_CHECKING:
     from services.reports import Answer
@@ -105,6 +105,8 @@ def _triangles(console: Console, answer: "Answer", groups: list[str]) -> Iterato
                 break
         yield Text(f"\n{one.title}, by months since, as each ends", style="bold")
         yield table
+    if any(row["ended"] == "no" for row in answer["rows"]):
+        yield Text(f"{RUNNING} so far: the period has not ended", style="dim")
     if ages != all_ages:
         yield Text("not all months fit: --every quarter, or all of them with --format csv", style="dim")
 

@@ -39,7 +39,8 @@ COMMANDS: Final = {
     " itself, ask for 90 days later.",
     "tags": "What answers mentioned in the last twelve months, with the revenue of the accounts that did.",
     "cohorts": "By month of first revenue: accounts and MRR that are still there after so many months. Month 0 is as"
-    " the first period ends: kept is of all accounts that began in it (size), mrr_kept of the MRR as it ends.",
+    " the first period ends: kept is of all accounts that began in it (size), mrr_kept of the MRR as it ends."
+    " What has not ended is told as of the day.",
     "churn": "What was lost by month, reason and initiative: accounts that left, and revenue of those that stayed.",
     **{
         name: f"What each {by} sold in a window, beside the same a year before. A contract stays with the {by} of its"

@@ -10,6 +10,8 @@ from services import shown
 
 YOUNG_MONTHS: Final = 3
 """The first months, in which most changes: they are never left out."""
+RUNNING: Final = "*"
+"""What marks a period that has not ended."""
 _STEPS: Final = (3, 6, 12, 24, 60, 120, 600)
 
 
@@ -47,7 +49,11 @@ def lines_of(
     for names, months in cohorts.items():
         begun = months[0][of.begun]
         told = shown.money(begun, currency) if of.begun == "mrr_minor" else shown.count(begun)
-        yield [*names, told, *[_percent(months[age][of.kept]) if age in months else "" for age in ages]]
+        yield [*names, told, *[_told(months[age], of.kept) if age in months else "" for age in ages]]
+
+
+def _told(row: Mapping[str, Any], kept: str) -> str:
+    return _percent(row[kept]) + ("" if row["ended"] == "yes" else RUNNING)
 
 
 def _percent(ratio: str | None) -> str:

@@ -34,6 +34,7 @@ class Left(NamedTuple):
     size: int
     accounts: int
     mrr_minor: int
+    ended: str
 
 
 def name_of(day: int, every: str) -> str:
@@ -71,7 +72,8 @@ def cohorts(books: Books, asked: Asked, day: int, every: str) -> list[Left]:
             levels = [_level(some, end) for some in members]
             age = _months(_whole(begin, every)) - _months(_whole(begun, every))
             left = sum(level > 0 for level in levels)
-            found.append(Left(cohort, age, len(members), left, mrr_minor(sum(levels))))
+            ended = "no" if name_of(end - 1, every) == name_of(end, every) else "yes"
+            found.append(Left(cohort, age, len(members), left, mrr_minor(sum(levels)), ended))
     return found
 
 

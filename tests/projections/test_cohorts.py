@@ -1,5 +1,6 @@
 """Cohorts: what is left of them, worked out by hand."""
 
+from projections.periods import Every
 from tests.projections.tabled import columns, table
 
 
@@ -30,3 +31,17 @@ def test_cohorts_tell_who_is_left() -> None:
     ]
     last = {cohort: mrr for cohort, _, _, _, mrr, _ in rows}
     assert sum(last.values()) == 600  # the level of 1 May
+
+
+def test_a_period_that_has_not_ended_says_so() -> None:
+    """Of any length; on the day after its last day it has ended."""
+
+    def ended(day: str, every: Every) -> list[str]:
+        rows = columns(table("cohorts", day, every=every), "cohort", "ended")
+        return [told for cohort, told in rows if cohort.startswith("2023") and cohort == rows[0][0]]
+
+    assert ended("2023-03-31", "month") == ["yes", "yes", "no"]
+    assert ended("2023-04-01", "month") == ["yes", "yes", "yes"]
+    assert ended("2023-03-31", "quarter") == ["no"]
+    assert ended("2024-01-01", "quarter") == ["yes"] * 4
+    assert ended("2024-01-02", "year") == ["yes", "no"]
