@@ -75,7 +75,8 @@ class Figure(Struct, frozen=True):
     """One row of the catalogue; `needs` tells what it is about: a day, or a window.
 
     `worked` is the formula over the parts in braces, each a row of `projections.parts`; empty for a figure that no
-    sums over accounts make up. `reads` is what it takes besides sums.
+    sums over accounts make up. `reads` is what it takes besides sums. `adds_up`: whether groups come to the whole, but
+    for rounding: always, where accounts have one value each, or never.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Figure(Struct, frozen=True):
     worked: str
     value: Callable[[Basis], Value]
     reads: tuple[Source, ...] = ()
+    adds_up: Literal["always", "accounts", "never"] = "never"
 
 
 class Details(Struct, frozen=True):

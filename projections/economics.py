@@ -133,6 +133,7 @@ ECONOMICS: Final = (
         "",
         lambda basis: round_half_up(basis.costs.acquisition, 1),
         ("costs",),
+        adds_up="always",
     ),
     Figure(
         "retention_cost_minor",
@@ -143,6 +144,7 @@ ECONOMICS: Final = (
         "",
         lambda basis: round_half_up(basis.costs.retention, 1),
         ("costs",),
+        adds_up="always",
     ),
     Figure(
         "cac_minor",
@@ -163,6 +165,7 @@ ECONOMICS: Final = (
         "",
         lambda basis: mrr_minor(basis.discounts.level),
         ("discounts",),
+        adds_up="always",
     ),
     Figure(
         "discount_investment_minor",
@@ -173,6 +176,7 @@ ECONOMICS: Final = (
         "",
         lambda basis: _minor(basis.discounts.spent),
         ("discounts",),
+        adds_up="always",
     ),
     Figure(
         "cac_with_discounts_minor",

@@ -39,6 +39,7 @@ REVENUE: Final = (
         "ARR / 12",
         "{annual} / 12",
         lambda basis: mrr_minor(basis.level),
+        adds_up="always",
     ),
     Figure(
         "arr_minor",
@@ -48,6 +49,7 @@ REVENUE: Final = (
         "sum of the annual values of all recurring lines in force",
         "{annual}",
         lambda basis: arr_minor(basis.level),
+        adds_up="always",
     ),
     Figure(
         "committed_mrr_minor",
@@ -57,6 +59,7 @@ REVENUE: Final = (
         "MRR + what is agreed and not yet in force",
         "{level} + {ahead}",
         lambda basis: mrr_minor(basis.level + basis.before.get("ahead", 0)),
+        adds_up="always",
     ),
     Figure(
         "committed_arr_minor",
@@ -66,6 +69,7 @@ REVENUE: Final = (
         "committed ARR of contracts whose term is 12 months or longer",
         "{committed_annual}",
         lambda basis: arr_minor(basis.before.get("annual", 0)),
+        adds_up="always",
     ),
     Figure(
         "scheduled_churn_minor",
@@ -75,6 +79,7 @@ REVENUE: Final = (
         "sum of churn and contraction effective on that day or later",
         "{scheduled}",
         lambda basis: mrr_minor(sum(basis.after.get(movement, 0) for movement in FALLS)),
+        adds_up="always",
     ),
     Figure(
         "accounts",
@@ -84,6 +89,7 @@ REVENUE: Final = (
         "count",
         "{active}",
         lambda basis: basis.accounts,
+        adds_up="accounts",
     ),
     Figure(
         "arpa_minor",
