@@ -272,8 +272,10 @@ class _Part:
         changed = await asyncio.to_thread(_changed, layers, read[ACCOUNTS], told_of, self._vocabulary)
         off = Layers()
         if self._off is not None:
-            of_each = (self._off.layers, read[STATED], self._rules, self._vocabulary)
-            off = await asyncio.to_thread(_changed_off, *of_each)
+            off = self._off.layers
+            stated = {name: data for name, data in read[STATED].items() if data is not None or off.holds(name)}
+            if stated:
+                off = await asyncio.to_thread(_changed_off, off, stated, self._rules, self._vocabulary)
             self._off = _Off(off, self._off.is_begun, position)
         return _Seen(position, hashes, changed, self._costs_after(notes), off)
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from events.days import FIRST_DAY
 from projections.columnar.arrays import Columns
-from projections.columnar.numbering import Amounts, Codes, Flags, Kinds, Places, begins, cuts, firsts_of, runs
+from projections.columnar.numbering import Amounts, Codes, Flags, Kinds, Places, begins, cuts, firsts_of
 from projections.columnar.sides import UNSAID
 from projections.columnar.sorting import Groups
 from projections.columns import TAGS_DAYS
@@ -106,10 +106,10 @@ def _voices(columns: Columns, choice: Choice, asked: Flags) -> _Voices:
     groups, weights = columns.groups(by), known[""]
     fits, fitting = asked[weights.answers], _fitting(columns, choice)
     rows = np.flatnonzero(fits if fitting is None else fits & fitting[weights.cells])
-    is_own = columns.currencies[weights.cells[rows]] == columns.vocabulary.currency.known(choice.currency)
-    answers, pairs, levels = _added(
-        weights.answers[rows], groups.pairs[weights.cells[rows]], weights.levels[rows], is_own
-    )
+    answers, cells, levels = (one.take(rows) for one in (weights.answers, weights.cells, weights.levels))
+    own = levels * (columns.currencies.take(cells) == columns.vocabulary.currency.known(choice.currency))
+    is_torn = groups.torn(len(columns.names)).take(columns.accounts.take(cells))
+    answers, pairs, levels = _added(answers, groups.pairs.take(cells), levels, own, is_torn)
     values, of_pairs = [nothing] if by is None else list(groups.values), groups.places
     if silent is not None:
         is_silent = silent.copy()
@@ -160,26 +160,27 @@ def _pairs_of_silence(
     return pairs[accounts], values, np.concatenate([of_pairs, place])
 
 
-def _added(answers: Codes, pairs: Places, levels: Amounts, is_own: Flags) -> tuple[Codes, Places, Amounts]:
-    """The own ones of levels added up by answer and pair, where all of them come to more than zero.
+def _added(
+    answers: Codes, pairs: Places, levels: Amounts, own: Amounts, is_torn: Flags
+) -> tuple[Codes, Places, Amounts]:
+    """The own levels added up by answer and pair, where all levels of both come to more than zero.
 
-    They are given in order of answers.
+    They are given in order of answers, all of one pair but for those of accounts that are torn.
     """
-    starts = np.flatnonzero(begins(answers))
-    lengths = np.diff(starts, append=len(answers))
-    single, several = starts[lengths == 1], np.flatnonzero(np.repeat(lengths > 1, lengths))
-    order, firsts = runs((pairs[several], answers[several]))
-    rows = np.concatenate([single, several[order[firsts]]])
-    sums, own = (_sums_of(one, single, several[order], firsts) for one in (levels, levels * is_own))
-    there = np.flatnonzero(sums > 0)
-    rows = rows[there]
-    return answers[rows], pairs[rows], np.maximum(own[there], 0)
-
-
-def _sums_of(levels: Amounts, single: Places, several: Places, firsts: Places) -> Amounts:
-    """The levels that stand alone, and the sums of those that begin at some places of others."""
-    more = levels[several]
-    return np.concatenate([levels[single], np.add.reduceat(more, firsts) if len(firsts) else more])
+    torn = np.flatnonzero(is_torn)
+    whole = np.flatnonzero(~is_torn) if len(torn) else slice(None)
+    found: list[tuple[Codes, Places, Amounts]] = []
+    for rows in (whole, torn[np.lexsort((pairs[torn], answers[torn]))]):
+        some, of_some = answers[rows], pairs[rows]
+        starts = np.flatnonzero(begins(some) | begins(of_some))
+        if len(starts):
+            sums, own_sums = (np.add.reduceat(one[rows], starts) for one in (levels, own))
+            there = np.flatnonzero(sums > 0)
+            firsts = starts[there]
+            found.append((some[firsts], of_some[firsts], np.maximum(own_sums[there], 0)))
+    if not found:
+        return answers, pairs, levels
+    return tuple(np.concatenate(one) for one in zip(*found, strict=True))  # type: ignore[return-value]
 
 
 class _Given(Struct, frozen=True):

@@ -38,6 +38,11 @@ class Layers(Struct, frozen=True):
         """How many accounts there are."""
         return sum(one.held for one in self.columns)
 
+    def holds(self, name: str) -> bool:
+        """Whether an account is there."""
+        places = ((one, one.places.get(name)) for one in self.columns)
+        return any(place is not None and one.holds[place] for one, place in places)
+
     @property
     def total(self) -> int:
         """All amounts whatever their signs; below `TOTAL_MAX`, but for layers of several partitions put together."""

@@ -3,12 +3,13 @@
 from typing import Final
 
 import numpy as np
+from msgspec import Struct
 
 from events.days import month_of_day
 from projections.columnar.arrays import MOVEMENTS, Columns
 from projections.columnar.calendars import months_of_days
 from projections.columnar.layers import Layers
-from projections.columnar.numbering import Amounts, Places, begins, runs
+from projections.columnar.numbering import Amounts, Codes, Flags, Places, begins
 from projections.groups import Choice
 from projections.lives import UNLIVED, Lives
 
@@ -24,24 +25,58 @@ def lives(layers: Layers, choice: Choice, end: int) -> dict[str, Lives]:
     return found
 
 
+class _Posted(Struct, frozen=True):
+    """All sums that have come about, account by account and there day by day."""
+
+    cells: Codes
+    days: Codes
+    amounts: Amounts
+    churns: Flags
+
+
+def _posted(columns: Columns) -> _Posted:
+    end = len(columns.days) - len(columns.ahead)
+    cells = columns.cells[:end]
+    order = np.lexsort((columns.days[:end], columns.accounts[cells]))
+    churns = columns.movements[order] == _CHURN
+    return _Posted(cells[order].astype(np.int32), columns.days[order], columns.amounts[order], churns)
+
+
 def _lives(columns: Columns, choice: Choice, end: int) -> dict[str, Lives]:
     groups = columns.groups(choice.by)
-    rows = np.flatnonzero(columns.asked(choice)[columns.cells] & (columns.days < end))
-    if not len(rows):
-        return {}
-    pairs, days, amounts = groups.pairs[columns.cells[rows]], columns.days[rows], columns.amounts[rows]
-    churned = np.where(columns.movements[rows] == _CHURN, amounts, 0)
-    order, starts = runs((days, pairs))
-    pairs, days = pairs[order][starts], days[order][starts]
-    changes, lost = (np.add.reduceat(one[order], starts) for one in (amounts, churned))
-    months = _activity(pairs, changes) * (month_of_day(end - 1) - months_of_days(days.astype(np.int64)) + 1)
-    places = np.searchsorted(groups.firsts, pairs, side="right") - 1
-    sums = []
-    for one in (months, lost != 0):
-        sums.append(of_groups := np.zeros(len(groups.firsts), dtype=np.int64))
-        np.add.at(of_groups, places, one)
-    told = zip(groups.values, *[one.tolist() for one in sums], strict=True)
+    posted = columns.known.once("lived", lambda: _posted(columns))
+    rows = np.flatnonzero(columns.asked(choice).take(posted.cells) & (posted.days < end))
+    cells = posted.cells.take(rows)
+    pairs = groups.pairs.take(cells)
+    is_torn = groups.torn(len(columns.names)).take(columns.accounts.take(cells))
+    torn = np.flatnonzero(is_torn)
+    whole = np.flatnonzero(~is_torn) if len(torn) else slice(None)
+    months, losses = np.zeros((2, len(groups.values)), dtype=np.int64)
+    for some in (whole, torn[np.argsort(pairs[torn], kind="stable")]):
+        own = rows[some]
+        lived = _lived(pairs[some], posted.days.take(own), posted.amounts.take(own), posted.churns.take(own), end)
+        for sums, counts in zip((months, losses), lived.counts, strict=True):
+            np.add.at(sums, groups.places.take(lived.pairs), counts)
+    told = zip(groups.values, months.tolist(), losses.tolist(), strict=True)
     return {value: Lives(*counts) for value, *counts in told if any(counts)}
+
+
+class _Lived(Struct, frozen=True):
+    """By day and pair of a group and an account the months lived more until the end, or fewer, and whether it left."""
+
+    pairs: Places
+    counts: tuple[Amounts, Amounts]
+
+
+def _lived(pairs: Places, days: Codes, amounts: Amounts, churns: Flags, end: int) -> _Lived:
+    """Of sums that are given pair by pair, and there day by day."""
+    if not len(pairs):
+        return _Lived(pairs, (amounts, amounts))
+    starts = np.flatnonzero(begins(pairs) | begins(days))
+    changes, churned = (np.add.reduceat(one, starts) for one in (amounts, np.where(churns, amounts, 0)))
+    pairs, days = pairs[starts], days[starts]
+    left = month_of_day(end - 1) - months_of_days(days.astype(np.int64)) + 1
+    return _Lived(pairs, (_activity(pairs, changes) * left, (churned != 0).astype(np.int64)))
 
 
 def _activity(pairs: Places, changes: Amounts) -> Amounts:

@@ -28,6 +28,10 @@ class Groups(Struct, frozen=True):
         lengths = np.diff(self.firsts, append=len(self.accounts))
         return np.repeat(np.arange(len(self.firsts), dtype=np.intp), lengths)
 
+    def torn(self, count: int) -> Flags:
+        """Which of so many accounts are in several groups."""
+        return np.bincount(self.accounts, minlength=count) > 1
+
 
 class Sorter:
     """Cells by what they say, and of which accounts they are; what was worked out once is kept."""

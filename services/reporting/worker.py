@@ -23,7 +23,7 @@ from services.questions import QuestionError
 from services.reporting.messages import ASKED, VALUES, Asked, Failed, Refused, Reply, Told, received, send
 from services.reports import Answer, Reports
 from services.settings import settings_from
-from services.tuning import COLLECT_AFTER
+from services.tuning import tune
 from services.views.port import ViewsError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ async def _main(own: socket.socket) -> None:
     log_to_stderr(settings.log, settings.log_format)
     reader, writer = await asyncio.open_connection(sock=own)
     async with reports_beside(settings) as (reports, ledger, views):
-        gc.set_threshold(*COLLECT_AFTER)
+        tune()
         warming = asyncio.create_task(_warmed(keep_accounts(reports, ledger, views, (0,))))
         await answering(reader, writer, reports)
         warming.cancel()
