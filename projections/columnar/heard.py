@@ -106,7 +106,7 @@ def _voices(columns: Columns, choice: Choice, asked: Flags) -> _Voices:
     groups, weights = columns.groups(by), known[""]
     fits, fitting = asked[weights.answers], _fitting(columns, choice)
     rows = np.flatnonzero(fits if fitting is None else fits & fitting[weights.cells])
-    answers, cells, levels = (one.take(rows) for one in (weights.answers, weights.cells, weights.levels))
+    answers, cells, levels = weights.answers[rows], weights.cells[rows], weights.levels[rows]
     own = levels * (columns.currencies.take(cells) == columns.vocabulary.currency.known(choice.currency))
     is_torn = groups.torn(len(columns.names)).take(columns.accounts.take(cells))
     answers, pairs, levels = _added(answers, groups.pairs.take(cells), levels, own, is_torn)
@@ -169,18 +169,23 @@ def _added(
     """
     torn = np.flatnonzero(is_torn)
     whole = np.flatnonzero(~is_torn) if len(torn) else slice(None)
-    found: list[tuple[Codes, Places, Amounts]] = []
-    for rows in (whole, torn[np.lexsort((pairs[torn], answers[torn]))]):
-        some, of_some = answers[rows], pairs[rows]
-        starts = np.flatnonzero(begins(some) | begins(of_some))
-        if len(starts):
-            sums, own_sums = (np.add.reduceat(one[rows], starts) for one in (levels, own))
-            there = np.flatnonzero(sums > 0)
-            firsts = starts[there]
-            found.append((some[firsts], of_some[firsts], np.maximum(own_sums[there], 0)))
-    if not found:
-        return answers, pairs, levels
-    return tuple(np.concatenate(one) for one in zip(*found, strict=True))  # type: ignore[return-value]
+    parts = [
+        _added_in_order(answers[rows], pairs[rows], levels[rows], own[rows])
+        for rows in (whole, torn[np.lexsort((pairs[torn], answers[torn]))])
+    ]
+    of_answers, of_pairs, sums = zip(*parts, strict=True)
+    return np.concatenate(of_answers), np.concatenate(of_pairs), np.concatenate(sums)
+
+
+def _added_in_order(
+    answers: Codes, pairs: Places, levels: Amounts, own: Amounts
+) -> tuple[Codes, Places, Amounts]:
+    """The same of levels whose answers and pairs stand together."""
+    starts = np.flatnonzero(begins(answers) | begins(pairs)) if len(answers) else np.zeros(0, dtype=np.intp)
+    sums, own_sums = (np.add.reduceat(one, starts) if len(starts) else one for one in (levels, own))
+    there = np.flatnonzero(sums > 0)
+    firsts = starts[there]
+    return answers[firsts], pairs[firsts], np.maximum(own_sums[there], 0)
 
 
 class _Given(Struct, frozen=True):
