@@ -118,6 +118,7 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/rows.py": "tests/services/test_reports.py",
     "services/following.py": "tests/services/test_projector.py",
     "services/cli/usage.py": "tests/services/cli/test_main.py",
+    "services/cli/grids.py": "tests/services/cli/test_tables.py",
     "services/cli/listed.py": "tests/services/cli/test_listing.py",
     "services/gateway/openapi_forms.py": "tests/services/gateway/test_openapi.py",
     "services/separated.py": "tests/services/cli/test_report.py",

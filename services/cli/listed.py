@@ -5,7 +5,6 @@ from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from events.days import day_of_text, text_of_day
@@ -13,20 +12,17 @@ from projections.sales import BEFORE
 from projections.tables import TABLES
 from projections.voices import BAND_DAYS, BANDS_SINCE
 from services import shown
+from services.cli.grids import Column, Grid, Part, print_part, stacked
 from services.cli.tables import (
     GROUP_WIDTH_MAX,
     HEADERS,
     WORDS,
     YEAR_BEFORE,
-    Column,
     as_of_lines,
     console_for_output,
     line,
     name_shown,
-    new_table,
     notes_of_groups,
-    stacked,
-    width_of,
 )
 from services.cli.triangles import RUNNING, TRIANGLES, ages_shown, lines_of
 
@@ -45,7 +41,7 @@ def print_table(answer: "Answer") -> None:
         line(console, Text(f"{YEAR_BEFORE}: from {answer['before']['from']} until {answer['before']['until']}"))
     parts = _triangles if answer["report"] == "cohorts" else _listed
     for part in parts(console, answer, groups) if answer["rows"] else ():
-        console.print(part)
+        print_part(console, part)
     if not answer["rows"]:
         line(console, Text("nothing"))
     if "accounts" in {column.name for column in TABLES[answer["report"]].columns}:
@@ -62,7 +58,7 @@ def print_table(answer: "Answer") -> None:
         line(console, Text(told, style="dim"))
 
 
-def _listed(console: Console, answer: "Answer", groups: list[str]) -> Iterator[Table | Text]:
+def _listed(console: Console, answer: "Answer", groups: list[str]) -> Iterator[Part]:
     """The rows as they are, each with what it was a year before where that is told."""
     table, rows = TABLES[answer["report"]], answer["rows"]
     labels = [*takewhile(lambda column: column.unit in ("text", "day"), table.columns)]
@@ -90,21 +86,24 @@ def _listed(console: Console, answer: "Answer", groups: list[str]) -> Iterator[T
     ]
     headers = [*groups, *[name_shown(column.name) for column in labels]]
     days = {place for place, one in enumerate(labels, len(groups)) if one.unit == "day"}
-    yield from stacked(console, headers, named, columns, YEAR_BEFORE if before else "", days)
+    yield from stacked(console.width, headers, named, columns, YEAR_BEFORE if before else "", days)
 
 
-def _triangles(console: Console, answer: "Answer", groups: list[str]) -> Iterator[Table | Text]:
+def _triangles(console: Console, answer: "Answer", groups: list[str]) -> Iterator[Part]:
     """Cohorts against the months since, as many of these as fit, for accounts and for MRR."""
     ages = all_ages = next(ages_shown(answer["rows"]))
     for one in TRIANGLES:
         for ages in ages_shown(answer["rows"]):
-            table = new_table([*groups, "cohort"], [one.header, *map(str, ages)])
-            for cells in lines_of(one, answer["rows"], ages, answer["currency"]):
-                table.add_row(*[Text(shown.clipped(cell, GROUP_WIDTH_MAX)) for cell in cells])
-            if width_of(console, table) <= console.width:
+            rows = [
+                [shown.clipped(cell, GROUP_WIDTH_MAX) for cell in cells]
+                for cells in lines_of(one, answer["rows"], ages, answer["currency"])
+            ]
+            headers = [*groups, "cohort", one.header, *map(str, ages)]
+            grid = Grid(headers, [place <= len(groups) for place in range(len(headers))], rows)
+            if grid.width <= console.width:
                 break
         yield Text(f"\n{one.title}, by months since, as each ends", style="bold")
-        yield table
+        yield grid
     if any(row["ended"] == "no" for row in answer["rows"]):
         yield Text(f"{RUNNING} so far: the period has not ended", style="dim")
     if ages != all_ages:

@@ -13,7 +13,7 @@ from services.cli.report import By, Currency, From, Until, Where, entries_in, qu
 from services.cli.running import run
 
 if TYPE_CHECKING:
-    from services.cli.tables import Column
+    from services.cli.grids import Column
     from services.questions import Question
     from services.reports import Answer
     from services.settings import Settings
@@ -112,6 +112,7 @@ def _print(answer: "Answer", by: str | None) -> None:
 
     from rich.text import Text
 
+    from services.cli.grids import print_part
     from services.cli.tables import console_for_output, fitting
 
     console = console_for_output()
@@ -120,11 +121,11 @@ def _print(answer: "Answer", by: str | None) -> None:
     grouped = f" by {by}" if by else ""
     changed = {**answer, "rows": [*filter(_is_changed, rows)]}
     labels = [_label(row, by) for row in changed["rows"]]
-    tables, note = fitting(console, changed, labels, _columns) if labels else ([], "")
+    parts, note = fitting(console, changed, labels, _columns) if labels else ([], "")
     note = note or f", {answer['currency']}"
     console.print(Text(f"Restatement{grouped}{span}{note}", style="bold"))
-    for table in tables:
-        console.print(table)
+    for part in parts:
+        print_part(console, part)
     if labels:
         for row in rows:
             for line in _told(row, answer["currency"], by, console.width):
@@ -154,7 +155,8 @@ def _label(row: dict[str, Any], by: str | None) -> list[str]:
 
 def _columns(answer: "Answer", cut_digits: int, *, lean: bool) -> list["Column"]:
     """The changes of periods that have any; movements that nothing changed in are always left out."""
-    from services.cli.tables import HEADERS, Column
+    from services.cli.grids import Column
+    from services.cli.tables import HEADERS
 
     del lean
     rows, currency = answer["rows"], answer["currency"]

@@ -3,12 +3,10 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from msgspec import Struct
 from rich.console import Console
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +16,7 @@ from events.movements import BRIDGE_MOVEMENTS
 from projections.figures import CATALOGUE
 from projections.groups import CONTRACT_NAMES
 from services import shown
+from services.cli.grids import Column, Part, fitting_grid, print_part, stacked, turned
 
 if TYPE_CHECKING:
     from services.reports import Answer
@@ -52,25 +51,12 @@ _UPPER: Final = frozenset(
 )
 
 
-class Column(Struct, frozen=True):
-    """A column: its header and its cells, one a row; numbers are to the right, words to the left.
-
-    `before` are the cells of what is compared with, which stand below those of their row; `name` is its whole name.
-    """
-
-    header: str
-    cells: list[str]
-    is_words: bool = False
-    before: Sequence[str] = ()
-    name: str = ""
-
-
 def print_answer(answer: "Answer", by: str | None) -> None:
     """Prints an answer with its title, and below it what it is as of."""
     console = console_for_output()
     columns = _bridge_columns if _is_bridge(answer) else _figure_columns
     labels = list(_labels(answer, by))
-    parts: Sequence[Table | Text]
+    parts: Sequence[Part]
     if not _is_bridge(answer) and by is None:
         parts, note = [_one_by_one(answer)], ""
     else:
@@ -79,7 +65,7 @@ def print_answer(answer: "Answer", by: str | None) -> None:
     if then := _then(answer):
         line(console, Text(f"{then}: {_span(answer['rows'][0]['before'])}"))
     for part in parts:
-        console.print(part)
+        print_part(console, part)
     counts = any("accounts" in row or "accounts" in row.get("figures", {}) for row in answer["rows"])
     notes = [*(notes_of_groups(by, console.width) if counts else ()), *_notes_of_day(answer)]
     for told in [*notes, *as_of_lines(answer, console.width)]:
@@ -257,7 +243,7 @@ def fitting(
     answer: "Answer",
     labels: list[list[str]],
     columns_of: Callable[..., list[Column]],
-) -> tuple[Sequence[Table | Text], str]:
+) -> tuple[Sequence[Part], str]:
     """The fullest form that is not too wide, and what to say of it in the title.
 
     First all there is; then without empty movements; then in whole units, thousands, millions, as long as the
@@ -267,16 +253,14 @@ def fitting(
     headers, then = label_headers(answer), _then(answer)
     for cut_digits, lean in _forms(answer):
         columns = columns_of(answer, cut_digits, lean=lean)
-        for is_narrow in (False, True):
-            table = _table(headers, labels, columns, then, is_narrow=is_narrow)
-            if width_of(console, table) <= console.width:
-                return [table], _scaled(answer["currency"], cut_digits)
+        if grid := fitting_grid(headers, labels, columns, then, console.width):
+            return [grid], _scaled(answer["currency"], cut_digits)
     columns = columns_of(answer, 0, lean=True)
     if not _is_bridge(answer):
-        table = _turned([one for label in labels for one in label], columns, then)
-        if width_of(console, table) <= console.width:
-            return [table], ""
-    return [*stacked(console, headers, labels, columns, then)], ""
+        grid = turned("figure", [one for label in labels for one in label], columns, then)
+        if grid.width <= console.width:
+            return [grid], ""
+    return [*stacked(console.width, headers, labels, columns, then)], ""
 
 
 def _forms(answer: "Answer") -> Iterator[tuple[int, bool]]:
@@ -292,89 +276,6 @@ def _forms(answer: "Answer") -> Iterator[tuple[int, bool]]:
             yield digits + scale, True
 
 
-def width_of(console: Console, table: Table) -> int:
-    """How wide a table would like to be."""
-    return Measurement.get(console, console.options.update(width=10_000), table).maximum
-
-
 def _scaled(currency: str, cut_digits: int) -> str:
     scale = shown.SCALES[cut_digits - MINOR_DIGITS[currency]] if cut_digits else ""
     return f", in {scale or 'whole '}{currency}" if cut_digits else ""
-
-
-def _table(
-    headers: list[str], labels: list[list[str]], columns: Sequence[Column], then: str = "", *, is_narrow: bool = False
-) -> Table:
-    """A row below the other, each with that of `then` below it if there is one; narrow with headers of two lines."""
-    table = new_table(headers, [_in_two(one) if is_narrow else one.header for one in columns])
-    for place, one in enumerate(table.columns):
-        one.vertical = "bottom"
-        if place >= len(headers) and columns[place - len(headers)].is_words:
-            one.justify = "left"
-    for index, label in enumerate(labels):
-        table.add_row(*map(Text, label), *(Text(one.cells[index]) for one in columns))
-        if then:
-            below = [*[""] * (len(label) - 1), f"  {then}"]
-            table.add_row(*map(Text, below), *(Text(one.before[index]) for one in columns), style="dim")
-    return table
-
-
-def _in_two(column: Column) -> str:
-    """The header of a column, on two lines that are as short as can be if it is wider than the cells."""
-    words = column.header.split()
-    if len(column.header) <= max(map(len, [*column.cells, *column.before]), default=0) or len(words) < 2:
-        return column.header
-    halves = [(" ".join(words[:place]), " ".join(words[place:])) for place in range(1, len(words))]
-    return "\n".join(min(halves, key=lambda pair: max(map(len, pair))))
-
-
-def _turned(groups: Sequence[str], columns: Sequence[Column], then: str) -> Table:
-    """Columns as rows: a figure a line, a group beside the other."""
-    table = new_table(["figure"], groups)
-    for one in columns:
-        table.add_row(Text(one.name or one.header), *map(Text, one.cells))
-        if then:
-            table.add_row(Text(f"  {then}"), *map(Text, one.before), style="dim")
-    return table
-
-
-def stacked(
-    console: Console,
-    headers: list[str],
-    labels: list[list[str]],
-    columns: list[Column],
-    then: str = "",
-    once: Collection[int] = (),
-) -> Iterator[Table | Text]:
-    """One table if it fits, else as many columns as do beside the labels, then the next ones below with their title.
-
-    Labels at the places `once` are told in the first block alone: they tell of a row, not which it is.
-    """
-    for is_narrow in (False, True):
-        table = _table(headers, labels, columns, then, is_narrow=is_narrow)
-        if width_of(console, table) <= console.width:
-            yield table
-            return
-    later = [[one for place, one in enumerate(row) if place not in once] for row in (headers, *labels)]
-    blocks = _blocks(console, [[headers, *labels], later], columns, then)
-    for number, (block, table) in enumerate(blocks, 1):
-        told = ", ".join(one.header for one in block)
-        yield Text(f"\n{number} of {len(blocks)}: {told}", style="bold", no_wrap=True, overflow="ellipsis")
-        yield table
-
-
-def _blocks(
-    console: Console, beside: Sequence[list[list[str]]], columns: list[Column], then: str
-) -> list[tuple[list[Column], Table]]:
-    """Columns put together as they fit `beside` the labels of the first block, and of later ones; one at least."""
-    blocks: list[tuple[list[Column], Table]] = []
-    begun: list[Column] = []
-    for one in columns:
-        headers, *labels = beside[min(len(blocks), 1)]
-        table = _table(headers, labels, [*begun, one], then, is_narrow=True)
-        if begun and width_of(console, table) > console.width:
-            blocks.append((begun, _table(headers, labels, begun, then, is_narrow=True)))
-            begun = []
-        begun = [*begun, one]
-    headers, *labels = beside[min(len(blocks), 1)]
-    return [*blocks, (begun, _table(headers, labels, begun, then, is_narrow=True))]

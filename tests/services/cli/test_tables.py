@@ -5,9 +5,13 @@ from contextlib import redirect_stdout
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
+from rich.console import Console
 
 from services import shown
+from services.cli.grids import Grid
 from services.cli.tables import print_answer
 
 MOVEMENTS = ("opening", "new", "reactivation", "expansion", "contraction", "churn", "transfer", "closing")
@@ -139,3 +143,21 @@ def test_durations_sizes_and_positions() -> None:
     ]
     assert shown.heights({"0": -1}) == "nothing"
     assert shown.heights({"0": 4, "1": 5}) == "block 4 of partition 0, block 5 of partition 1"
+
+
+CELLS = st.text("aZ1,.-%김é…[", max_size=9)
+
+
+@given(st.data(), st.integers(1, 5), st.integers(0, 4))
+def test_a_grid_looks_as_a_table_of_rich_does(data: st.DataObject, columns: int, rows: int) -> None:
+    """Which takes a minute for what a grid does in a second; headers of two lines end with their last."""
+    headers = data.draw(st.lists(st.text("aZ김\n", min_size=1, max_size=6), min_size=columns, max_size=columns))
+    left = data.draw(st.lists(st.booleans(), min_size=columns, max_size=columns))
+    cells = data.draw(st.lists(st.lists(CELLS, min_size=columns, max_size=columns), min_size=rows, max_size=rows))
+    grid = Grid([header.strip("\n") or "h" for header in headers], left, cells, dim=True)
+    out, expected = io.StringIO(), io.StringIO()
+    grid.print(Console(file=out, width=200))
+    Console(file=expected, width=200, highlight=False).print(grid._cut())
+    lines = [line.rstrip() for line in expected.getvalue().splitlines()]
+    assert [line.rstrip() for line in out.getvalue().splitlines()] == lines
+    assert max(map(cell_len, lines), default=0) <= grid.width
