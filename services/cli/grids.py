@@ -83,8 +83,9 @@ class Grid(Struct, frozen=True, dict=True):
     def _cut(self) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
         for header, left in zip(self.headers, self.is_left, strict=True):
-            justify = "left" if left else "right"
-            table.add_column(Text(header), justify=justify, no_wrap=True, overflow="ellipsis", vertical="bottom")
+            table.add_column(Text(header), justify="right", no_wrap=True, overflow="ellipsis", vertical="bottom")
+            if left:
+                table.columns[-1].justify = "left"
         for row in self.rows:
             table.add_row(*map(Text, row))
         return table
