@@ -72,6 +72,15 @@ def rss_mib(pid: int) -> float:
     return 0.0
 
 
+def child_of(pid: int, module: str) -> int:
+    """The process that runs a module of ours for another; raises LookupError."""
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in children.read_text("utf-8").split():
+            if module.encode() in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+                return int(child)
+    raise LookupError(f"process {pid} runs no {module}")
+
+
 def popen(*arguments: str, stdout: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
     """Starts a command of ours; what it tells people goes nowhere."""
     return subprocess.Popen([*COMMAND, *arguments], cwd=ROOT, stdout=stdout, stderr=subprocess.DEVNULL)

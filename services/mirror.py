@@ -43,6 +43,8 @@ AHEAD_BLOCKS: Final = 16
 """Blocks looked at beyond the position of the views, which may have moved when the records are read."""
 AGAIN_ENTRIES_MIN: Final = 10_000
 """Up to so many new entries, or one for each account, records are read again one by one; else all of them."""
+WARM_MIN: Final = 10_000
+"""Layers of fewer accounts have nothing that takes longer to work out than somebody can wait for."""
 PORTION: Final = 5_000
 """Records that are turned into columns at a time."""
 _NOTHING: Final = bytes_of_record(NOTHING)
@@ -344,10 +346,11 @@ def _costs_of(notes: Iterable[tuple[str, Sequence[AnyNote]]]) -> Costs:
 
 
 def _piled(layers: Layers, *, is_warm: bool) -> Layers:
-    """Few layers of the same accounts, the new ones of which are warm if they are to be. Raises TooLarge."""
+    """Few layers of the same accounts, the large ones among the new ones warm if they are to be. Raises TooLarge."""
     piled = layers.piled()
-    if is_warm:
-        warm(piled.less(layers))
+    new = piled.less(layers)
+    if is_warm and new.held > WARM_MIN:
+        warm(new)
     return piled
 
 

@@ -219,9 +219,10 @@ class _Process:
         """Runs the gateway; before the ledger has begun, it has only probes."""
         from services import distributed
         from services.gateway import application
-        from services.gateway.mirrored import keep_accounts
+        from services.gateway.mirrored import keep_accounts, warm
         from services.gateway.probes import probe_application
         from services.metrics import Metrics
+        from services.tasks import cancelled
 
         with self._listening() as listener:
 
@@ -231,7 +232,9 @@ class _Process:
                         served = await distributed.patiently(
                             lambda: stack.enter_async_context(distributed.gateway(self._settings))
                         )
-                    keep_accounts(served.reports, served.ledger, served.views, served.partitions)
+                    mirror = keep_accounts(served.reports, served.ledger, served.views, served.partitions)
+                    warming = asyncio.create_task(warm(mirror), name="warming")
+                    stack.push_async_callback(cancelled, [warming])
                     app = application(served, self._settings)
                     serving = await stack.enter_async_context(_served(app, self._settings, listener))
                     _say(f"revledger gateway listens on {url_of(listener)} (Ctrl-C ends it)")

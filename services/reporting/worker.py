@@ -4,19 +4,16 @@ It is started with the number of a socket, and ends when the other side of that 
 """
 
 import asyncio
-import gc
 import logging
 import os
 import socket
 import sys
 from asyncio import StreamReader, StreamWriter
-from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import uvloop
 
 from services.compose import reports_beside
-from services.gateway.mirrored import keep_accounts
+from services.gateway.mirrored import keep_accounts, warm
 from services.ledgers.port import LedgerError
 from services.logs import log_to_stderr
 from services.questions import QuestionError
@@ -25,9 +22,6 @@ from services.reports import Answer, Reports
 from services.settings import settings_from
 from services.tuning import tune
 from services.views.port import ViewsError
-
-if TYPE_CHECKING:
-    from services.mirror import Mirror
 
 _log = logging.getLogger("revledger")
 
@@ -39,14 +33,6 @@ async def answering(reader: StreamReader, writer: StreamWriter, reports: Reports
         task = asyncio.create_task(_answered(ASKED.decode(data), writer, reports))
         asking.add(task)
         task.add_done_callback(asking.discard)
-
-
-async def _warmed(mirror: "Mirror | None") -> None:
-    """Reads all accounts before anybody asks; who cannot wait for it is told of an error by the question itself."""
-    if mirror is not None:
-        with suppress(LedgerError, ViewsError):
-            await mirror.warm()
-            gc.freeze()
 
 
 async def _answered(asked: Asked, writer: StreamWriter, reports: Reports) -> None:
@@ -82,7 +68,7 @@ async def _main(own: socket.socket) -> None:
     reader, writer = await asyncio.open_connection(sock=own)
     async with reports_beside(settings) as (reports, ledger, views):
         tune()
-        warming = asyncio.create_task(_warmed(keep_accounts(reports, ledger, views, (0,))))
+        warming = asyncio.create_task(warm(keep_accounts(reports, ledger, views, (0,))))
         await answering(reader, writer, reports)
         warming.cancel()
         os._exit(0)  # threads may still be at work for those who are gone
