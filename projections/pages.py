@@ -81,12 +81,17 @@ Added = dict[tuple[str, int], dict[Spread, Changes]]
 _DAYS: Final = 31
 """The days a page has room for, whatever the month."""
 
+FEW_KINDS: Final = 4
+"""Up to so many of the dozen kinds of a page are cheaper changed one by one than with all of it."""
+
 # The places of a page: 31 for each kind, in order of kind.
 _START: Final = {kind: _DAYS * index for index, kind in enumerate(sorted(KINDS))}
 _PLACES: Final = [(kind, f"{day:02}") for kind in sorted(KINDS) for day in range(1, _DAYS + 1)]
 
 _ENCODE: Final = msgspec.json.Encoder(order="deterministic").encode
 _PAGE: Final[msgspec.json.Decoder[Page]] = msgspec.json.Decoder(Page)
+_KINDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_DAYS_OF_KIND: Final = msgspec.json.Decoder(dict[str, int])
 _TOTALS: Final[msgspec.json.Decoder[dict[str, int]]] = msgspec.json.Decoder(dict[str, int])
 
 
@@ -151,27 +156,58 @@ def _summed(parts: Sequence[Changes]) -> Changes:
     return whole
 
 
-def changed_page(old: bytes | None, changes: Changes) -> tuple[bytes | None, bytes | None]:
+def changed_page(
+    old: bytes | None, changes: Changes, totals: bytes | None = None
+) -> tuple[bytes, bytes] | tuple[None, None]:
     """A page and its totals in bytes after changes; None where nothing is left of it.
 
+    `totals` are those of `old`, for whoever has them: then only the kinds that change are looked into, if they are few.
     Kinds and days are written in order, so that the bytes tell nothing of the batches that led to them.
     """
-    page: Page = {} if old is None else _PAGE.decode(old)
+    added = _by_kind(changes)
+    if old is None or totals is None or len(added) > FEW_KINDS:
+        page: Page = {} if old is None else _PAGE.decode(old)
+        _add(page, added)
+        return bytes_of_page(page) if page else (None, None)
+    kinds, sums = _KINDS.decode(old), _TOTALS.decode(totals)
+    changed = {kind: _DAYS_OF_KIND.decode(kinds[kind]) for kind in added if kind in kinds}
+    _add(changed, added)
+    for kind in added:
+        if kind in changed:
+            kinds[kind], sums[kind] = msgspec.Raw(_ENCODE(changed[kind])), sum(changed[kind].values())
+        else:
+            kinds.pop(kind, None)
+            sums.pop(kind, None)
+    return (_ENCODE(kinds), _ENCODE(sums)) if kinds else (None, None)
+
+
+def _by_kind(changes: Changes) -> dict[str, list[tuple[str, int]]]:
+    """The days of each kind with what is to be added there."""
+    found: dict[str, list[tuple[str, int]]] = {}
     for place, amount in changes.items():
         kind, day = _PLACES[place]
-        days = page.get(kind)
-        if days is None:
+        some = found.get(kind)
+        if some is None:
+            found[kind] = [(day, amount)]
+        else:
+            some.append((day, amount))
+    return found
+
+
+def _add(page: Page, added: Mapping[str, Sequence[tuple[str, int]]]) -> None:
+    """Adds to the days of some kinds; what comes to nothing is gone."""
+    for kind, some in added.items():
+        days = page.get(kind, {})
+        for day, amount in some:
+            amount += days.get(day, 0)  # noqa: PLW2901
             if amount:
-                page[kind] = {day: amount}
-            continue
-        amount += days.get(day, 0)  # noqa: PLW2901
-        if amount:
-            days[day] = amount
-        elif day in days:
-            del days[day]
-            if not days:
-                del page[kind]
-    return bytes_of_page(page) if page else (None, None)
+                days[day] = amount
+            else:
+                days.pop(day, None)
+        if days:
+            page[kind] = days
+        else:
+            page.pop(kind, None)
 
 
 def bytes_of_page(page: Page) -> tuple[bytes, bytes]:

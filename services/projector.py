@@ -35,6 +35,9 @@ SPAN_SPREADS: Final = 500
 """So many entries are folded at once, and pages of so many spreads changed: few enough for the processor's cache, and
 enough that whoever keeps pace asks the views once for records and once for pages."""
 
+NOTHING: Final = (None, None)
+"""A page and its totals where there are none; of one that was read the totals are not known until it changes."""
+
 T = TypeVar("T")
 RECORDS_MAX: Final = 100_000
 PAGES_MAX: Final = 50_000
@@ -49,7 +52,7 @@ class Projector(Follower):
         self._records: OrderedDict[str, bytes | None] = OrderedDict()
         self._notes: OrderedDict[str, bytes | None] = OrderedDict()
         self._stated: OrderedDict[str, bytes | None] = OrderedDict()
-        self._pages: OrderedDict[PageName, bytes | None] = OrderedDict()
+        self._pages: OrderedDict[PageName, tuple[bytes | None, bytes | None]] = OrderedDict()
         self._zone: tzinfo | None = None
         self._has_discounts = False
         self._is_all_there = False
@@ -109,7 +112,10 @@ class Projector(Follower):
         return True
 
     async def _records_for(self, bookings: Iterable[RawBooking], fold: Fold) -> dict[str, Record]:
-        """The records of the accounts that bookings post to and that are not in the fold already."""
+        """The records of the accounts that bookings post to and that are not in the fold already.
+
+        What is missing of them is read in one go with the notes that the fold adds to, which are remembered.
+        """
         found: dict[str, Record] = {}
         missing: list[str] = []
         for account in {one.account for one in bookings if one.postings}.difference(fold.records):
@@ -118,9 +124,15 @@ class Projector(Follower):
                 missing.append(account)
             else:
                 found[account] = record_of_bytes(data)
-        if missing and not self._is_all_there:
-            values = await self._views.read_fields(self._partition, ACCOUNTS, missing)
-            found |= {a: record_of_bytes(v) for a, v in zip(missing, values, strict=True) if v is not None}
+        if self._is_all_there:
+            return found
+        wanted = {ACCOUNTS: missing, NOTES: [one for one in fold.notes if one not in self._notes]}
+        wanted[STATED] = [one for one in fold.stated if one not in self._stated]
+        if any(wanted.values()):
+            values = await self._views.read_each(self._partition, wanted)
+            found |= {a: record_of_bytes(v) for a, v in zip(missing, values[ACCOUNTS], strict=True) if v is not None}
+            self._notes.update(zip(wanted[NOTES], values[NOTES], strict=True))
+            self._stated.update(zip(wanted[STATED], values[STATED], strict=True))
         return found
 
     async def _writes(self, fold: Fold) -> dict[str, dict[Field, Value | None]]:
@@ -140,8 +152,9 @@ class Projector(Follower):
             }
             await self._load(changes)
             for name, change in changes.items():
-                page, totals = changed_page(self._pages.get(name), change)
-                self._pages[name] = page
+                old, sums = self._pages.get(name, NOTHING)
+                page, totals = changed_page(old, change, sums)
+                self._pages[name] = page, totals
                 writes.setdefault(name.days_key, {})[name.value] = page
                 writes.setdefault(name.months_key, {})[name.months_field] = totals
                 if name.currency != EVERY:
@@ -150,24 +163,10 @@ class Projector(Follower):
             accounts[account] = self._records[account] = bytes_of_record(record) if record.count else None
             self._records.move_to_end(account)
         if fold.notes:
-            writes[NOTES] = await self._noted_after(NOTES, self._notes, fold.notes)
+            writes[NOTES] = _noted_after(self._notes, fold.notes)
         if fold.stated:
-            writes[STATED] = await self._noted_after(STATED, self._stated, fold.stated)
+            writes[STATED] = _noted_after(self._stated, fold.stated)
         return writes
-
-    async def _noted_after(
-        self, key: str, known: OrderedDict[str, bytes | None], more: Mapping[str, Sequence[bytes]]
-    ) -> dict[Field, Value | None]:
-        """The notes of some accounts with more of them; also remembered."""
-        missing = [] if self._is_all_there else [account for account in more if account not in known]
-        if missing:
-            values = await self._views.read_fields(self._partition, key, missing)
-            known.update(zip(missing, values, strict=True))
-        notes: dict[Field, Value | None] = {}
-        for account, some in more.items():
-            notes[account] = known[account] = noted_after(known.get(account), some)
-            known.move_to_end(account)
-        return notes
 
     async def _load(self, names: Iterable[PageName]) -> None:
         """Brings the pages that are not in memory there."""
@@ -180,7 +179,7 @@ class Projector(Follower):
         if missing:
             wanted = {key: [name.value for name in names] for key, names in missing.items()}
             for key, values in (await self._views.read_each(self._partition, wanted)).items():
-                self._pages.update(zip(missing[key], values, strict=True))
+                self._pages.update(zip(missing[key], [(page, None) for page in values], strict=True))
 
     async def _reload(self) -> None:
         """Drops what is in memory and begins where the views stand; views of another ledger or form are cleared."""
@@ -215,6 +214,17 @@ class Projector(Follower):
                 known.popitem(last=False)
         while len(self._pages) > PAGES_MAX:
             self._pages.popitem(last=False)
+
+
+def _noted_after(
+    known: OrderedDict[str, bytes | None], more: Mapping[str, Sequence[bytes]]
+) -> dict[Field, Value | None]:
+    """The notes of some accounts with more of them; also remembered."""
+    notes: dict[Field, Value | None] = {}
+    for account, some in more.items():
+        notes[account] = known[account] = noted_after(known.get(account), some)
+        known.move_to_end(account)
+    return notes
 
 
 def _stated(block: Block, booked: Sequence[RawBooking]) -> Iterator[tuple[str, bytes]]:

@@ -48,14 +48,14 @@ def test_keys_and_fields_are_what_operators_see() -> None:
     assert (days_key("USD", "", 1), months_key("USD", "")) == ("days:USD::1", "months:USD:")
 
 
-@given(st.lists(COUNTS, max_size=5))
-def test_pages_hold_the_sums_in_one_order(batches: list[list[Count]]) -> None:
-    """Whatever the batches; a kind or a page without anything is left out; amounts may be of any size."""
+@given(st.lists(st.tuples(COUNTS, st.booleans()), max_size=5))
+def test_pages_hold_the_sums_in_one_order(batches: list[tuple[list[Count], bool]]) -> None:
+    """Whatever the batches, and whether the totals before are known; nothing that is empty is there."""
     page: bytes | None = None
     totals: bytes | None = None
     sums: dict[tuple[str, int], int] = {}
-    for batch in batches:
-        page, totals = changed_page(page, changes_of(batch))
+    for batch, has_totals in batches:
+        page, totals = changed_page(page, changes_of(batch), totals if has_totals else None)
         for kind, day, change in batch:
             sums[kind, day] = sums.get((kind, day), 0) + change
     sums = {key: sums[key] for key in sorted(sums) if sums[key]}

@@ -334,7 +334,7 @@ async def test_views_that_moved_before_the_commit_are_read_again(height: int) ->
     assert books.projector.position.next_height == 5
 
 
-@pytest.mark.parametrize("call", ["read_fields", "commit"])
+@pytest.mark.parametrize("call", ["read_each", "commit"])
 @asynchronous
 async def test_what_was_taken_and_not_committed_is_taken_again(call: str) -> None:
     """The same blocks come again; what they left in memory counts no more."""
