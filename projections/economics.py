@@ -88,7 +88,8 @@ ECONOMICS: Final = (
         "acv_signed_minor",
         "minor",
         "window",
-        "Average annual contract value of the contracts signed in the window: those with their first revenue in it.",
+        "Average annual contract value of the contracts signed in the window, those with their first revenue in it, as"
+        " they were signed: what happened to them after their first day makes no difference.",
         "sum of (TCV / years of the term) / contracts whose first day with revenue lies in the window",
         "",
         lambda basis: _minor(_acv(basis.begun)),

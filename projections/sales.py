@@ -23,7 +23,7 @@ from projections.groups import Group, GroupsOf, selected_groups, value_of
 from projections.periods import Every, PeriodError, bounds_of, first_day_of_period, next_period, period_name
 from projections.portfolio import year_before
 from projections.satisfaction import Item
-from projections.terms import Held, by_contract, held_on, values_of_contract
+from projections.terms import Held, as_signed, by_contract, first_day_with_revenue, held_on, values_of_contract
 
 SOLD_BY: Final = ("campaign", "channel", "owner")
 """The labels of a contract that say who or what won it."""
@@ -246,13 +246,14 @@ class _Windows:
         """Counts an account in, its contracts as who won them has them."""
         name, items, notes = told
         moves: dict[str, list[tuple[int, Movement, int]]] = {}
-        for _, posted in by_contract(items, self._currency):
-            first = min([day for (day, _, _, _), amount in posted if amount > 0], default=None)
+        for _, told_of in by_contract(items, self._currency, ahead=True):
+            posted, first = [one for one in told_of if one[0][1] != "ahead"], first_day_with_revenue(told_of)
             if first is not None:
-                posted = _as_won(posted, first)  # noqa: PLW2901
+                posted = _as_won(posted, first)
                 for (start, until), found in self._sold.items():
                     if start <= first < until:
-                        self._count_signed(found, name, notes, first, posted)
+                        signed = _as_won(as_signed(told_of, first), first)
+                        self._count_signed(found, (name, posted, notes), first, signed)
             places: dict[Cell, list[str]] = {}
             for (day, movement, cell, _), amount in posted:
                 if cell not in places:
@@ -285,20 +286,22 @@ class _Windows:
                         sold.accounts += 1
 
     def _count_signed(
-        self, found: dict[str, Sold], account: str, notes: Sequence[AnyNote], first: int, posted: list[Item]
+        self, found: dict[str, Sold], told: tuple[str, list[Item], Sequence[AnyNote]], first: int, signed: list[Item]
     ) -> None:
-        """What a contract is worth with the labels of its first day, and what discounts take off that."""
+        """What a contract is worth as it was signed and as it went, with the labels of its first day, and discounts."""
+        account, posted, notes = told
         for held in held_on(account, posted, notes, self._currency, first + 1):
+            for place, value in values_of_contract(replace(held, items=signed), self._groups_of).items():
+                sold = found.setdefault(place, Sold())
+                sold.contracts += 1
+                sold.yearly += value * Fraction(12 * MONTH_PARTS, held.term.parts)
             values = values_of_contract(held, self._groups_of)
             off = deducted = self._off(self._off_of(account), held) if values else {}
             if self._deducted_of is not None and off:
                 deducted = self._off(self._deducted_of(account), held)
-            a_year = Fraction(12 * MONTH_PARTS, held.term.parts) if values else Fraction(0)
             for place, value in values.items():
                 sold = found.setdefault(place, Sold())
-                sold.contracts += 1
                 sold.value += value
-                sold.yearly += value * a_year
                 sold.off += off.get(place, 0)
                 sold.deducted += deducted.get(place, 0)
 

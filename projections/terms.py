@@ -8,7 +8,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from events.days import MONTH_PARTS, day_months_later, month_parts, whole_months
+from events.days import LAST_DAY, MONTH_PARTS, day_months_later, month_parts, whole_months
 from events.facts import Pairs
 from events.money import MRR_DIVISOR
 from events.notes import Agreed, AnyNote
@@ -87,21 +87,46 @@ def held_on(
 def _begun_within(
     account: str, items: Iterable[Item], notes: Sequence[AnyNote], currency: str | None, start: int, until: int
 ) -> list[Held]:
-    """The contracts of an account whose first day with revenue lies in `[start, until)`, as they are when it ends."""
+    """The contracts of an account whose first day with revenue lies in `[start, until)`, as they are signed then."""
     held: list[Held] = []
-    for _, posted in by_contract(items, currency):
-        first = min([day for (day, _, _, _), amount in posted if amount > 0], default=until)
-        if start <= first < until:
-            held += held_on(account, posted, notes, currency, first + 1)
+    for _, posted in by_contract(items, currency, ahead=True):
+        first = first_day_with_revenue(posted)
+        if first is not None and start <= first < until:
+            held += held_on(account, as_signed(posted, first), notes, currency, first + 1)
     return held
 
 
-def by_contract(items: Iterable[Item], currency: str | None) -> list[tuple[str, list[Item]]]:
-    """What was posted to each contract in a currency, or in each of any, in order of their names."""
+def first_day_with_revenue(posted: Iterable[Item]) -> int | None:
+    """The first day on which a contract has revenue, None if it never does."""
+    rises = (day for (day, movement, _, _), amount in posted if movement != "ahead" and amount > 0)
+    return min(rises, default=None)
+
+
+def as_signed(posted: Sequence[Item], first: int) -> list[Item]:
+    """What was posted to a contract, until something that happened after its first day changes what it leads to.
+
+    What happens on a day is what is posted to it, with what lies `ahead`: steps that were agreed before cancel out. The
+    first thing to happen is the signing, be it told of later than it is effective.
+    """
+    happened: dict[int, int] = {}
+    for (day, _, _, _), amount in posted:
+        happened[day] = happened.get(day, 0) + amount
+    _, *later = sorted(day for day, amount in happened.items() if amount) or [first]
+    changed = next((day for day in later if day > first), LAST_DAY + 1)
+    return [item for item in posted if item[0][1] != "ahead" and item[0][0] < changed]
+
+
+def by_contract(
+    items: Iterable[Item], currency: str | None, *, ahead: bool = False
+) -> list[tuple[str, list[Item]]]:
+    """What was posted to each contract in a currency, or in each of any, in order of their names.
+
+    `ahead`: with what lies ahead.
+    """
     posted: dict[tuple[str, str], list[Item]] = {}
     for item in items:
         (_, movement, cell, _), _ = item
-        if movement != "ahead" and currency in (None, cell.currency):
+        if (ahead or movement != "ahead") and currency in (None, cell.currency):
             posted.setdefault((cell.contract, cell.currency), []).append(item)
     return [(contract, own) for (contract, _), own in sorted(posted.items(), key=itemgetter(0))]
 
@@ -127,7 +152,7 @@ def values_begun(
     groups_of: GroupsOf,
     worth: Worth = as_it_is,
 ) -> dict[str, Values]:
-    """The values of contracts whose first day with revenue lies in a window, with the labels of that day.
+    """The values of contracts whose first day with revenue lies in a window, as they are signed, with the labels then.
 
     Those in one currency; None: those in any, by what each is worth as the window ends.
     """

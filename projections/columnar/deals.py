@@ -13,7 +13,7 @@ from events.money import MRR_DIVISOR
 from projections.columnar.arrays import NEVER, Columns
 from projections.columnar.calendars import Days, days_months_later, month_parts_between, whole_months_between
 from projections.columnar.heard import levels_on
-from projections.columnar.numbering import Amounts, Codes, Flags, Places, begins, firsts_of
+from projections.columnar.numbering import Amounts, Codes, Flags, Places, begins, firsts_of, runs
 from projections.groups import Choice
 from projections.records import TooLarge
 from projections.terms import OPEN_MONTHS, Values
@@ -112,14 +112,30 @@ def deals_on(columns: Columns, choice: Choice, day: int) -> Deals:
     return _deals(columns, parts, columns.fitting(choice), levels, np.full(len(parts.contracts), day, dtype=np.int64))
 
 
-def deals_begun(columns: Columns, currency: str) -> tuple[Deals, Codes]:
-    """All contracts in a currency, each as its first day with revenue ends; and those days."""
+def deals_begun(columns: Columns, currency: str) -> tuple[Deals, Codes, Days]:
+    """All contracts in a currency, each as its first day with revenue ends; those days, and until when it is so."""
     parts, fitting = split(columns, None), columns.fitting(Choice(currency))
     firsts = _firsts(columns, parts, fitting)
     days = firsts.astype(np.int64) + 1
     levels = levels_on(columns, np.arange(len(columns.accounts)), days[parts.of_cells])
     deals = _deals(columns, parts, fitting, levels, days)
-    return deals, firsts[deals.contracts]
+    return deals, firsts[deals.contracts], _changed(columns, parts, firsts)[deals.contracts]
+
+
+def _changed(columns: Columns, parts: Split, firsts: Codes) -> Days:
+    """As `as_signed`: the day after the first one on which something happened that changes what each part leads to."""
+    days = columns.days.astype(np.int64)
+    days[len(days) - len(columns.ahead) :] = columns.ahead
+    of_sums = parts.of_cells[columns.cells]
+    changed = np.full(len(parts.contracts), NEVER, dtype=np.int64)
+    order, starts = runs((days, of_sums))
+    if len(starts):
+        happened = np.add.reduceat(columns.amounts[order], starts) != 0
+        found = order[starts[happened]]
+        is_signing = begins(of_sums[found])
+        found = found[~is_signing & (days[found] > firsts[of_sums[found]])]
+        np.minimum.at(changed, of_sums[found], days[found])
+    return changed
 
 
 def _deals(columns: Columns, parts: Split, fitting: Flags | None, levels: Amounts, days: Days) -> Deals:
@@ -228,8 +244,8 @@ class Worth(Struct, frozen=True):
         return [(high << LOW_BITS) + low for high, low in zip(self.high.tolist(), self.low.tolist(), strict=True)]
 
 
-def worth_of(columns: Columns, deals: Deals, currency: str) -> Worth:
-    """What the cells of contracts are worth over their terms; raises TooLarge."""
+def worth_of(columns: Columns, deals: Deals, currency: str, until: Days | None = None) -> Worth:
+    """What the cells of contracts are worth over their terms, from days on as before them; raises TooLarge."""
     sums = columns.known.once(f"sums {currency}", lambda: _sums_in(columns, currency))
     places = np.full(len(columns.accounts), -1, dtype=np.int32)
     places[deals.cells] = np.arange(len(deals.cells), dtype=np.int32)
@@ -241,6 +257,8 @@ def worth_of(columns: Columns, deals: Deals, currency: str) -> Worth:
     factors = np.where(days < ends, parts[owners], 0)
     late = np.flatnonzero((days > starts) & (days < ends))
     factors[late] -= month_parts_between(starts[late], days[late])
+    if until is not None:
+        factors[days >= until[owners]] = 0
     return worth_by(at, sums.amounts[rows], factors, len(deals.cells), columns.total)
 
 
@@ -281,8 +299,8 @@ def values_begun(columns: Columns, choice: Choice, start: int, until: int) -> di
     """As `values_begun` of terms, of the accounts held; raises TooLarge."""
 
     def made() -> tuple[Deals, Codes, Worth]:
-        deals, firsts = deals_begun(columns, choice.currency)
-        return deals, firsts, worth_of(columns, deals, choice.currency)
+        deals, firsts, changed = deals_begun(columns, choice.currency)
+        return deals, firsts, worth_of(columns, deals, choice.currency, changed)
 
     deals, firsts, worth = columns.known.once(f"begun {choice.currency}", made)
     is_held = columns.holds[columns.accounts[deals.labelled]]

@@ -14,7 +14,7 @@ from tests.model.days import Event, months_between
 from tests.model.discounts import LISTED
 from tests.model.figures import half_up, levels_at, mrr_minor
 from tests.model.reports import Asked, Books, label, ratio_text
-from tests.model.terms import cells_on, worth_by_group
+from tests.model.terms import cells_on, changed_on, worth_by_group
 
 Place = tuple[str, str]
 """The value of what is asked for by, and the value of what the table is told by."""
@@ -83,18 +83,20 @@ def sold(books: Books, asked: Asked, own: str | None, start: int, until: int) ->
     names = {*dict(asked.where), *([asked.by] if asked.by else []), *([own] if own else [])}
     spent: Any = asides.costs(books.events, places, start, until) if names <= asides.COST_NAMES else {}
     found: dict[Place, Row] = {}
-    every: set[Place] = {*new, *opening, *signed, *spent}
+    begun = _begun(books.events, places, won, start, until)
+    every: set[Place] = {*new, *opening, *signed, *spent, *begun}
     for where in every:
         days, values = new.get(where, {}), signed.get(where, [])
         before, after = opening.get(where, {}), closing.get(where, {})
         won_accounts = sum(amount != 0 for amount in days.values())
         acquired = spent.get(where, {}).get("acquisition", 0)
-        listed = sum((listed for _, _, listed in values), Fraction(0))
-        off = listed - sum((net for _, net, _ in values), Fraction(0))
+        listed = sum((listed for _, listed in values), Fraction(0))
+        off = listed - sum((net for net, _ in values), Fraction(0))
+        yearly = begun.get(where, [])
         found[where] = Row(
             mrr_minor(sum(days.values())),
             won_accounts,
-            half_up(sum((yearly for yearly, _, _ in values), Fraction(0)) / len(values)) if values else None,
+            half_up(sum(yearly, Fraction(0)) / len(yearly)) if yearly else None,
             ratio_text(off, listed),
             ratio_text(sum(after.get(name, 0) for name in before), sum(before.values())),
             half_up(Fraction(acquired, won_accounts)) if acquired and won_accounts else None,
@@ -113,22 +115,34 @@ def _held(events: list[Event], day: int, place: Any) -> dict[Place, dict[str, in
     return found
 
 
+def _begun(
+    events: list[Event], places: Places, won: dict[tuple[str, str], tuple[int, dict[str, str]]], start: int, until: int
+) -> dict[Place, list[Fraction]]:
+    """Of every contract begun in a window: its value per year as it was signed."""
+    found: dict[Place, list[Fraction]] = {}
+    for (account, name), (first, _) in won.items():
+        if start <= first < until:
+            changed = changed_on(events, account, name, places.currency, first)
+            span, totals = worth_by_group(facts_of(events, account), places, account, name, first, changed=changed)
+            for where, total in cast("dict[Place, Fraction]", totals).items():
+                found.setdefault(where, []).append(total * 12 / months_between(*span))
+    return found
+
+
 def _signed(
     events: list[Event],
     places: Places,
     won: dict[tuple[str, str], tuple[int, dict[str, str]]],
     start: int,
     until: int,
-) -> dict[Place, list[tuple[Fraction, Fraction, Fraction]]]:
-    """Of every contract begun in a window: its value per year, over its term, and that at list prices."""
-    found: dict[Place, list[tuple[Fraction, Fraction, Fraction]]] = {}
+) -> dict[Place, list[tuple[Fraction, Fraction]]]:
+    """Of every contract begun in a window: its value over its term, and that at list prices."""
+    found: dict[Place, list[tuple[Fraction, Fraction]]] = {}
     for (account, name), (first, _) in won.items():
         if start <= first < until:
             facts = facts_of(events, account)
             both = [worth_by_group(facts, places, account, name, first, choices) for choices in (USUAL, LISTED)]
-            span = both[0][0]
             net, listed = (cast("dict[Place, Fraction]", worth) for _, worth in both)
             for where, value in net.items():
-                yearly = value * 12 / months_between(*span)
-                found.setdefault(where, []).append((yearly, value, listed[where]))
+                found.setdefault(where, []).append((value, listed[where]))
     return found

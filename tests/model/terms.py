@@ -7,7 +7,8 @@ from typing import Any
 from tests.model.books import Cell, account_on, accounts_of, days_of_change, dims_of, facts_of, level_of_account
 from tests.model.choices import USUAL, Choices
 from tests.model.contracts import CONTRACT, term_of
-from tests.model.days import Event, day_of, effective_day, months_between, months_later
+from tests.model.days import END_OF_TIME, Event, day_of, effective_day, months_between, months_later
+from tests.model.figures import committed_cells
 
 Span = tuple[int, int]
 
@@ -44,18 +45,36 @@ def span_of(facts: list[Event], name: str, currency: str, day: int) -> Span:
     return next((first, end) for first, end in pairwise(steps) if day < end)
 
 
+def changed_on(events: list[Event], account: str, name: str, currency: str, first: int) -> int:
+    """The first day after one, and after its signing, on which what a contract leads to in the end is another."""
+
+    def committed(day: int) -> int:
+        agreed = committed_cells([one for one in events if one["subject"] == account], day + 1)
+        return sum(amount for (_, cell), amount in agreed.items() if (cell.contract, cell.currency) == (name, currency))
+
+    days = sorted({day_of(one["time"]) for one in events if one["subject"] == account})
+    signed = max(first, next((day for day in days if committed(day)), first))
+    return next((day for day in days if day > signed and committed(day) != committed(signed)), END_OF_TIME)
+
+
 def worth_by_group(
-    facts: list[Event], asked: Any, account: str, name: str, day: int, choices: Choices = USUAL
+    facts: list[Event],
+    asked: Any,
+    account: str,
+    name: str,
+    day: int,
+    choices: Choices = USUAL,
+    changed: int = END_OF_TIME,
 ) -> tuple[Span, dict[str, Fraction]]:
-    """What a contract is worth over the term that a day is in, in minor units, by group."""
+    """What a contract is worth over the term that a day is in, in minor units, by group; from a day on as before it."""
     start, end = span = span_of(facts, name, asked.currency, day)
     standing = account_on(facts, day)
     dims = dims_of(standing, standing.contracts[name])
-    cuts = sorted({start, end, *(one for one in days_of_change(facts) if start < one < end)})
+    cuts = sorted({start, end, *(one for one in (changed, *days_of_change(facts)) if start < one < end)})
     sums: dict[str, Fraction] = {}
     for first, following in pairwise(cuts):
         months = months_between(start, following) - months_between(start, first)
-        for cell, amount in cells_on(facts, name, asked.currency, first, choices).items():
+        for cell, amount in cells_on(facts, name, asked.currency, min(first, changed - 1), choices).items():
             group = asked.group(account, cell._replace(dims=dims))
             if group is not None:
                 sums[group] = sums.get(group, Fraction(0)) + Fraction(amount, 120_000) * months
@@ -76,7 +95,7 @@ def values(events: list[Event], asked: Any, day: int) -> dict[str, list[tuple[Fr
 
 
 def begun(events: list[Event], asked: Any, start: int, until: int) -> dict[str, list[Fraction]]:
-    """Of every contract whose first day with revenue lies in a window: its value per year, by group."""
+    """Of every contract whose first day with revenue lies in a window: its value per year as signed, by group."""
     found: dict[str, list[Fraction]] = {}
     for account in accounts_of(events):
         facts = facts_of(events, account)
@@ -84,7 +103,8 @@ def begun(events: list[Event], asked: Any, start: int, until: int) -> dict[str, 
         for name in {fact["data"]["contract_id"] for fact in facts if "contract_id" in fact["data"]}:
             first = next((day for day in days if cells_on(facts, name, asked.currency, day)), until)
             if start <= first < until:
-                span, totals = worth_by_group(facts, asked, account, name, first)
+                changed = changed_on(events, account, name, asked.currency, first)
+                span, totals = worth_by_group(facts, asked, account, name, first, changed=changed)
                 for group, total in totals.items():
                     found.setdefault(group, []).append(total * 12 / months_between(*span))
     return found

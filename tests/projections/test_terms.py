@@ -97,3 +97,31 @@ def test_contracts_signed_in_a_window_count_from_their_first_revenue_on() -> Non
     assert begun("2024-02-10", "2024-02-11", "segment") == {"enterprise": Values(1, Fraction(600), Fraction(600))}
     assert begun("2024-02-11", "2026-01-01") == {}
     assert begun("2024-01-01", "2026-01-01") == {"": Values(2, Fraction(3000), Fraction(3000))}
+
+
+RAMP = [line(100, until="2024-07-01"), line(300, line_id="l2", **{"from": "2024-07-01"})]
+TERM = {"start": "2024-01-01", "end": "2025-01-01"}
+YEARLY = fact("signed", "a1", "2024-01-01", lines=[line(100)], term=TERM)
+RAMPED = fact("signed", "a1", "2024-01-01", lines=RAMP, term=TERM)
+
+
+@pytest.mark.parametrize(
+    ("signed", "later", "yearly"),
+    [
+        (YEARLY, fact("cancelled", "a1", "2024-05-01"), 1200),
+        (YEARLY, fact("cancelled", "a1", "2024-02-01", effective_at="2024-05-01"), 1200),
+        (YEARLY, fact("upgraded", "a1", "2024-05-01", lines=[line(900)]), 1200),
+        (YEARLY, fact("paused", "a1", "2024-05-01"), 1200),
+        (YEARLY, fact("upgraded", "a1", "2024-01-01T12:00:00Z", effective_at="2024-07-01", lines=[line(300)]), 2400),
+        (YEARLY, fact("cancelled", "a1", "2024-01-01T12:00:00Z", effective_at="2024-07-01"), 600),
+        (RAMPED, fact("cancelled", "a1", "2024-09-01"), 2400),
+        (fact("signed", "a1", "2024-03-01", effective_at="2024-01-01", lines=RAMP, term=TERM), None, 2400),
+        (RAMPED, fact("cancelled", "a1", "2024-05-01"), 1200),
+    ],
+)
+def test_what_is_signed_is_signed_whatever_becomes_of_it(signed: Event, later: Event | None, yearly: int) -> None:
+    """Steps that were agreed on the first day count, as far as the contract got before something happened to it."""
+    items, notes = known(signed, *([later] if later else []))
+    groups, year = selected_groups(None, {}), (day_of("2024-01-01"), day_of("2025-01-01"))
+    found = values_begun([("a", items, notes)], "USD", year, groups)
+    assert found == {"": Values(1, Fraction(yearly), Fraction(yearly))}

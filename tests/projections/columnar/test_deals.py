@@ -50,7 +50,11 @@ def contracts(draw: st.DrawFn) -> dict[str, Record]:
                 others = [one for one in held if one != of]
                 postings += [posting(day, "transfer", -held.pop(one), one) for one in others if draw(st.integers(0, 3))]
                 if level != held.get(of, 0):
-                    postings.append(posting(day, "expansion", level - held.get(of, 0), of))
+                    change = level - held.get(of, 0)
+                    postings.append(posting(day, "expansion", change, of))
+                    known = day + draw(st.integers(-200, 20))
+                    if known != day and draw(st.booleans()):
+                        postings += [posting(at, "ahead", one, of) for at, one in ((known, change), (day, -change))]
                     held[of] = level
                 day += draw(st.integers(0, 200))
         kept = [one for one in postings if one.amount]
