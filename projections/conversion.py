@@ -33,22 +33,38 @@ class NoRates(Exception):
         self.missing = missing
 
 
+class _Known(Struct, frozen=True):
+    """What was looked up by day and currency; `last` is the day whose rates are those of all."""
+
+    last: int
+    factors: dict[tuple[int, str], Fraction]
+    missing: dict[tuple[int, str], NoRate]
+    used: dict[tuple[int, str], Rate]
+
+
 class Converter:
     """Converts to one currency at the bounds of a question; nothing it gave counts before `require` has passed.
-
-    `used`: the rates that were needed, by the day they were in force on and the currency they were needed for.
 
     At a bound are in force the rates of the day before it: a level "at D" is that of the end of the day before.
     """
 
-    def __init__(self, rates: Rates, currency: str, how: Convert, bounds: Sequence[int]) -> None:
+    def __init__(
+        self, rates: Rates, currency: str, how: Convert, bounds: Sequence[int], known: _Known | None = None
+    ) -> None:
         self._rates = rates
         self._bounds = bounds
-        self._factors: dict[tuple[int, str], Fraction] = {}
-        self._missing: dict[tuple[int, str], NoRate] = {}
+        self._known = known or _Known(bounds[-1] - 1, {}, {}, {})
         self.currency: Final = currency
         self.how: Final = how
-        self.used: dict[tuple[int, str], Rate] = {}
+
+    def beside(self, bounds: Sequence[int]) -> "Converter":
+        """The same at the bounds of another window, under `constant` by the same rates; both need what either does."""
+        return Converter(self._rates, self.currency, self.how, bounds, self._known)
+
+    @property
+    def used(self) -> Mapping[tuple[int, str], Rate]:
+        """The rates that were needed, by the day they were in force on and the currency they were needed for."""
+        return self._known.used
 
     def factor(self, currency: str, place: int) -> Exact:
         """What a minor unit of a currency is worth at a bound; nothing where a rate is missing, see `require`."""
@@ -67,24 +83,24 @@ class Converter:
 
     def _factor_on(self, day: int, currency: str) -> Fraction:
         """What a minor unit is worth on a day; under `constant` on whatever day."""
-        key = (day if self.how == "closing" else self._bounds[-1] - 1, currency)
-        factor = self._factors.get(key)
+        key = (day if self.how == "closing" else self._known.last, currency)
+        factor = self._known.factors.get(key)
         if factor is None:
-            factor = self._factors[key] = self._looked_up(*key)
+            factor = self._known.factors[key] = self._looked_up(*key)
         return factor
 
     def _looked_up(self, day: int, currency: str) -> Fraction:
         try:
-            rate = self.used[day, currency] = self._rates.in_force(currency, self.currency, day)
+            rate = self._known.used[day, currency] = self._rates.in_force(currency, self.currency, day)
         except NoRate as missing:
-            self._missing[day, currency] = missing
+            self._known.missing[day, currency] = missing
             return Fraction(0)
         return rate.factor(currency)
 
     def require(self) -> None:
         """Raises NoRates if any rate that was needed is missing."""
-        if self._missing:
-            raise NoRates([self._missing[key] for key in sorted(self._missing)])
+        if self._known.missing:
+            raise NoRates([self._known.missing[key] for key in sorted(self._known.missing)])
 
     def total(self, amounts: Iterable[tuple[str, Exact]], place: int) -> Exact:
         """The sum of amounts of several currencies at a bound; of nothing no rate is needed."""

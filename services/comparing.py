@@ -5,22 +5,20 @@ from typing import Final
 
 from events.days import MONTH_PARTS, day_months_later, month_parts
 from projections.basis import Details, Figure
-from services.questions import Question, QuestionError
+from services.questions import Question
 from services.rows import Answer, in_order, span_of
 
 YEAR_MONTHS: Final = 12
 
 
 def bounds_before(question: Question, bounds: Sequence[int]) -> list[int] | None:
-    """The day or window to compare with, None where nothing is compared; raises QuestionError.
+    """The day or window to compare with, None where nothing is compared.
 
     Before a window lies another of as many months, or of as many days if it is not of whole months; before a day lies
     that of the month before.
     """
     if question.compare is None:
         return None
-    if question.convert is not None:
-        raise QuestionError("compare", "converted figures are not compared: ask for each window alone")
     if question.compare == "year":
         return [day_months_later(day, -YEAR_MONTHS) for day in bounds]
     if len(bounds) == 1:

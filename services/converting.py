@@ -47,7 +47,11 @@ def currency_or_refusal(question: Question, currencies: Sequence[str], *, conver
 
 
 def keys_converted(
-    question: Question, currency: str, currencies: Sequence[str], bounds: Sequence[int], sources: Set[Source]
+    question: Question,
+    currency: str,
+    currencies: Sequence[str],
+    spans: Sequence[Sequence[int]],
+    sources: Set[Source],
 ) -> list[str]:
     """The keys that a converted answer is worked out from: the sums of all currencies, their rates, and accounts.
 
@@ -57,6 +61,7 @@ def keys_converted(
     sums = {
         key
         for one in (*currencies, EVERY)
+        for bounds in spans
         for key in keys_for(question, one, bounds, accounts=looks, notes=has_notes)
     }
     stated = [STATED] if "discounts" in sources else []

@@ -124,9 +124,9 @@ class Reports:
         currency = currency_or_refusal(question, _currencies(book))
         bounds = bounds_of_figures(question, newest_day(book.as_of, self._zone))
         chosen = chosen_figures(question)
-        before = bounds_before(question, bounds)
         if question.convert is not None:
             return await self._converted("figures", question, views, known, _currencies(book), bounds)
+        before = bounds_before(question, bounds)
         spans = [bounds] if before is None else [bounds, before]
         asked = AskedFigures(question, currency, chosen, self._policies)
         mirrored = None
@@ -194,15 +194,17 @@ class Reports:
         """An answer in one currency from the sums in all of them and their rates, read at one position."""
         currency = currency_or_refusal(question, currencies)
         chosen = chosen_figures(question) if report == "figures" else []
-        sources = sources_of(chosen)
-        keys = keys_converted(question, currency, currencies, bounds, sources)
+        sources, before = sources_of(chosen), bounds_before(question, bounds) if chosen else None
+        spans = [bounds] if before is None else [bounds, before]
+        keys = keys_converted(question, currency, currencies, spans, sources)
         evidence = await evidence_of(views, self._partitions, keys)
         rates = rates_in(evidence, rate_keys(currency, rated(currencies, sources)), self._zone)
         converter = Converter(rates, currency, question.convert or "closing", bounds)
         rules = rules_of(self._policies.projected(evidence.as_of.heights))
-        asked = (evidence, question, currencies, bounds, chosen, converter, rules)
+        asked = (evidence, question, currencies, chosen, rules)
         with rates_required(question):
-            rows = await asyncio.to_thread(_converted_rows, *asked)
+            sides = [await asyncio.to_thread(_converted_rows, *asked, one, converter.beside(one)) for one in spans]
+        rows = sides[0] if before is None else rows_compared((bounds, sides[0]), (before, sides[1]), chosen)
         return {**self._answer(report, currency, evidence.as_of, known, rows), **told_of(converter)}
 
     async def ledger(self) -> str:
@@ -343,10 +345,10 @@ def _converted_rows(
     evidence: Evidence,
     question: Question,
     currencies: Sequence[str],
-    bounds: Sequence[int],
     chosen: Sequence[Figure],
-    converter: Converter,
     rules: Rules,
+    bounds: Sequence[int],
+    converter: Converter,
 ) -> list[Answer]:
     parts = parts_for(evidence, question, [*currencies, EVERY], bounds)
     if not chosen:

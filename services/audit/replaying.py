@@ -283,7 +283,8 @@ async def _figures_compared(asked: Asked, settled: _Settled) -> list[Answer]:
     rows = await _figures(asked, settled, chosen)
     if before is None:
         return rows
-    then = await _figures(asked, replace(settled, bounds=before), chosen)
+    beside = None if settled.converter is None else settled.converter.beside(before)
+    then = await _figures(asked, replace(settled, bounds=before, converter=beside), chosen)
     return rows_compared((settled.bounds, rows), (before, then), chosen)
 
 

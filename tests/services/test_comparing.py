@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from events.days import text_of_day
 from projections.figures import CATALOGUE
 from services.comparing import bounds_before
-from services.questions import Question, QuestionError
+from services.questions import Question
 from tests.model.days import Event, day_of
 from tests.model.reports import Asked
 from tests.services.audit.test_replaying import SOME, is_known, replay
@@ -33,8 +33,6 @@ def test_what_lies_before(window: tuple[str, ...], compare: str, before: tuple[s
     assert found is not None
     assert tuple(map(text_of_day, found)) == before
     assert bounds_before(Question(), [1, 2]) is None
-    with pytest.raises(QuestionError, match="converted figures are not compared"):
-        bounds_before(Question(compare="year", convert="closing"), [1, 2])
 
 
 @SOME

@@ -184,6 +184,28 @@ async def test_figures_are_those_of_the_model(
 
 
 @SOME
+@given(attended(), questions(), st.sampled_from(("previous", "year")))
+@asynchronous
+async def test_what_is_compared_is_what_is_answered_alone(
+    told: tuple[list[Event], tuple[int, int, str]], asked: Asked, compare: str
+) -> None:
+    """At the rates of each window; live and replayed."""
+    events, window = told
+    books = await asked_books(events, asked)
+    if books is None or not await is_known(books.reports, asked, converts=True):
+        return
+    how = {"figures": ",".join(CATALOGUE), "convert": "closing", **asked_texts(asked)}
+    both = await answered_alike(books, **span(window), compare=compare, **how)
+    if isinstance(both, QuestionError):
+        return
+    for side in ("from", "before"):
+        rows = [row if side == "from" else row["before"] for row in both["rows"]]
+        alone = await books.figures(start=rows[0]["from"], until=rows[0]["until"], **how) if rows else {"rows": []}
+        found = {group_in(row, asked): own["figures"] for row, own in zip(both["rows"], rows, strict=True)}
+        assert all(found[group_in(row, asked)] == row["figures"] for row in alone["rows"])
+
+
+@SOME
 @given(rated(), windows(), st.sampled_from(HOW))
 @asynchronous
 async def test_groups_add_up_to_the_whole(events: list[Event], window: tuple[int, int, str], convert: str) -> None:
@@ -354,3 +376,16 @@ async def test_no_figure_is_left_out_of_a_converted_answer() -> None:
     books = await books_of([*SIGNED, published(1, ("EUR", "USD"), "1.1", day_of("2024-01-01"))])
     answer = await books.figures(convert="closing", currency="USD", **YEAR)
     assert [*answer["rows"][0]["figures"]] == [*CATALOGUE]
+
+
+@asynchronous
+async def test_compared_at_constant_rates_nothing_but_revenue_changes() -> None:
+    """Euros of a month before at the rate as this one ends: 1.20 for both; at closing rates 1.10 before."""
+    euros = [published(20 + at, ("EUR", "USD"), f"1.{at}", day_of(f"2024-0{at}-01")) for at in (1, 2)]
+    books = await books_of([*SIGNED[:1], *euros])
+    asked = {"start": "2024-02-01", "until": "2024-03-01", "currency": "USD", "figures": "mrr_minor"}
+    for convert, before in (("closing", 11000), ("constant", 12000)):
+        answer = await answered_alike(books, compare="previous", convert=convert, **asked)
+        assert not isinstance(answer, QuestionError), answer
+        (row,) = answer["rows"]
+        assert (row["figures"]["mrr_minor"], row["before"]["figures"]["mrr_minor"]) == (12000, before)
