@@ -170,6 +170,7 @@ class _Part:
     async def warm(self) -> None:
         """As that of the mirror."""
         self._is_warm = True
+        await self.read([], notes=True, discounts=False)  # whoever asks meanwhile need not wait for the discounts
         found = await self.read([], notes=True, discounts=True)
         if found is not None:
             await asyncio.to_thread(warm, found.layers)
