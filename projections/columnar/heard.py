@@ -105,11 +105,16 @@ def _voices(columns: Columns, choice: Choice, asked: Flags) -> _Voices:
     by, nothing = (None, choice.currency) if choice.by == "currency" else (choice.by, "")
     groups, weights = columns.groups(by), known[""]
     fits, fitting = asked[weights.answers], _fitting(columns, choice)
-    rows = np.flatnonzero(fits if fitting is None else fits & fitting[weights.cells])
-    answers, cells, levels = weights.answers[rows], weights.cells[rows], weights.levels[rows]
-    own = levels * (columns.currencies.take(cells) == columns.vocabulary.currency.known(choice.currency))
-    is_torn = groups.torn(len(columns.names)).take(columns.accounts.take(cells))
-    answers, pairs, levels = _added(answers, groups.pairs.take(cells), levels, own, is_torn)
+    if fitting is not None:
+        fits &= fitting[weights.cells]
+    currency = columns.vocabulary.currency.known(choice.currency)
+    torn = columns.known.once(f"torn {by or ''}", lambda: _torn(columns, groups, weights))
+    parts = [
+        _added(columns, groups, weights, rows, currency)
+        for rows in (np.flatnonzero(fits & ~torn.flags), torn.rows[fits[torn.rows]])
+    ]
+    of_answers, of_each, of_levels = zip(*parts, strict=True)
+    answers, pairs, levels = np.concatenate(of_answers), np.concatenate(of_each), np.concatenate(of_levels)
     values, of_pairs = [nothing] if by is None else list(groups.values), groups.places
     if silent is not None:
         is_silent = silent.copy()
@@ -160,32 +165,32 @@ def _pairs_of_silence(
     return pairs[accounts], values, np.concatenate([of_pairs, place])
 
 
+class _Torn(Struct, frozen=True):
+    """Which weights are of accounts in several groups; and those, by answer and pair."""
+
+    flags: Flags
+    rows: Codes
+
+
+def _torn(columns: Columns, groups: Groups, weights: Weights) -> _Torn:
+    flags = groups.torn(len(columns.names))[columns.accounts[weights.cells]]
+    rows = np.flatnonzero(flags)
+    order = np.lexsort((groups.pairs[weights.cells[rows]], weights.answers[rows]))
+    return _Torn(flags, rows[order].astype(np.int32))
+
+
 def _added(
-    answers: Codes, pairs: Places, levels: Amounts, own: Amounts, is_torn: Flags
+    columns: Columns, groups: Groups, weights: Weights, rows: Codes | Places, currency: int
 ) -> tuple[Codes, Places, Amounts]:
-    """The own levels added up by answer and pair, where all levels of both come to more than zero.
-
-    They are given in order of answers, all of one pair but for those of accounts that are torn.
-    """
-    torn = np.flatnonzero(is_torn)
-    whole = np.flatnonzero(~is_torn) if len(torn) else slice(None)
-    parts = [
-        _added_in_order(answers[rows], pairs[rows], levels[rows], own[rows])
-        for rows in (whole, torn[np.lexsort((pairs[torn], answers[torn]))])
-    ]
-    of_answers, of_pairs, sums = zip(*parts, strict=True)
-    return np.concatenate(of_answers), np.concatenate(of_pairs), np.concatenate(sums)
-
-
-def _added_in_order(
-    answers: Codes, pairs: Places, levels: Amounts, own: Amounts
-) -> tuple[Codes, Places, Amounts]:
-    """The same of levels whose answers and pairs stand together."""
-    starts = np.flatnonzero(begins(answers) | begins(pairs)) if len(answers) else np.zeros(0, dtype=np.intp)
-    sums, own_sums = (np.add.reduceat(one, starts) if len(starts) else one for one in (levels, own))
+    """Weights by answer and pair, given in that order: of a currency, where those of all come to more than zero."""
+    answers, cells, levels = weights.answers[rows], weights.cells[rows], weights.levels[rows]
+    pairs = groups.pairs[cells]
+    starts = np.flatnonzero(begins(answers) | begins(pairs)) if len(rows) else np.zeros(0, dtype=np.intp)
+    own = np.where(columns.currencies[cells] == currency, levels, 0)
+    sums, own = (np.add.reduceat(one, starts) if len(starts) else one for one in (levels, own))
     there = np.flatnonzero(sums > 0)
     firsts = starts[there]
-    return answers[firsts], pairs[firsts], np.maximum(own_sums[there], 0)
+    return answers[firsts], pairs[firsts], np.maximum(own[there], 0)
 
 
 class _Given(Struct, frozen=True):
