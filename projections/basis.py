@@ -29,7 +29,7 @@ class Basis(Struct, frozen=True):
     Amounts are integers, or fractions where they were converted to the currency; numbers of accounts are integers.
 
     `before`: sums by kind of all days before the end of the window (or before the day asked for);
-    `after`: those of that day and later ones; `within`: those of the window; `opening`: the level at its start.
+    `after`: those of that day and later ones; `within`: those of the window; `opened`: those before it.
     `are_costs_named`: whether costs say of themselves what they are broken down by; else all are without a value.
     `months` is the length of the window, `margin` what is left of revenue once it is served, of 1.
     """
@@ -37,7 +37,7 @@ class Basis(Struct, frozen=True):
     before: Mapping[str, Exact]
     after: Mapping[str, Exact]
     within: Mapping[str, Exact]
-    opening: Exact = 0
+    opened: Mapping[str, Exact] = {}
     retention: Retention = NOBODY
     shares: Shares = NO_SHARES
     answers: Satisfaction = SILENCE
@@ -49,6 +49,11 @@ class Basis(Struct, frozen=True):
     margin: Fraction = Fraction(1)
     lives: Lives = UNLIVED
     are_costs_named: bool = True
+
+    @property
+    def opening(self) -> Exact:
+        """The level at the start of the window."""
+        return level_of(self.opened)
 
     @property
     def level(self) -> Exact:
@@ -118,14 +123,14 @@ class Details(Struct, frozen=True):
         before: Mapping[str, Exact],
         after: Mapping[str, Exact],
         within: Mapping[str, Exact],
-        opening: Exact = 0,
+        opened: Mapping[str, Exact] = {},
     ) -> Basis:
         """The basis of one group, from its sums and the details."""
         return Basis(
             before,
             after,
             within,
-            opening,
+            opened,
             self.retention.get(group, NOBODY),
             self.shares.get(group, NO_SHARES),
             self.answers.get(group, SILENCE),

@@ -197,7 +197,7 @@ def converted_basis(parts: Mapping[str, Basis], converter: Converter, details: D
         Sums(before, converter, -1),
         Sums({currency: basis.after for currency, basis in parts.items()}, converter, -1),
         Sums({currency: basis.within for currency, basis in parts.items()}, converter, -1),
-        converter.total(((currency, basis.opening) for currency, basis in parts.items()), 0),
+        Sums({currency: {"new": basis.opening} for currency, basis in parts.items()}, converter, 0),
     )
 
 

@@ -95,7 +95,7 @@ def basis_of(amounts: Mapping[str, int]) -> Basis:
         },
         after={"churn": amount("scheduled")},
         within={**within, "n_new": amount("new_accounts")},
-        opening=amount("opening_level"),
+        opened={"new": amount("opening_level")},
         retention=Retention(
             amount("opening_mrr"), amount("retained"), amount("kept"), amount("opening_accounts"), amount("lost")
         ),

@@ -5,7 +5,7 @@ from typing import Any
 
 from events.days import text_of_day
 from projections.basis import Basis, Details, Figure
-from projections.bridge import BridgeRow, bridge_rows, level_of
+from projections.bridge import BridgeRow, bridge_rows
 from projections.buckets import Buckets, empty_buckets
 from projections.conversion import ConvertedRow
 from projections.figures import FALLS
@@ -100,4 +100,4 @@ def basis_of_buckets(buckets: Buckets, details: Details, group: str) -> Basis:
         return details.basis(group, buckets.before, buckets.after, {})
     (within,) = buckets.within
     before = {kind: buckets.before.get(kind, 0) + within.get(kind, 0) for kind in {*buckets.before, *within}}
-    return details.basis(group, before, buckets.after, within, level_of(buckets.before))
+    return details.basis(group, before, buckets.after, within, buckets.before)

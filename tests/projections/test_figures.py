@@ -34,7 +34,7 @@ WORKED = Basis(
         "churn": -100 * E4,
         "n_new": 4,
     },
-    opening=800 * E4,
+    opened={"new": 800 * E4},
     retention=Retention(opening=800 * E4, closing=760 * E4, kept=680 * E4, accounts=8, lost=3),
     answers=Satisfaction(5, 2, 3, Fraction(30), Fraction(120), 3, 4, 2, 5),
     costs=Costs(1_000, 70),

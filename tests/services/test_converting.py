@@ -361,8 +361,9 @@ async def test_what_is_spent_is_worth_what_it_was_on_its_day() -> None:
 @asynchronous
 async def test_answers_are_no_money_and_need_no_rate() -> None:
     """Counted in all currencies; what weighs them is money."""
-    books = await books_of(COMPANY)
-    answer = await answered_alike(books, figures="nps,csat,fcr", convert="closing", **JANUARY)
+    earlier = fact("signed", "c1", "2023-05-01", currency="EUR", lines=[line(100)])
+    books = await books_of([*COMPANY, earlier])
+    answer = await answered_alike(books, figures="nps,csat,fcr,accounts", convert="closing", **JANUARY)
     assert not isinstance(answer, QuestionError), answer
     assert (answer["rows"][0]["figures"]["nps"], answer["rates"]) == ("0.00000000", [])
     with pytest.raises(QuestionError, match="no rate is in force from EUR to USD on 2024-01-31"):

@@ -215,7 +215,7 @@ async def test_nothing_to_divide_by_is_no_answer() -> None:
     [
         ("nnr", MARCH, "figures"),
         ("nrr", {"at": "2024-03-01"}, "from"),
-        ("churn", {}, "from"),
+        ("churn", {"at": "2024-03-01"}, "from"),
         ("mrr_minor", {"by": "colour"}, "by"),
         ("mrr_minor", {"known_at": "1990-01-01T00:00:00Z"}, "known_at"),
         ("mrr_minor", {"known_at": "0:77"}, "known_at"),
