@@ -32,11 +32,13 @@ async def known_at(ledger: Chains, partitions: Sequence[int], moment: Moment, pa
 
 
 async def require_begun(ledger: Chains, known: Known, moment: Moment, parameter: str = "known_at") -> Known:
-    """What was known at a moment; raises QuestionError for one before anything was recorded."""
-    if max(known.heights.values()) < 0:
-        first = [block.recorded_at for one in known.heights async for block in ledger.read(one, 0, 1)]
-        began = f", at {text_of_moment(min(first))}" if first else ""
-        raise QuestionError(parameter, f"{moment.text} is before the ledger began{began}: name a later moment")
+    """What was known at a moment; raises QuestionError for one before a ledger began that has begun."""
+    if max(known.heights.values()) >= 0:
+        return known
+    first = [block.recorded_at for one in known.heights async for block in ledger.read(one, 0, 1)]
+    if first:
+        began = text_of_moment(min(first))
+        raise QuestionError(parameter, f"{moment.text} is before the ledger began, at {began}: name a later moment")
     return known
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from services import clock
 from services.evidence import AsOf, evidence_of
 from services.projector import Projector
+from services.questions import QuestionError
 from services.reports import Answer
 from services.views.memory import memory_views
 from tests.effort import examples
@@ -94,8 +95,6 @@ async def mrr_known_at(books: MemoryBooks, known_at: str) -> tuple[int, int, boo
 @pytest.mark.parametrize(
     ("known_at", "expected"),
     [
-        ("2024-05-31T23:59:59.999999Z", (0, -1, True)),
-        ("1999-01-01T00:00:00Z", (0, -1, True)),
         ("2024-06-01T00:00:00Z", (1000, 1, True)),
         ("2024-06-01T00:00:59.999999Z", (1000, 1, True)),
         ("2024-06-01T09:01:00+09:00", (2000, 2, True)),
@@ -111,6 +110,13 @@ async def mrr_known_at(books: MemoryBooks, known_at: str) -> tuple[int, int, boo
 async def test_moments_are_times_or_positions(known_at: str, expected: tuple[int, int, bool]) -> None:
     """A time is final once something later was recorded; a position always."""
     assert await mrr_known_at(await three_blocks(), known_at) == expected
+
+
+@pytest.mark.parametrize("known_at", ["2024-05-31T23:59:59.999999Z", "1999-01-01T00:00:00Z"])
+@asynchronous
+async def test_a_moment_before_the_ledger_began_is_no_empty_book(known_at: str) -> None:
+    with pytest.raises(QuestionError, match=f"{known_at} is before the ledger began, at 2024-06-01T00:00:00Z"):
+        await mrr_known_at(await three_blocks(), known_at)
 
 
 @asynchronous
