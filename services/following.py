@@ -24,7 +24,8 @@ class Follower(ABC):
     """Keeps some views of one partition at the head of its ledger.
 
     What it holds in memory is a copy of the views; on any doubt it drops it and reads them again.
-    `gather_seconds`: how long `run` waits after a block before it reads all that came.
+    `gather_seconds`: what `run` lets pass from one commit to the next, so that whoever is busy folds together what came
+    meanwhile; a block that comes after a pause does not wait.
     """
 
     gather_seconds: ClassVar[float] = 0.0
@@ -83,14 +84,19 @@ class Follower(ABC):
     async def _keep_up(self) -> None:
         """Projects blocks as they come; returns when too many have come to be held."""
         self._came = []
+        self._coming.clear()
         listening = asyncio.create_task(self._listen(self._position.next_height))
+        now = asyncio.get_running_loop().time
+        begun = 0.0
         try:
             while not listening.done():
                 await self._something_came()
                 if self._came:
-                    await asyncio.sleep(self.gather_seconds)
+                    await asyncio.sleep(max(0.0, begun + self.gather_seconds - now()))
+                    begun = now()
                     await self._take_in()
                 elif not listening.done():
+                    self._coming.clear()  # what listened before may have set it last
                     await self._check()
             listening.result()
         finally:

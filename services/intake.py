@@ -87,7 +87,8 @@ class Intake:
     async def _something_arrived(self) -> bool:
         """Waits for events, or until it is time for a tick."""
         try:
-            await asyncio.wait_for(self._arrived.wait(), self._tick_seconds)
+            async with asyncio.timeout(self._tick_seconds):
+                await self._arrived.wait()
         except TimeoutError:
             return False
         return True

@@ -51,7 +51,7 @@ class Alerter(Follower):
 
     # In the embedded form it shares its process with the gateway, and a look at each block by itself made requests wait
     # half as long again: so one read, one look and one commit for all that comes meanwhile. An alert has 100 ms.
-    gather_seconds = 0.025
+    gather_seconds = 0.04
 
     def __init__(
         self,

@@ -218,6 +218,52 @@ async def test_it_follows_the_ledger() -> None:
     running.cancel()
 
 
+@asynchronous
+async def test_what_comes_after_a_pause_does_not_wait_and_the_rest_is_gathered() -> None:
+    books = await MemoryBooks().start()
+    with patch.object(Projector, "gather_seconds", 3_600.0):
+        running = asyncio.create_task(books.projector.run())
+        await books.writer.write([Submitted(raw_of(EVENTS[0]))])
+        await until(books.projector, 1)
+        for event in EVENTS[1:]:
+            await books.writer.write([Submitted(raw_of(event))])
+            await asyncio.sleep(0.01)
+        assert books.projector.position.next_height == 2
+        await cancelled([running])
+
+
+@asynchronous
+async def test_whoever_lagged_is_idle_once_nothing_comes() -> None:
+    """More came at once than is held, so it was read from the ledger; then nothing is asked until it is time to."""
+    books = await MemoryBooks().start()
+    looks = 0
+
+    async def look(_: Projector) -> None:
+        nonlocal looks
+        looks += 1
+        await asyncio.sleep(0)
+
+    with (
+        patch.object(following, "COMING_ENTRIES_MAX", 3),
+        patch.object(following, "CHECK_SECONDS", 3_600.0),
+        patch.object(Projector, "gather_seconds", 0.0),
+        patch.object(Projector, "_check", look),
+    ):
+        running = asyncio.create_task(books.projector.run())
+        for turns in range(25):
+            for number in range(3):
+                await books.writer.write([Submitted(raw_of(changed(f"a{number}", f"2024-04-{turns + 1:02}", size="1")))])
+                for _ in range(turns if number == 0 else 0):
+                    await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
+        tail = await books.ledger.tail(0)
+        assert tail is not None
+        await until(books.projector, tail.height)
+        await asyncio.sleep(0.01)
+        await cancelled([running])
+    assert looks == 0
+
+
 @settings(SOME, max_examples=examples(20))
 @given(histories().flatmap(arrival_orders), st.data())
 @asynchronous
