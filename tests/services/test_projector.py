@@ -252,7 +252,8 @@ async def test_whoever_lagged_is_idle_once_nothing_comes() -> None:
         running = asyncio.create_task(books.projector.run())
         for turns in range(25):
             for number in range(3):
-                await books.writer.write([Submitted(raw_of(changed(f"a{number}", f"2024-04-{turns + 1:02}", size="1")))])
+                event = changed(f"a{number}", f"2024-04-{turns + 1:02}", size="1")
+                await books.writer.write([Submitted(raw_of(event))])
                 for _ in range(turns if number == 0 else 0):
                     await asyncio.sleep(0)
             await asyncio.sleep(0.001)
