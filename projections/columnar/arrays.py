@@ -40,6 +40,7 @@ class Known:
         self.sorter: Final = sorter
         self.marks: list[Amounts] = []
         self._more: dict[str, Any] = {}
+        self._latest: dict[str, tuple[int, Any]] = {}
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """What is made at its first use; threads that are at it together make the same."""
@@ -47,6 +48,15 @@ class Known:
         if found is None:
             found = self._more[name] = make()
         return found
+
+
+    def latest(self, name: str, day: int, make: Callable[[], T]) -> T:
+        """What is made of a day, kept until another day is asked for: most people ask about today."""
+        found = self._latest.get(name)
+        if found is None or found[0] != day:
+            found = self._latest[name] = (day, make())
+        made: T = found[1]
+        return made
 
 
 class Columns(Struct, frozen=True):
@@ -97,6 +107,10 @@ class Columns(Struct, frozen=True):
         holds = self.holds.copy()
         holds[gone] = False
         return replace(self, holds=holds)
+
+    def whole(self) -> "Columns":
+        """The same columns, as if they held for all accounts."""
+        return self if self.holds.all() else replace(self, holds=np.ones_like(self.holds))
 
     def retention(self, choice: Choice, start: int, until: int) -> dict[str, Retention]:
         """As `retention_of`, of the accounts held."""

@@ -291,8 +291,14 @@ def _sums_in(columns: Columns, currency: str) -> _Sums:
 
 def values(columns: Columns, choice: Choice, day: int) -> dict[str, Values]:
     """As `values_of`, of the accounts held; raises TooLarge."""
-    deals = deals_on(columns, Choice(choice.currency), day)
-    return _values(columns, deals, worth_of(columns, deals, choice.currency), choice, None)
+
+    def made() -> tuple[Deals, Worth]:
+        whole = columns.whole()
+        deals = deals_on(whole, Choice(choice.currency), day)
+        return deals, worth_of(whole, deals, choice.currency)
+
+    deals, worth = columns.known.latest(f"values {choice.currency}", day, made)
+    return _values(columns, deals, worth, choice, columns.holds[columns.accounts[deals.labelled]])
 
 
 def values_begun(columns: Columns, choice: Choice, start: int, until: int) -> dict[str, Values]:
@@ -307,11 +313,11 @@ def values_begun(columns: Columns, choice: Choice, start: int, until: int) -> di
     return _values(columns, deals, worth, choice, (firsts >= start) & (firsts < until) & is_held)
 
 
-def _values(columns: Columns, deals: Deals, worth: Worth, choice: Choice, chosen: Flags | None) -> dict[str, Values]:
+def _values(columns: Columns, deals: Deals, worth: Worth, choice: Choice, chosen: Flags) -> dict[str, Values]:
     """Of some contracts the values by group: a cell counts under its own plan, but the labels of its contract."""
     sorter, owners = columns.known.sorter, deals.owners
     at = {True: deals.cells, False: deals.labelled[owners]}
-    fits = np.ones(len(owners), dtype=np.bool_) if chosen is None else chosen[owners]
+    fits = chosen[owners]
     for name, value in choice.where.items():
         codes, known = sorter.values(name)
         if value not in known:
