@@ -19,6 +19,15 @@ def tune() -> None:
     sys.setswitchinterval(SWITCH_SECONDS)
 
 
+def settle() -> None:
+    """Sets aside what is loaded by now, before a service is asked anything: it lives as long as the process.
+
+    To look for cycles among these 100,000 objects stops everything for a tenth of a second, soon after the start.
+    """
+    gc.collect()
+    gc.freeze()
+
+
 @contextmanager
 def garbage_spared() -> Iterator[None]:
     """What a long task makes lives on or dies without cycles: looking for them takes a third of the time."""

@@ -126,6 +126,7 @@ class _Service:
         from services.gateway.embedded import embedded
         from services.metrics import Metrics
         from services.reporting.process import reporting
+        from services.tuning import settle
 
         metrics = Metrics()
         queue, tick = self._settings.queue_events_max, self._settings.tick_seconds or None
@@ -138,6 +139,7 @@ class _Service:
         ):
             app = application(embedded(books, intake, projection), self._settings, metrics)
             self._server = server = announced_server(app, self._settings)
+            settle()
             serving = asyncio.create_task(server.serve(sockets=[listener]), name="server")
             listening = asyncio.create_task(server.listening.wait())
             await asyncio.wait([listening, serving], return_when=asyncio.FIRST_COMPLETED)

@@ -16,3 +16,19 @@ print(gc.get_threshold(), round(sys.getswitchinterval(), 6), gc.get_freeze_count
 def test_cycles_are_looked_for_seldom_and_threads_take_turns_often() -> None:
     answer = subprocess.run([sys.executable, "-c", ASKED], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == f"{COLLECT_AFTER} {SWITCH_SECONDS} True"
+
+
+SETTLED = """
+import gc
+from services.tuning import settle
+loop = []
+loop.append(loop)
+known = len(gc.get_objects())
+settle()
+print(len(gc.get_objects()) < known / 10, gc.get_freeze_count() > known / 2, gc.isenabled())
+"""
+
+
+def test_what_is_loaded_is_set_aside_and_what_comes_later_is_looked_at() -> None:
+    answer = subprocess.run([sys.executable, "-c", SETTLED], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "True True True"
