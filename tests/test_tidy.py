@@ -116,7 +116,6 @@ COVERED_BY: Final[dict[str, str]] = {
     "services/cli/values.py": "tests/services/cli/test_sql.py",
     "services/cli/serving.py": "tests/services/cli/test_up.py",
     "services/rows.py": "tests/services/test_reports.py",
-    "services/following.py": "tests/services/test_projector.py",
     "services/cli/usage.py": "tests/services/cli/test_main.py",
     "services/cli/grids.py": "tests/services/cli/test_tables.py",
     "services/cli/listed.py": "tests/services/cli/test_listing.py",
