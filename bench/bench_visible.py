@@ -95,8 +95,10 @@ class _Run:
     async def _poll(self) -> None:
         """Asks for a figure over and over, to the last event; the time that counts is when the answer is there."""
         height, connection = -1, Connection(self._url)
+        # in the currency that is booked first: one that nothing was booked in yet is refused
+        data = next(data for raw in self._raws if "currency" in (data := msgspec.json.decode(raw)["data"]))
         while not (self._is_all_sent and height >= self._height):
-            answer = await connection.get("/v1/figures?figures=mrr_minor&currency=USD")
+            answer = await connection.get(f"/v1/figures?figures=mrr_minor&currency={data['currency']}")
             height = int(msgspec.json.decode(answer)["as_of"]["position"]["0"])
             self._reflected.append((time.perf_counter(), height))
             await asyncio.sleep(0.002)
