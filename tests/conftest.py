@@ -17,6 +17,12 @@ settings.register_profile("ci", settings.get_profile("here"), derandomize=True)
 settings.load_profile("here")
 
 
+@pytest.fixture(autouse=True)
+def width_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are as wide as where nobody says how wide they may be; pytest's own workers are told a width."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update",

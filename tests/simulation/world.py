@@ -183,6 +183,7 @@ def run_alone(world: World, scenario: Coroutine[Any, Any, None]) -> None:
         asyncio.Runner() as runner,
         patch.object(clock, "now", world.clock),
         patch.object(compose, "RETRY_SECONDS", 0),
+        patch.object(Projector, "gather_seconds", 0.0),
     ):
         runner.get_loop().set_default_executor(_Inline())
         runner.run(scenario)
