@@ -163,6 +163,7 @@ async def _begun(settings: Settings) -> _Running:
             stdout=DEVNULL,
             pass_fds=[other.fileno()],
             env={
+                "MALLOC_ARENA_MAX": "1",  # of glibc: threads take turns anyway, and each would keep memory
                 **os.environ,
                 "REVLEDGER_DATA": str(settings.data),
                 "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
