@@ -49,7 +49,6 @@ class Known:
             found = self._more[name] = make()
         return found
 
-
     def latest(self, name: str, day: int, make: Callable[[], T]) -> T:
         """What is made of a day, kept until another day is asked for: most people ask about today."""
         found = self._latest.get(name)
